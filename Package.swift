@@ -1,0 +1,72 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let package = Package(
+    name: "chargefold",
+    products: [
+        .executable(name: "chargefold", targets: ["chargefold"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+    ],
+    targets: [
+        // System libraries and the C shim.
+        .target(name: "CLinux"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libssl libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+
+        // Each wall of the house; arrows run one way (see README, "The house").
+        .target(name: "HTTPServer", dependencies: ["CLinux"]),
+        .target(name: "HTTPClient", dependencies: ["CLinux", "COpenSSL"]),
+        .target(name: "SessionModel"),
+        .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
+        .target(name: "Compression", dependencies: ["CZlib"]),
+        .target(
+            name: "SessionStore",
+            dependencies: [
+                "CLinux", "CSQLite", "SessionModel",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        .target(
+            name: "Receiver",
+            dependencies: [
+                "CLinux", "Compression", "HTTPServer", "SessionModel", "SessionStore", "WebhookSecurity",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Configuration", package: "swift-configuration"),
+            ]
+        ),
+        .executableTarget(
+            name: "chargefold",
+            dependencies: [
+                "Compression", "HTTPClient", "Receiver", "SessionModel", "SessionStore", "WebhookSecurity",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+
+        .testTarget(name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer"]),
+        .testTarget(name: "HTTPClientTests", dependencies: ["CLinux", "HTTPClient", "HTTPServer"]),
+        .testTarget(name: "SessionModelTests", dependencies: ["SessionModel"]),
+        .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
+        .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
+        .testTarget(name: "SessionStoreTests", dependencies: ["CSQLite", "SessionModel", "SessionStore"]),
+        .testTarget(
+            name: "ReceiverTests",
+            dependencies: ["HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore", "WebhookSecurity"],
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+for target in package.targets where [.executable, .test, .regular].contains(target.type) && target.name != "CLinux" {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+    ]
+}
