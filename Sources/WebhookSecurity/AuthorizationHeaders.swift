@@ -40,6 +40,18 @@ package struct AuthorizationHeaders: Sendable {
         guard valid, !agreed.isEmpty else { return nil }
     }
 
+    /// Whether a field of this name can be an agreed header: a token (RFC 9110 section 5.6.2), and none that every
+    /// client sends with values of its own.
+    package static func canCarryCredentials(name: String) -> Bool {
+        let name = lowercased(name.utf8)
+        let marks = Array("!#$%&'*+-.^_`|~".utf8)
+        return !name.isEmpty && name.count <= CredentialEvidence.textBytesMax && !ordinaryNames.contains(name)
+            && name.allSatisfy { byte in
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || marks.contains(byte)
+            }
+    }
+
     /// The names, as configured.
     package var names: [String] { agreed.map(\.name) }
 
@@ -72,3 +84,12 @@ package struct AuthorizationHeaders: Sendable {
 func lowercased(_ name: some Sequence<UInt8>) -> [UInt8] {
     name.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
 }
+
+/// Fields that every client sends, and those of the signature, in lower case.
+let ordinaryNames: Set<[UInt8]> = Set(
+    [
+        "accept", "accept-encoding", "accept-language", "cache-control", "connection", "content-encoding",
+        "content-length", "content-type", "date", "expect", "host", "keep-alive", "te", "trailer",
+        "transfer-encoding", "upgrade", "user-agent", "x-hmac-sha512-signature", "x-hmac-sha512-signedat",
+    ].map { Array($0.utf8) }
+)

@@ -41,7 +41,7 @@ package struct CredentialEvidence: Sendable {
             return
         }
         let name = lowercased(name)
-        guard !Self.ordinaryNames.contains(name) else { return }
+        guard !ordinaryNames.contains(name) else { return }
         // A field that comes twice can't match; see FieldLookup.
         if let index = fields.firstIndex(where: { $0.name == name }) {
             fields[index].digest = [UInt8](repeating: 0, count: Digest.count)
@@ -73,14 +73,6 @@ package struct CredentialEvidence: Sendable {
             }
         }
     }
-
-    private static let ordinaryNames: Set<[UInt8]> = Set(
-        [
-            "accept", "accept-encoding", "accept-language", "cache-control", "connection", "content-encoding",
-            "content-length", "content-type", "date", "expect", "host", "keep-alive", "te", "trailer",
-            "transfer-encoding", "upgrade", "user-agent", "x-hmac-sha512-signature", "x-hmac-sha512-signedat",
-        ].map { Array($0.utf8) }
-    )
 }
 
 extension CredentialEvidence {
