@@ -1,8 +1,9 @@
-package import HTTPServer
+import HTTPServer
 package import Logging
 import SessionModel
-package import SessionStore
-package import WebhookSecurity
+import SessionStore
+import Synchronization
+import WebhookSecurity
 
 /// A running Chargefold: the store, the HTTP server, and the control socket, started and stopped in the right order.
 package final class Application: Sendable {
@@ -22,15 +23,19 @@ package final class Application: Sendable {
     package init(_ configuration: ReceiverConfiguration, logger: Logger) throws {
         self.configuration = configuration
         self.logger = logger
-        store = try configuration.openStore(logger: logger)
+        store = try SQLiteSessionStore(
+            directory: configuration.data.directory, options: configuration.storeOptions, logger: logger
+        ) { position, last in
+            logger.info("folding the log", metadata: ["position": "\(position)", "last": "\(last)"])
+        }
         receiver = Receiver(
             Receiver.Dependencies(
                 store: store, authenticator: configuration.webhook.authenticator, access: configuration.accessControl,
                 logger: logger),
             callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
-        server = try HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
+        server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
         let path = configuration.data.directory + "/" + Self.controlSocketName
-        control = try HTTPServer(
+        control = HTTPServer(
             configuration: ServerConfiguration(addresses: [.unix(path: path, mode: 0o600)], workers: 1),
             handler: ControlHandler(receiver))
     }
@@ -38,11 +43,11 @@ package final class Application: Sendable {
     /// Starts to listen.
     ///
     /// - Returns: where, as the kernel reports it.
-    package func start() throws -> [BoundAddress] {
+    package func start() throws -> [String] {
         let server = server
         receiver.serverStatistics.withLock { $0 = { server.statistics } }
         _ = try control.start()
-        return try server.start()
+        return try server.start().map(\.description)
     }
 
     /// Stops accepting, finishes what is in flight, writes everything and frees the data directory. Blocks for at most

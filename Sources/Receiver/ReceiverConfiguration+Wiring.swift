@@ -1,6 +1,6 @@
 import HTTPServer
-import Logging
-import SessionStore
+package import Logging
+package import SessionStore
 import WebhookSecurity
 
 extension ReceiverConfiguration {

@@ -12,8 +12,7 @@ struct Chargefold: ParsableCommand {
             """,
         version: "chargefold \(Version.current)",
         subcommands: [
-            ServeCommand.self, SignCommand.self, ExportCommand.self, CheckCommand.self, QuarantineCommand.self,
-            HealthcheckCommand.self,
+            ServeCommand.self, SignCommand.self
         ]
     )
 }

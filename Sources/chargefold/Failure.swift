@@ -9,7 +9,9 @@ func failure(_ message: String, code: Int32 = EXIT_FAILURE) -> ExitCode {
 
 /// Writes a line to standard error.
 func printToStandardError(_ line: String) {
-    fputs(line + "\n", stderr)
+    let bytes = Array((line + "\n").utf8)
+    // Where standard error is gone there is nobody left to tell.
+    _ = write(STDERR_FILENO, bytes, bytes.count)
 }
 
 /// The exit code for an invalid configuration (`EX_CONFIG` of sysexits.h).

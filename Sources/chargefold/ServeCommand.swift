@@ -43,7 +43,7 @@ struct ServeCommand: ParsableCommand {
             logger.info(
                 "listening",
                 metadata: [
-                    "addresses": "\(addresses.map(\.description).joined(separator: ", "))",
+                    "addresses": "\(addresses.joined(separator: ", "))",
                     "data": "\(loaded.configuration.data.directory)", "version": "\(Version.current)",
                 ])
         } catch {

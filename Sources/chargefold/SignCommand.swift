@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Receiver
+import SessionModel
 import WebhookSecurity
 
 struct SignCommand: ParsableCommand {

@@ -6,6 +6,7 @@ package enum Endpoint: Equatable, Sendable {
     case quarantine
     case quarantined(Int64)
     case quarantineRetry
+    case log
     case health
     case ready
     case metrics
@@ -24,7 +25,7 @@ package enum Endpoint: Equatable, Sendable {
         switch self {
         case .sessionEvents, .quarantineRetry: "POST"
         case .quarantined: "GET, HEAD, DELETE"
-        case .session, .sessionFacts, .health, .ready, .metrics, .quarantine: "GET, HEAD"
+        case .session, .sessionFacts, .health, .ready, .metrics, .quarantine, .log: "GET, HEAD"
         }
     }
 
@@ -34,7 +35,7 @@ package enum Endpoint: Equatable, Sendable {
         return switch self {
         case .sessionEvents, .quarantineRetry: method.equals("POST")
         case .quarantined: method.equals("GET") || method.equals("HEAD") || method.equals("DELETE")
-        case .session, .sessionFacts, .health, .ready, .metrics, .quarantine:
+        case .session, .sessionFacts, .health, .ready, .metrics, .quarantine, .log:
             method.equals("GET") || method.equals("HEAD")
         }
     }
@@ -61,6 +62,7 @@ package enum Endpoint: Equatable, Sendable {
             if segments[0].equals("metrics") { return .endpoint(.metrics) }
         case 2:
             if segments[0].equals("webhooks"), segments[1].equals("session-events") { return .endpoint(.sessionEvents) }
+            if isVersion1, segments[1].equals("log") { return .endpoint(.log) }
             if isVersion1, segments[1].equals("quarantine") { return .endpoint(.quarantine) }
         case 3 where isVersion1:
             if segments[1].equals("sessions") { return parameter(segments[2]) { .session($0) } }

@@ -1,6 +1,7 @@
 import HTTPServer
 import SessionModel
 import SessionStore
+import Synchronization
 
 extension Receiver {
     /// `GET /readyz`: whether a callback sent now could be made durable.

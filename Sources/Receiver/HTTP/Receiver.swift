@@ -2,7 +2,7 @@ package import HTTPServer
 package import Logging
 package import SessionModel
 package import SessionStore
-import Synchronization
+package import Synchronization
 package import WebhookSecurity
 
 /// The application behind the HTTP server: routes requests to callbacks, queries and operations.
@@ -81,15 +81,24 @@ package final class Receiver: RequestHandler, Sendable {
         case .sessionEvents: receiveCallback(request, exchange)
         case .session(let id): answerSession(id, request, exchange)
         case .sessionFacts(let id): answerFacts(id, request, exchange)
-        case .quarantine, .quarantined, .quarantineRetry:
+        case .quarantine, .quarantined, .quarantineRetry, .log:
             if let problem = access.adminRefusal(request.head) {
                 metrics.refusedQueries.increment()
                 return exchange.respond(Response(problem))
             }
-            answerQuarantine(endpoint, request, exchange)
+            operate(endpoint, request, exchange)
         case .health: exchange.respond(Response(json: #"{"status":"ok"}"#))
         case .ready: exchange.respond(readiness)
         case .metrics: exchange.respond(metricsPage)
+        }
+    }
+
+    /// Answers what only operators may ask for; the caller has made sure that it is one.
+    func operate(_ endpoint: Endpoint, _ request: borrowing Request, _ exchange: Exchange) {
+        if endpoint == .log {
+            streamLog(request, exchange)
+        } else {
+            answerQuarantine(endpoint, request, exchange)
         }
     }
 

@@ -162,7 +162,7 @@ extension Receiver {
             metadata: ["status": "\(problem.status)", "reason": "\(code)", "detail": "\(detail)"])
         var problem = problem
         problem.detail = detail
-        if !problem.members.contains(where: { $0.name == "code" }) { problem = problem.with(member: "code", code) }
+        if !problem.members.contains(where: { "\($0.name)" == "code" }) { problem = problem.with(member: "code", code) }
         exchange.respond(Response(problem))
     }
 }
@@ -178,7 +178,7 @@ extension Response {
     init(_ outcome: IngestOutcome) {
         var writer = JSONWriter(capacity: 128)
         writer.beginObject()
-        writer.field("outcome", outcome.duplicate ? "duplicate" : "accepted" as StaticString)
+        writer.field("outcome", (outcome.duplicate ? "duplicate" : "accepted") as StaticString)
         writer.field("sessionId", outcome.sessionId)
         writer.field("sessionStatus", outcome.status.name)
         writer.field("version", outcome.version)

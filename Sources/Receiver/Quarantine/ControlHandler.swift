@@ -18,7 +18,7 @@ package struct ControlHandler: RequestHandler {
             return exchange.respond(Response(.notFound))
         }
         switch endpoint {
-        case .quarantine, .quarantined, .quarantineRetry: receiver.answerQuarantine(endpoint, request, exchange)
+        case .quarantine, .quarantined, .quarantineRetry, .log: receiver.operate(endpoint, request, exchange)
         default: receiver.handle(request, exchange)
         }
     }

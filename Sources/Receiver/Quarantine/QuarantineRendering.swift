@@ -7,7 +7,7 @@ extension QuarantineEntry {
         var writer = JSONWriter()
         writer.beginObject()
         writer.field("id", id)
-        writer.field("kind", kind == .verified ? "verified" : "unverified" as StaticString)
+        writer.field("kind", (kind == .verified ? "verified" : "unverified") as StaticString)
         writer.field("reason", content.reason)
         writer.field("receivedAt", content.receivedAt)
         writer.field("bodyBytes", content.body.count)

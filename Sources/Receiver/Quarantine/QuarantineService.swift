@@ -1,6 +1,6 @@
 import Compression
 import Dispatch
-package import SessionModel
+import SessionModel
 package import SessionStore
 import Synchronization
 package import WebhookSecurity

@@ -14,7 +14,7 @@ extension Receiver {
                 response.add("Cache-Control", "no-store" as StaticString)
                 return response
             }
-            var response = Response(json: record.json)
+            var response = Response(json: record.sessionJSON())
             response.add("ETag", tag)
             return response
         }
@@ -22,7 +22,7 @@ extension Receiver {
 
     /// `GET /v1/sessions/{sessionId}/facts`: every fact, in fold order, and which one decided and why.
     func answerFacts(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
-        answerRecord(id, request, exchange) { Response(json: $0.factsJSON) }
+        answerRecord(id, request, exchange) { Response(json: $0.sessionJSON()) }
     }
 
     private func answerRecord(
