@@ -58,13 +58,11 @@ package struct JSONWriter {
     }
 
     package mutating func bool(_ value: Bool) {
-        separate()
-        bytes.append(contentsOf: value ? Array("true".utf8) : Array("false".utf8))
+        literal(value ? "true" : "false")
     }
 
     package mutating func null() {
-        separate()
-        bytes.append(contentsOf: Array("null".utf8))
+        literal("null")
     }
 
     /// The instant's canonical RFC 3339 text, as a string.
@@ -91,6 +89,11 @@ package struct JSONWriter {
     package mutating func newline() {
         bytes.append(UInt8(ascii: "\n"))
         needsComma = false
+    }
+
+    private mutating func literal(_ text: StaticString) {
+        separate()
+        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     private mutating func separate() {
