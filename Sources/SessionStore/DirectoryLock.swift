@@ -1,11 +1,12 @@
 internal import Glibc
+internal import Synchronization
 
 /// The right to a data directory: one process holds it, from opening to closing.
 ///
 /// The lock is the kernel's (`flock`), so it goes with the process however that ends; the file's text only names the
 /// holder for people.
 final class DirectoryLock: Sendable {
-    private let descriptor: Int32
+    private let descriptor: Mutex<Int32>
 
     /// Makes the directory (mode 0700) unless it is there, and takes the lock.
     /// - Parameter readOnly: the directory must be there already.
@@ -30,7 +31,7 @@ final class DirectoryLock: Sendable {
                 .locked, "the data directory \(directory) is in use by process \(holder); stop it first, or use another"
             )
         }
-        descriptor = opened
+        descriptor = Mutex(opened)
         // For people only; a full disk must not stop the start.
         if ftruncate(opened, 0) == 0 {
             _ = "\(getpid())\n".withCString { pwrite(opened, $0, strlen($0), 0) }
@@ -38,8 +39,16 @@ final class DirectoryLock: Sendable {
     }
 
     deinit {
-        // The file stays: removing it would let two processes lock two files of the same name.
-        Glibc.close(descriptor)
+        release()
+    }
+
+    /// Gives the directory free; a second call does nothing.
+    func release() {
+        descriptor.withLock { descriptor in
+            // The file stays: removing it would let two processes lock two files of the same name.
+            if descriptor >= 0 { Glibc.close(descriptor) }
+            descriptor = -1
+        }
     }
 
     private static func holder(_ descriptor: Int32) -> String {

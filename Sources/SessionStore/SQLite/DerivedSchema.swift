@@ -16,7 +16,7 @@ enum DerivedSchema {
                         number INTEGER PRIMARY KEY, session_id TEXT NOT NULL UNIQUE, user_id TEXT, status TEXT NOT NULL,
                         start_time INTEGER, record BLOB NOT NULL);
                     CREATE TABLE properties(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-                    INSERT INTO properties VALUES('derived_position', 0), ('log_id', '');
+                    INSERT INTO properties VALUES('derived_position', 0), ('log_id', ''), ('record_version', 0);
                     """)
         ])
 

@@ -1,5 +1,6 @@
 internal import CSQLite
 internal import Dispatch
+internal import SessionModel
 
 /// The one connection that writes `sessions.sqlite`. It belongs to the write-behind queue.
 final class DerivedWriter {
@@ -72,6 +73,10 @@ extension DerivedWriter {
             guard try database.text("SELECT value FROM properties WHERE name = 'log_id'") == log.logId else {
                 throw Unusable(reason: "they belong to another log")
             }
+            let version = try database.integer("SELECT value FROM properties WHERE name = 'record_version'")
+            guard version == Int64(SessionRecord.codingVersion) else {
+                throw Unusable(reason: "their records are of another version")
+            }
             let writer = try DerivedWriter(database: database)
             guard writer.derivedPosition <= log.lastPosition else {
                 throw Unusable(
@@ -99,6 +104,8 @@ extension DerivedWriter {
             try DerivedSchema.schema.migrate(database)
             // The log's id is hexadecimal text of our own making.
             try database.execute("UPDATE properties SET value = '\(log.logId)' WHERE name = 'log_id'")
+            try database.execute(
+                "UPDATE properties SET value = \(SessionRecord.codingVersion) WHERE name = 'record_version'")
             return try DerivedWriter(database: database)
         } catch let error as SchemaError {
             throw error

@@ -65,7 +65,7 @@ final class LogWriter {
     }
 
     deinit {
-        sqlite3_wal_hook(database.handle, nil, nil)
+        if let handle = database.handle { sqlite3_wal_hook(handle, nil, nil) }
         framesCell.deallocate()
     }
 
@@ -181,6 +181,9 @@ final class LogWriter {
     }
 
     func close() {
+        for statement in [begin, commit, insertDelivery, insertQuarantined, deleteQuarantined, setProperty] {
+            statement.finalize()
+        }
         database.close()
     }
 

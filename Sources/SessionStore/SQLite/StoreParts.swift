@@ -142,6 +142,7 @@ final class StoreParts: @unchecked Sendable {
         logReadQueue.sync { logReader.close() }
         writeBehind?.close()
         committer?.closeWriter()
+        lock.release()
     }
 
     var statistics: StoreStatistics {
