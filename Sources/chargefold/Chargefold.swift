@@ -12,7 +12,8 @@ struct Chargefold: ParsableCommand {
             """,
         version: "chargefold \(Version.current)",
         subcommands: [
-            ServeCommand.self, SignCommand.self
+            ServeCommand.self, SignCommand.self, ReplayCommand.self, ExportCommand.self, GenerateCommand.self,
+            CheckCommand.self, QuarantineCommand.self, HealthcheckCommand.self,
         ]
     )
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Receiver
 import SessionStore
 
 struct CheckCommand: ParsableCommand {

@@ -57,14 +57,14 @@ package final class Receiver: RequestHandler, Sendable {
     var isDraining: Bool { draining.load(ordering: .relaxed) }
 
     package func admit(_ head: borrowing RequestHead) -> Admission {
-        let endpoint: Endpoint
-        switch Endpoint.match(head.path) {
-        case .endpoint(let found): endpoint = found
+        let resource: Resource
+        switch Resource.match(head.path) {
+        case .resource(let found): resource = found
         case .none: return refuse(.notFound)
         case .malformed: return refuse(.malformedPath)
         }
-        guard endpoint.allows(head.method) else { return refuse(.methodNotAllowed(allow: endpoint.allow)) }
-        switch endpoint {
+        guard resource.allows(head.method) else { return refuse(.methodNotAllowed(allow: resource.allow)) }
+        switch resource {
         case .sessionEvents:
             guard head.hasBodyFraming else { return refuse(.lengthRequired) }
             return .accept(bodyBytesMax: callbackBodyBytesMax)
@@ -74,10 +74,10 @@ package final class Receiver: RequestHandler, Sendable {
     }
 
     package func handle(_ request: borrowing Request, _ exchange: Exchange) {
-        guard case .endpoint(let endpoint) = Endpoint.match(request.head.path) else {
+        guard case .resource(let resource) = Resource.match(request.head.path) else {
             return exchange.respond(Response(.notFound))
         }
-        switch endpoint {
+        switch resource {
         case .sessionEvents: receiveCallback(request, exchange)
         case .session(let id): answerSession(id, request, exchange)
         case .sessionFacts(let id): answerFacts(id, request, exchange)
@@ -86,7 +86,7 @@ package final class Receiver: RequestHandler, Sendable {
                 metrics.refusedQueries.increment()
                 return exchange.respond(Response(problem))
             }
-            operate(endpoint, request, exchange)
+            operate(resource, request, exchange)
         case .health: exchange.respond(Response(json: #"{"status":"ok"}"#))
         case .ready: exchange.respond(readiness)
         case .metrics: exchange.respond(metricsPage)
@@ -94,11 +94,11 @@ package final class Receiver: RequestHandler, Sendable {
     }
 
     /// Answers what only operators may ask for; the caller has made sure that it is one.
-    func operate(_ endpoint: Endpoint, _ request: borrowing Request, _ exchange: Exchange) {
-        if endpoint == .log {
+    func operate(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
+        if resource == .log {
             streamLog(request, exchange)
         } else {
-            answerQuarantine(endpoint, request, exchange)
+            answerQuarantine(resource, request, exchange)
         }
     }
 

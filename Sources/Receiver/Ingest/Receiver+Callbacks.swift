@@ -82,7 +82,7 @@ extension Receiver {
         do throws(EventError) {
             event = try SessionEvent.decode(content)
         } catch {
-            let problem = Problem.invalidEvent.with(detail: "\(error)").with(member: "code", error.code.rawValue)
+            let problem = Problem.invalidEvent.with(detail: error.detail).with(member: "code", error.code.rawValue)
             return set(aside: request, arrival, .invalidEvent, problem, reason: error.code.rawValue, exchange)
         }
         append(Delivery(event: event, body: content, receivedAt: arrival.receivedAt), arrival, exchange)

@@ -14,11 +14,11 @@ package struct ControlHandler: RequestHandler {
     }
 
     package func handle(_ request: borrowing Request, _ exchange: Exchange) {
-        guard case .endpoint(let endpoint) = Endpoint.match(request.head.path) else {
+        guard case .resource(let resource) = Resource.match(request.head.path) else {
             return exchange.respond(Response(.notFound))
         }
-        switch endpoint {
-        case .quarantine, .quarantined, .quarantineRetry, .log: receiver.operate(endpoint, request, exchange)
+        switch resource {
+        case .quarantine, .quarantined, .quarantineRetry, .log: receiver.operate(resource, request, exchange)
         default: receiver.handle(request, exchange)
         }
     }

@@ -10,9 +10,9 @@ extension Receiver {
     /// `GET /v1/quarantine`, `GET` and `DELETE /v1/quarantine/{id}`, `POST /v1/quarantine/retry`: for operators.
     ///
     /// The caller has made sure that it is an operator who asks.
-    func answerQuarantine(_ endpoint: Endpoint, _ request: borrowing Request, _ exchange: Exchange) {
+    func answerQuarantine(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
         let query = QueryParameters(request.head.query)
-        switch endpoint {
+        switch resource {
         case .quarantine:
             let after = query?.integer("after", in: 0...Int64.max) ?? .some(0)
             let limit = query?.integer("limit", in: 1...500) ?? .some(100)
@@ -89,10 +89,9 @@ struct QuarantineSelection {
         guard let value = try? CanonicalJSON(parsing: json) else { return nil }
         if value.member("all")?.text == "true" {
             ids = nil
-        } else if let list = value.member("ids")?.text, list.hasPrefix("["), list.hasSuffix("]") {
-            let parts = list.dropFirst().dropLast().split(separator: ",")
-            let parsed = parts.compactMap { Int64($0) }
-            guard parsed.count == parts.count else { return nil }
+        } else if let elements = value.member("ids")?.elements {
+            let parsed = elements.compactMap { Int64($0.text) }
+            guard parsed.count == elements.count else { return nil }
             ids = parsed
         } else {
             return nil

@@ -65,6 +65,17 @@ package struct CanonicalJSON: Hashable, Comparable, Sendable {
         }
     }
 
+    /// The elements of an array; none where this is no array.
+    package var elements: [CanonicalJSON] {
+        bytes.withUnsafeBytes { buffer in
+            var elements: [CanonicalJSON] = []
+            JSONReader(buffer).forEachElement(in: 0..<buffer.count) {
+                elements.append(CanonicalJSON(canonical: Array(buffer[$0])))
+            }
+            return elements
+        }
+    }
+
     /// The value where it is a string.
     package var string: String? {
         bytes.withUnsafeBytes { JSONReader($0).string(in: 0..<$0.count) }

@@ -35,6 +35,18 @@ struct JSONReader {
         }
     }
 
+    /// Calls `body` with the range of each element of an array.
+    func forEachElement(in range: Range<Int>, _ body: (Range<Int>) -> Void) {
+        guard range.count >= 2, text[range.lowerBound] == UInt8(ascii: "[") else { return }
+        var position = range.lowerBound + 1
+        while position < range.upperBound, text[position] != UInt8(ascii: "]") {
+            let end = endOfValue(from: position, limit: range.upperBound)
+            body(position..<end)
+            guard end < range.upperBound, text[end] == UInt8(ascii: ",") else { return }
+            position = end + 1
+        }
+    }
+
     /// Whether a string (range with quotes, no escapes) is this ASCII text.
     func matches(_ range: Range<Int>, _ name: StaticString) -> Bool {
         guard range.count == name.utf8CodeUnitCount + 2 else { return false }

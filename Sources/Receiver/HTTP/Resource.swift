@@ -1,5 +1,5 @@
 /// A resource of the HTTP interface, as its path names it.
-package enum Endpoint: Equatable, Sendable {
+package enum Resource: Equatable, Sendable {
     case sessionEvents
     case session(String)
     case sessionFacts(String)
@@ -13,7 +13,7 @@ package enum Endpoint: Equatable, Sendable {
 
     /// What a path leads to.
     package enum Match: Equatable, Sendable {
-        case endpoint(Endpoint)
+        case resource(Resource)
         /// No resource has this path.
         case none
         /// A percent-encoding in it is invalid (RFC 3986 section 2.1), or it does not decode to UTF-8.
@@ -57,17 +57,17 @@ package enum Endpoint: Equatable, Sendable {
         let isVersion1 = segments[0].equals("v1")
         switch segments.count {
         case 1:
-            if segments[0].equals("healthz") { return .endpoint(.health) }
-            if segments[0].equals("readyz") { return .endpoint(.ready) }
-            if segments[0].equals("metrics") { return .endpoint(.metrics) }
+            if segments[0].equals("healthz") { return .resource(.health) }
+            if segments[0].equals("readyz") { return .resource(.ready) }
+            if segments[0].equals("metrics") { return .resource(.metrics) }
         case 2:
-            if segments[0].equals("webhooks"), segments[1].equals("session-events") { return .endpoint(.sessionEvents) }
-            if isVersion1, segments[1].equals("log") { return .endpoint(.log) }
-            if isVersion1, segments[1].equals("quarantine") { return .endpoint(.quarantine) }
+            if segments[0].equals("webhooks"), segments[1].equals("session-events") { return .resource(.sessionEvents) }
+            if isVersion1, segments[1].equals("log") { return .resource(.log) }
+            if isVersion1, segments[1].equals("quarantine") { return .resource(.quarantine) }
         case 3 where isVersion1:
             if segments[1].equals("sessions") { return parameter(segments[2]) { .session($0) } }
             if segments[1].equals("quarantine") {
-                if segments[2].equals("retry") { return .endpoint(.quarantineRetry) }
+                if segments[2].equals("retry") { return .resource(.quarantineRetry) }
                 return parameter(segments[2]) { Int64($0).map { .quarantined($0) } }
             }
         case 4 where isVersion1:
@@ -80,11 +80,11 @@ package enum Endpoint: Equatable, Sendable {
     }
 
     private static func parameter(
-        _ segment: Slice<UnsafeRawBufferPointer>, _ endpoint: (String) -> Endpoint?
+        _ segment: Slice<UnsafeRawBufferPointer>, _ resource: (String) -> Resource?
     ) -> Match {
         guard !segment.isEmpty else { return .none }
         guard let text = PercentEncoding.decode(segment) else { return .malformed }
-        return endpoint(text).map { .endpoint($0) } ?? .none
+        return resource(text).map { .resource($0) } ?? .none
     }
 }
 
