@@ -36,7 +36,9 @@ struct CheckCommand: ParsableCommand {
         bar?.clear()
         if !quiet {
             print("\(report.deliveries) deliveries, \(report.sessions) sessions, \(report.differenceCount) differ")
-            if report.undecodableRows > 0 { print("\(report.undecodableRows) log rows can't be decoded by this release") }
+            if report.undecodableRows > 0 {
+                print("\(report.undecodableRows) log rows can't be decoded by this release")
+            }
         }
         for difference in report.differences { print("\(difference.kind.rawValue): \(difference.sessionId)") }
         if report.differenceCount > 0 { throw ExitCode.failure }

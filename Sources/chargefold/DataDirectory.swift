@@ -54,7 +54,8 @@ final class ControlSocket {
         do {
             let response = try connection.send(ClientRequest(method: method, target: target, body: body))
             guard (200..<300).contains(response.status) else {
-                throw failure("the server answers \(response.status): \(String(decoding: response.body, as: UTF8.self))")
+                throw failure(
+                    "the server answers \(response.status): \(String(decoding: response.body, as: UTF8.self))")
             }
             return response.body
         } catch let error as HTTPClientError {

@@ -4,7 +4,8 @@ import SessionModel
 struct GenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate",
-        abstract: "Write a realistic event log as NDJSON: all the ways a session can go, late, missing and repeated events.",
+        abstract:
+            "Write a realistic event log as NDJSON: all the ways a session can go, late, missing and repeated events.",
         discussion: """
             The same options give the same bytes. Memory stays bounded, however many sessions there are.
 

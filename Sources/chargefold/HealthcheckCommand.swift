@@ -22,13 +22,15 @@ struct HealthcheckCommand: ParsableCommand {
 
     func run() throws {
         do {
-            let endpoint = try url.map { url throws(HTTPClientError) in try Endpoint(url: url) }
+            let endpoint =
+                try url.map { url throws(HTTPClientError) in try Endpoint(url: url) }
                 ?? Self.endpoint(options.load(for: .tool).configuration.http)
             var client = ClientOptions()
             client.connectSeconds = 2
             client.responseSeconds = 2
             let path = ready ? "/readyz" : "/healthz"
-            let response = try HTTPConnection(endpoint, options: client).send(ClientRequest(method: "GET", target: path))
+            let response = try HTTPConnection(endpoint, options: client).send(
+                ClientRequest(method: "GET", target: path))
             guard response.status == 200 else { throw failure("\(endpoint): \(path) answers \(response.status)") }
         } catch let error as HTTPClientError {
             throw failure("\(error)")

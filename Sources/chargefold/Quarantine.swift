@@ -59,7 +59,9 @@ struct Quarantine {
         var ids = ids ?? []
         if ids.isEmpty {
             try forEachEntry { line in
-                if let id = (try? CanonicalJSON(parsing: line))?.member("id").flatMap({ Int64($0.text) }) { ids.append(id) }
+                if let id = (try? CanonicalJSON(parsing: line))?.member("id").flatMap({ Int64($0.text) }) {
+                    ids.append(id)
+                }
             }
         }
         switch directory {

@@ -52,19 +52,24 @@ extension Receiver {
     }
 
     private func add(_ statistics: StoreStatistics, to page: inout MetricsPage) {
-        page.add("chargefold_store_writable", .gauge, "1 when the next event can be made durable.", store.isWritable ? 1 : 0)
+        page.add(
+            "chargefold_store_writable", .gauge, "1 when the next event can be made durable.", store.isWritable ? 1 : 0)
         page.add("chargefold_log_position", .gauge, "The highest position in the log.", statistics.lastPosition)
         page.add(
             "chargefold_log_derived_position", .gauge, "The highest position that the derived rows cover.",
             statistics.derivedPosition)
         page.add("chargefold_log_commits_total", .counter, "Group commits.", statistics.commits)
-        page.add("chargefold_log_commit_failures_total", .counter, "Group commits that failed.", statistics.commitFailures)
+        page.add(
+            "chargefold_log_commit_failures_total", .counter, "Group commits that failed.", statistics.commitFailures)
         page.add("chargefold_log_bytes", .gauge, "Size of the log's files in bytes.", statistics.logBytes)
-        page.add("chargefold_derived_bytes", .gauge, "Size of the derived rows' files in bytes.", statistics.derivedBytes)
-        page.add("chargefold_queue_deliveries", .gauge, "Deliveries accepted and not yet answered.", statistics.queueCount)
+        page.add(
+            "chargefold_derived_bytes", .gauge, "Size of the derived rows' files in bytes.", statistics.derivedBytes)
+        page.add(
+            "chargefold_queue_deliveries", .gauge, "Deliveries accepted and not yet answered.", statistics.queueCount)
         page.add("chargefold_queue_bytes", .gauge, "The same, in bytes.", statistics.queueBytes)
         page.add("chargefold_records_in_memory", .gauge, "Session records held in memory.", statistics.recordsInMemory)
-        page.add("chargefold_records_unwritten", .gauge, "Changed records not yet written.", statistics.unwrittenRecords)
+        page.add(
+            "chargefold_records_unwritten", .gauge, "Changed records not yet written.", statistics.unwrittenRecords)
         page.add("chargefold_records_read_total", .counter, "Session records read from disk.", statistics.recordsRead)
         page.add(
             "chargefold_undecodable_rows_total", .counter, "Log rows that this release can't decode.",

@@ -10,7 +10,8 @@ extension Response {
 
     /// A constant answer with a JSON body.
     init(status: UInt16 = 200, json: StaticString) {
-        self.init(status: status, json: Array(UnsafeBufferPointer(start: json.utf8Start, count: json.utf8CodeUnitCount)))
+        self.init(
+            status: status, json: Array(UnsafeBufferPointer(start: json.utf8Start, count: json.utf8CodeUnitCount)))
     }
 
     /// An error answer (RFC 9457).

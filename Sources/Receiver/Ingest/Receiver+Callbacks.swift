@@ -114,7 +114,9 @@ extension Receiver {
     ) {
         let reason = reason ?? problem.code.uppercased().replacing("-", with: "_")
         let kept = quarantined(request, reason: reason, arrival.receivedAt)
-        let refusal = { @Sendable [self] in refuse(kind, problem, code: reason, problem.detail ?? problem.title, exchange) }
+        let refusal = { @Sendable [self] in
+            refuse(kind, problem, code: reason, problem.detail ?? problem.title, exchange)
+        }
         guard !request.body.isEmpty else { return refusal() }
         guard arrival.isVerified else {
             store.quarantineUnverified(kept)
