@@ -29,7 +29,8 @@ struct CorpusCase: Decodable, Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 
     static func load() throws -> [CorpusCase] {
-        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("requests.ndjson")
+        let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        let file = tests.appendingPathComponent("Fixtures/HTTP/requests.ndjson")
         let decoder = JSONDecoder()
         return try Data(contentsOf: file).split(separator: 0x0A).map { try decoder.decode(CorpusCase.self, from: $0) }
     }

@@ -20,7 +20,9 @@ struct ReceivedResponse {
 }
 
 /// A blocking client that can misbehave. Its receive timeout only keeps a failing test from hanging.
-final class TestClient {
+///
+/// Unchecked: a test that sends from a second thread reads on the first, and the two share no state.
+final class TestClient: @unchecked Sendable {
     let descriptor: Int32
     private var buffer: [UInt8] = []
     private var isOpen = true

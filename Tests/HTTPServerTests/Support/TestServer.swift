@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import HTTPServer
 import Synchronization
 
@@ -21,7 +22,7 @@ func echo(_ request: borrowing Request) -> Response {
 }
 
 /// A started server that is stopped when the test is over.
-final class TestServer {
+final class TestServer: Sendable {
     let server: HTTPServer
     let addresses: [BoundAddress]
 
@@ -39,13 +40,20 @@ final class TestServer {
         self.addresses = try server.start()
     }
 
+    /// A server that echoes.
+    convenience init(workers: Int = 1, limits change: (inout Limits) -> Void = { _ in }) throws {
+        try self.init(workers: workers, limits: change, answer: { $1.respond(echo($0)) })
+    }
+
+    convenience init(workers: Int = 1, answer: @escaping @Sendable (borrowing Request, Exchange) -> Void) throws {
+        try self.init(workers: workers, limits: { _ in }, answer: answer)
+    }
+
     convenience init(
-        workers: Int = 1, limits change: (inout Limits) -> Void = { _ in },
-        _ handle: @escaping @Sendable (borrowing Request, Exchange) -> Void = { request, exchange in
-            exchange.respond(echo(request))
-        }
+        workers: Int = 1, limits change: (inout Limits) -> Void,
+        answer: @escaping @Sendable (borrowing Request, Exchange) -> Void
     ) throws {
-        try self.init(workers: workers, limits: change, handler: ClosureHandler(handler: handle))
+        try self.init(workers: workers, limits: change, handler: ClosureHandler(handler: answer))
     }
 
     deinit { server.stop() }
@@ -70,3 +78,6 @@ final class Mailbox<Value: Sendable>: Sendable {
         return values.withLock { $0.removeFirst() }
     }
 }
+
+/// Lets other threads run while a test waits for a counter to move.
+func yieldThread() { sched_yield() }
