@@ -9,6 +9,10 @@ package struct RecordCodingError: Error, Hashable, Sendable {
     }
 
     package let reason: Reason
+
+    package init(reason: Reason) {
+        self.reason = reason
+    }
 }
 
 extension SessionRecord {
@@ -31,10 +35,21 @@ extension SessionRecord {
         writer.write(UInt64(facts.count))
         for fact in facts { fact.encode(into: &writer) }
         swap(&writer.bytes, &output)
+        Self.appendChecksum(from: start, to: &output)
+    }
+
+    private static func appendChecksum(from start: Int, to output: inout [UInt8]) {
         let checksum = output.withUnsafeBytes { RecordChecksum.of(.init(rebasing: $0[start...])) }
         for shift in stride(from: 0, to: 64, by: 8) {
             output.append(UInt8(truncatingIfNeeded: checksum >> UInt64(shift)))
         }
+    }
+
+    /// Content of a record with the checksum that belongs to it, for tests and fuzzing that look behind the checksum.
+    package static func withChecksum(_ content: [UInt8]) -> [UInt8] {
+        var output = content
+        appendChecksum(from: 0, to: &output)
+        return output
     }
 
     /// The record in its stored form.
