@@ -27,7 +27,8 @@ struct ByteBuffer: ~Copyable {
 
     mutating func append(_ bytes: UnsafeRawBufferPointer) {
         guard let source = bytes.baseAddress, !bytes.isEmpty else { return }
-        reserve(count + bytes.count)
+        // The first bytes get what they need, since most connections never get more; then it grows by halves.
+        if count + bytes.count > capacity { reserve(max(count + bytes.count, capacity + capacity / 2)) }
         guard let base else { return }
         memcpy(base + count, source, bytes.count)
         count += bytes.count

@@ -18,9 +18,18 @@ package final class HTTPServer: Sendable {
     private let state = Mutex(State())
     private let group = DispatchGroup()
 
+    private let accept: AcceptCall
+
     package init(configuration: ServerConfiguration, handler: any RequestHandler) {
         self.configuration = configuration
         self.handler = handler
+        accept = systemAccept
+    }
+
+    init(configuration: ServerConfiguration, handler: any RequestHandler, accept: @escaping AcceptCall) {
+        self.configuration = configuration
+        self.handler = handler
+        self.accept = accept
     }
 
     /// Binds all addresses and starts the workers.
@@ -48,7 +57,9 @@ package final class HTTPServer: Sendable {
         for number in 0..<workerCount {
             let listeners = binder.takeListeners(worker: number)
             do throws(SystemError) {
-                workers.append(try Worker(listeners: listeners, limits: limits, handler: handler, shared: shared))
+                workers.append(
+                    try Worker(
+                        listeners: listeners, limits: limits, handler: handler, shared: shared, accept: accept))
             } catch {
                 for worker in workers { worker.closeDescriptors() }
                 binder.closeAll()

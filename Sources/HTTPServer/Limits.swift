@@ -42,7 +42,7 @@ package struct Limits: Sendable {
     /// How long a handler may take to answer before the server answers 503 for it.
     package var handlerSeconds = 90.0
     /// How long a closing connection waits for its peer to close as well.
-    package var lingerSeconds = 2.0
+    package var lingerSeconds = 5.0
     /// Bytes that a closing connection reads and throws away, so that its last answer is not lost to a reset.
     package var lingerBytesMax = 1_048_576
     /// How long accepting pauses when the process or the machine is out of descriptors.

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// What a system call that may be tried again came to.
-enum CallResult {
+enum CallResult: Sendable {
     case done(Int)
     case wouldBlock
     case failed(Int32)

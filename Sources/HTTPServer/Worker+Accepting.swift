@@ -37,7 +37,7 @@ extension Worker {
 
     /// True when there may be another connection, false when there is none, nil when no descriptor is left.
     private func acceptOne(_ listener: Int32) -> Bool? {
-        switch System.call({ Int(clinux_accept(listener, nil, nil)) }) {
+        switch accept(listener) {
         case .done(let descriptor):
             counters.accepted.add()
             open(Int32(descriptor))

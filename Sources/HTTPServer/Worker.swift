@@ -29,6 +29,7 @@ final class Worker: @unchecked Sendable {
     let shared: SharedState
     let inbox: Inbox
     let counters = WorkerCounters()
+    let accept: AcceptCall
     let epoll: Int32
     private let threadNumber = Atomic<UInt>(0)
 
@@ -62,7 +63,11 @@ final class Worker: @unchecked Sendable {
     var drainDeadline: UInt64?
     var isDraining: Bool { drainDeadline != nil }
 
-    init(listeners: [Listener], limits: Limits, handler: any RequestHandler, shared: SharedState) throws(SystemError) {
+    init(
+        listeners: [Listener], limits: Limits, handler: any RequestHandler, shared: SharedState,
+        accept: @escaping AcceptCall
+    ) throws(SystemError) {
+        self.accept = accept
         self.listeners = listeners
         self.limits = limits
         self.parserLimits = ParserLimits(limits)

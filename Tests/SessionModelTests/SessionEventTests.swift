@@ -147,6 +147,15 @@ import Testing
         #expect(throws: EventError(.missingSessionStatus)) { try status("") }
     }
 
+    @Test func equalEventsAreTheSameFact() throws {
+        let first = try callback("SESSION_FAILED", "2025-06-12T10:56:51Z", extras: #","n":1"#)
+        let same = try callback("SESSION_START_FAILED", "2025-06-12T12:56:51+02:00", extras: #","n":1.0"#)
+        #expect(first == same)
+        #expect(Set([first, same]).count == 1)
+        #expect(try first != callback("SESSION_STARTED", "2025-06-12T10:56:51Z", extras: #","n":1"#))
+        #expect(try callback("\u{e9}", "2025-06-12T10:56:51Z") != callback("e\u{301}", "2025-06-12T10:56:51Z"))
+    }
+
     @Test func sessionKeysCompareBytes() {
         #expect("\u{e9}" == "e\u{301}")
         #expect(SessionKey("\u{e9}") != SessionKey("e\u{301}"))

@@ -31,6 +31,22 @@ struct RecordCacheTests {
         #expect(cache.load.bytes == cache.load.count * 10)
     }
 
+    /// With more dirty records than the bound, additions must not pay for all of them each time.
+    @Test func manyDirtyRecordsDoNotMakeEveryAdditionRotate() throws {
+        let cache = RecordCache(countMax: 16 * 2 * 50, bytesMax: 1 << 30)
+        for index in 0..<10_000 {
+            cache.update(SessionKey("s\(index)"), orInsert: record("s\(index)"), bytes: 10) { $0.isDirty = true }
+        }
+        // A clean record that was added last outlives the additions of less than one generation.
+        let key = SessionKey("clean")
+        cache.update(key, orInsert: record("clean"), bytes: 10) { _ in }
+        let shard = RecordCache.shard(of: "clean")
+        let neighbours = (0..<100_000).lazy.map { "n\($0)" }.filter { RecordCache.shard(of: $0) == shard }.prefix(40)
+        for id in neighbours { cache.update(SessionKey(id), orInsert: record(id), bytes: 10) { _ in } }
+        #expect(isFound(cache.record(key)))
+        #expect(cache.load.count >= 10_000)
+    }
+
     @Test func bytesAreBoundedAndFollowChanges() {
         let cache = RecordCache(countMax: 1_000_000, bytesMax: 1 << 20)
         for index in 0..<10_000 {

@@ -33,7 +33,7 @@ extension SessionRecord {
 extension Fact {
     func writeMembers(to writer: inout JSONWriter) {
         writer.key("event")
-        writer.string(name.text)
+        writer.name(name)
         if let status {
             writer.key("status")
             writer.status(status)

@@ -16,7 +16,7 @@ extension SessionRecord {
             writer.key("lastFact")
             writer.beginObject()
             writer.key("event")
-            writer.string(last.name.text)
+            writer.name(last.name)
             writer.member("timestamp", last.timestamp)
             writer.member("receivedAt", last.receivedAt)
             writer.key("source")

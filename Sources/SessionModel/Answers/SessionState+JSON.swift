@@ -66,6 +66,10 @@ extension JSONWriter {
         self.instant(instant)
     }
 
+    mutating func name(_ name: EventName) {
+        if case .other(let text) = name { string(text) } else { string(name.knownText) }
+    }
+
     mutating func status(_ status: SessionStatus) {
         string(status.name)
     }

@@ -51,7 +51,8 @@ package enum EventName: Hashable, Sendable {
         return knownText.description
     }
 
-    private var knownText: StaticString {
+    /// Empty for `other`.
+    var knownText: StaticString {
         switch self {
         case .sessionStarted: "SESSION_STARTED"
         case .sessionStopped: "SESSION_STOPPED"

@@ -17,9 +17,7 @@ extension SessionEvent {
         } catch {
             throw EventError(error)
         }
-        return try canonicalizer.output.withUnsafeBufferPointer { text throws(EventError) in
-            try decode(JSONReader(UnsafeRawBufferPointer(text)), source: source, limits: limits)
-        }
+        return try decode(JSONReader(canonicalizer.output.contents), source: source, limits: limits)
     }
 
     package static func decode(

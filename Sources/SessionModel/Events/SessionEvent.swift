@@ -27,6 +27,21 @@ package struct SessionEvent: Sendable {
     }
 }
 
+extension SessionEvent: Hashable {
+    /// Whether the two are the same fact about the same session (domain.md, rule 5).
+    package static func == (left: SessionEvent, right: SessionEvent) -> Bool {
+        left.timestamp == right.timestamp && left.source == right.source && left.payload == right.payload
+            && compareUTF8(left.sessionId, right.sessionId) == 0 && compareUTF8(left.name.text, right.name.text) == 0
+            && compareUTF8(left.status?.name ?? "", right.status?.name ?? "") == 0
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(SessionKey(sessionId))
+        hasher.combine(timestamp)
+        hasher.combine(payload)
+    }
+}
+
 /// The bounds of one event.
 package struct EventLimits: Sendable, Hashable {
     /// Bytes of one body, after decompression.

@@ -6,6 +6,8 @@ package struct Enrichment: Sendable, Equatable {
         case balanceStatus, balanceAmountMinor, chargingKeyId, chargingKeyType, charger, site, connectorId, duration
         case energy, price, receiptAvailable
 
+        static let all = Array(allCases)
+
         package var name: StaticString {
             switch self {
             case .balanceStatus: "balanceStatus"
@@ -51,7 +53,7 @@ package struct Enrichment: Sendable, Equatable {
             reader.forEachMember(in: 0..<text.count) { key, value in
                 // Most payloads have nothing but userId and the fields of a fee.
                 guard !reader.matches(key, "userId"), text[value.lowerBound] != UInt8(ascii: "n") else { return true }
-                for field in Field.allCases where reader.matches(key, field.name) {
+                for field in Field.all where reader.matches(key, field.name) {
                     found.append((field, value))
                     break
                 }

@@ -25,7 +25,7 @@ package struct CanonicalJSON: Hashable, Comparable, Sendable {
     package init(parsing text: UnsafeRawBufferPointer, depthMax: Int = 64) throws(JSONError) {
         var canonicalizer = JSONCanonicalizer(text, depthMax: depthMax)
         try canonicalizer.parseDocument()
-        bytes = canonicalizer.output
+        bytes = canonicalizer.output.array
     }
 
     package init(parsing text: [UInt8], depthMax: Int = 64) throws(JSONError) {

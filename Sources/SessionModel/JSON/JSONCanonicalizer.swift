@@ -2,12 +2,12 @@
 ///
 /// One pass over the bytes: strings and integers are copied as runs; an object is put in order when it ends, and only if
 /// its members did not come in order. The cost is n log n in the worst case, whatever the names are: nothing is hashed.
-struct JSONCanonicalizer {
+struct JSONCanonicalizer: ~Copyable {
     private let input: UnsafeRawBufferPointer
     private let depthMax: Int
     private var position = 0
     /// The canonical text so far.
-    private(set) var output: [UInt8] = []
+    private(set) var output: ByteBuffer
     /// The members of all objects that are still open.
     private var members: [Member] = []
 
@@ -24,11 +24,12 @@ struct JSONCanonicalizer {
     init(_ input: UnsafeRawBufferPointer, depthMax: Int) {
         self.input = input
         self.depthMax = depthMax
+        output = ByteBuffer(capacity: input.count + 24)
+        members.reserveCapacity(16)
     }
 
     /// Parses the whole input as one value.
     mutating func parseDocument() throws(JSONError) {
-        output.reserveCapacity(input.count + 24)
         skipWhitespace()
         try parseValue(depth: 0)
         skipWhitespace()
@@ -69,7 +70,7 @@ struct JSONCanonicalizer {
             guard current == literal.utf8Start[index] else { throw failure(.syntax) }
             position += 1
         }
-        output.append(contentsOf: UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
+        output.append(literal)
     }
 
     private mutating func parseArray(depth: Int) throws(JSONError) {
@@ -106,11 +107,11 @@ struct JSONCanonicalizer {
                 let memberStart = output.count
                 try parseString()
                 if isInOrder, members.count > firstMember, let previous = members.last {
-                    isInOrder = output.withUnsafeBytes {
+                    let text = output.contents
+                    isInOrder =
                         JSONText.compare(
-                            .init(rebasing: $0[previous.start + 1..<previous.keyEnd - 1]),
-                            .init(rebasing: $0[memberStart + 1..<$0.count - 1])) < 0
-                    }
+                            .init(rebasing: text[previous.start + 1..<previous.keyEnd - 1]),
+                            .init(rebasing: text[memberStart + 1..<text.count - 1])) < 0
                 }
                 members.append(Member(start: memberStart, keyEnd: output.count, end: 0))
                 skipWhitespace()
@@ -136,7 +137,7 @@ struct JSONCanonicalizer {
 
     /// Puts the members of the object that has just been written in order, and refuses it where two have the same name.
     private mutating func sortMembers(from firstMember: Int, objectStart: Int) throws(JSONError) {
-        let text = Array(output[objectStart...])
+        let text = Array(output.contents[objectStart...])
         var sorted = Array(members[firstMember...])
         func compare(_ left: Member, _ right: Member) -> Int {
             text.withUnsafeBytes {
@@ -146,12 +147,12 @@ struct JSONCanonicalizer {
             }
         }
         sorted.sort { compare($0, $1) < 0 }
-        output.removeLast(output.count - objectStart)
+        output.truncate(to: objectStart)
         var previous: Member?
         for member in sorted {
             if let previous, compare(previous, member) == 0 { throw failure(.duplicateKey) }
             output.append(previous == nil ? UInt8(ascii: "{") : UInt8(ascii: ","))
-            output.append(contentsOf: text[member.start - objectStart..<member.end - objectStart])
+            text.withUnsafeBytes { output.append($0[member.start - objectStart..<member.end - objectStart]) }
             previous = member
         }
         output.append(UInt8(ascii: "}"))
@@ -188,7 +189,7 @@ extension JSONCanonicalizer {
     }
 
     private mutating func copyRun(from start: Int) {
-        output.append(contentsOf: input[start..<position])
+        output.append(input[start..<position])
     }
 
     /// The position is at the backslash.
@@ -225,21 +226,24 @@ extension JSONCanonicalizer {
 
     /// The position is at the `u`.
     private mutating func parseCodeUnit() throws(JSONError) -> UInt32 {
-        position += 1
+        let start = position + 1
         var unit: UInt32 = 0
-        for _ in 0..<4 {
-            let digit = JSONText.hexValue(current)
-            guard digit != 0xFF else { throw failure(.syntax) }
+        for index in start..<start + 4 {
+            let digit = index < input.count ? JSONText.hexValue(input[index]) : 0xFF
+            guard digit != 0xFF else {
+                position = min(index, input.count)
+                throw failure(.syntax)
+            }
             unit = unit << 4 | UInt32(digit)
-            position += 1
         }
+        position = start + 4
         return unit
     }
 
     private mutating func appendCharacter(_ scalar: UInt32) {
         switch scalar {
         case 0..<0x80:
-            JSONWriter.appendEscaped(UInt8(scalar), to: &output)
+            output.append(escaped: UInt8(scalar))
         case 0x80..<0x800:
             output.append(0xC0 | UInt8(scalar >> 6))
             output.append(0x80 | UInt8(scalar & 0x3F))

@@ -69,10 +69,10 @@ struct JSONNumber {
     }
 
     /// False where the value is out of range; nothing has been appended then.
-    func appendCanonical(to output: inout [UInt8]) -> Bool {
+    func appendCanonical(to output: inout ByteBuffer) -> Bool {
         if fraction.isEmpty, exponent == 0, integer.count <= 21 {
             if isNegative, input[integer.lowerBound] != 0x30 { output.append(UInt8(ascii: "-")) }
-            output.append(contentsOf: input[integer])
+            output.append(input[integer])
             return true
         }
         var first = 0
@@ -109,16 +109,16 @@ struct JSONNumber {
                 appendDigits(first + 1..<last + 1, to: &output)
             }
             output.append(UInt8(ascii: "e"))
-            JSONWriter.append(Int64(point - 1), to: &output)
+            output.append(decimal: Int64(point - 1))
         }
         return true
     }
 
-    private func appendDigits(_ range: Range<Int>, to output: inout [UInt8]) {
+    private func appendDigits(_ range: Range<Int>, to output: inout ByteBuffer) {
         for index in range { output.append(digit(index)) }
     }
 
-    private func appendZeros(_ count: Int, to output: inout [UInt8]) {
-        output.append(contentsOf: repeatElement(0x30, count: count))
+    private func appendZeros(_ count: Int, to output: inout ByteBuffer) {
+        output.append(repeating: 0x30, count: count)
     }
 }

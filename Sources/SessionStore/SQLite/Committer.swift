@@ -96,10 +96,10 @@ final class Committer: @unchecked Sendable {
                 try writer.transaction { (writer) throws(SQLiteError) in
                     for item in batch {
                         switch item {
-                        case .delivery(let delivery, _): try writer.add(delivery)
-                        case .quarantine(let body, _):
+                        case .delivery(let pending): try writer.add(pending.delivery)
+                        case .quarantine(let pending):
                             let id = nextQuarantineId.wrappingAdd(1, ordering: .relaxed).oldValue
-                            try writer.add(QuarantineEntry(id: id, kind: .verified, content: body))
+                            try writer.add(QuarantineEntry(id: id, kind: .verified, content: pending.body))
                             ids.append(id)
                         }
                     }

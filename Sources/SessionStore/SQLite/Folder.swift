@@ -67,21 +67,22 @@ final class Folder: @unchecked Sendable {
         var ids = batch.quarantineIds.makeIterator()
         for item in batch.items {
             switch item {
-            case .quarantine(_, let completion):
-                if let id = ids.next() { completion(.success(id)) }
-            case .delivery(let delivery, let completion):
+            case .quarantine(let pending):
+                if let id = ids.next() { pending.completion(.success(id)) }
+            case .delivery(let pending):
                 if error == nil {
                     do throws(StoreError) {
-                        let outcome = try apply(delivery.event, position: position, receivedAt: delivery.receivedAt)
+                        let outcome = try apply(
+                            pending.delivery.event, position: position, receivedAt: pending.delivery.receivedAt)
                         foldedPosition = position
-                        completion(.success(outcome))
+                        pending.completion(.success(outcome))
                     } catch let failure {
                         stall(failure)
                         error = failure
                     }
                 }
                 // It is in the log and will be folded, but what came of it cannot be said now.
-                if let error { completion(.failure(error)) }
+                if let error { pending.completion(.failure(error)) }
                 position += 1
             }
         }
@@ -104,13 +105,14 @@ final class Folder: @unchecked Sendable {
                 version: entry.record.state.version, position: position)
         }
         if case .found(let outcome) = cache.update(key, change) { return outcome }
-        let row = try reader.record(event.sessionId)
+        let row = try reader.record(event.sessionId, writes: writeBehind?.writeCount ?? 0)
         if row != nil { recordsRead.wrappingAdd(1, ordering: .relaxed) }
         let record = row?.record ?? SessionRecord(sessionId: event.sessionId)
         return cache.update(key, orInsert: record, bytes: row?.bytes ?? RecordSize.empty, change)
     }
 
     private func publish() {
+        reader.endSnapshot()
         writeBehind?.add(newlyDirty, foldedPosition: foldedPosition)
         newlyDirty.removeAll(keepingCapacity: true)
     }

@@ -1,23 +1,44 @@
 internal import Synchronization
 
-/// One thing to make durable, and whom to tell.
+/// One thing to make durable, and whom to tell. The cases hold references, so that passing them on costs one count
+/// instead of one for every string and array of a delivery.
 enum PendingItem: Sendable {
-    case delivery(Delivery, IngestCompletion)
-    case quarantine(QuarantinedBody, @Sendable (Result<Int64, StoreError>) -> Void)
+    case delivery(PendingDelivery)
+    case quarantine(PendingQuarantine)
 
     /// Bytes it counts for against the queue's bound: the body, and a guess at everything around it.
     var cost: Int {
         switch self {
-        case .delivery(let delivery, _): delivery.body.count + 512
-        case .quarantine(let body, _): body.cost + 512
+        case .delivery(let pending): pending.delivery.body.count + 512
+        case .quarantine(let pending): pending.body.cost + 512
         }
     }
 
     func fail(_ error: StoreError) {
         switch self {
-        case .delivery(_, let completion): completion(.failure(error))
-        case .quarantine(_, let completion): completion(.failure(error))
+        case .delivery(let pending): pending.completion(.failure(error))
+        case .quarantine(let pending): pending.completion(.failure(error))
         }
+    }
+}
+
+final class PendingDelivery: Sendable {
+    let delivery: Delivery
+    let completion: IngestCompletion
+
+    init(_ delivery: consuming Delivery, _ completion: @escaping IngestCompletion) {
+        self.delivery = delivery
+        self.completion = completion
+    }
+}
+
+final class PendingQuarantine: Sendable {
+    let body: QuarantinedBody
+    let completion: @Sendable (Result<Int64, StoreError>) -> Void
+
+    init(_ body: consuming QuarantinedBody, _ completion: @escaping @Sendable (Result<Int64, StoreError>) -> Void) {
+        self.body = body
+        self.completion = completion
     }
 }
 

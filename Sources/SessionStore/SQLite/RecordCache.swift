@@ -34,6 +34,10 @@ final class RecordCache: Sendable {
         var old: [SessionKey: CacheEntry] = [:]
         var youngBytes = 0
         var oldBytes = 0
+        /// What has come into the young generation since it became that. Pinned records that were carried over do not
+        /// count: otherwise many of them would make every addition rotate.
+        var addedCount = 0
+        var addedBytes = 0
         /// Rises whenever entries leave: whoever read a row from disk before that cannot know whether it is the newest.
         var evictions: UInt64 = 0
     }
@@ -80,7 +84,7 @@ final class RecordCache: Sendable {
             guard let entry = find(key, in: &state) else { return .missing(evictions: state.evictions) }
             let before = entry.bytes
             let value = change(entry)
-            state.youngBytes += entry.bytes - before
+            grow(&state, by: entry.bytes - before)
             return .found(value)
         }
     }
@@ -95,7 +99,7 @@ final class RecordCache: Sendable {
             if let entry = find(key, in: &state) {
                 let before = entry.bytes
                 let value = change(entry)
-                state.youngBytes += entry.bytes - before
+                grow(&state, by: entry.bytes - before)
                 return value
             }
             // Changed before it is added: what is dirty is never dropped.
@@ -151,8 +155,16 @@ final class RecordCache: Sendable {
         return entry
     }
 
+    /// What was found is in the young generation.
+    private func grow(_ state: inout State, by bytes: Int) {
+        state.youngBytes += bytes
+        state.addedBytes += bytes
+    }
+
     private func add(_ entry: CacheEntry, key: SessionKey, to state: inout State) {
-        if state.young.count >= countPerGeneration || state.youngBytes >= bytesPerGeneration { rotate(&state) }
+        if state.addedCount >= countPerGeneration || state.addedBytes >= bytesPerGeneration { rotate(&state) }
+        state.addedCount += 1
+        state.addedBytes += entry.bytes
         state.young[key] = entry
         state.youngBytes += entry.bytes
     }
@@ -170,5 +182,7 @@ final class RecordCache: Sendable {
         state.oldBytes = state.youngBytes
         state.young = kept
         state.youngBytes = keptBytes
+        state.addedCount = 0
+        state.addedBytes = 0
     }
 }

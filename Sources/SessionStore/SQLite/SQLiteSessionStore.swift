@@ -29,13 +29,13 @@ package final class SQLiteSessionStore: SessionStore {
 
     package func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion) -> Bool {
         guard let committer = parts.committer, parts.writeBehind?.hasRoom ?? false else { return false }
-        return committer.add(.delivery(delivery, completion))
+        return committer.add(.delivery(PendingDelivery(delivery, completion)))
     }
 
     package func quarantineVerified(
         _ body: consuming QuarantinedBody, completion: @escaping @Sendable (Result<Int64, StoreError>) -> Void
     ) -> Bool {
-        parts.committer?.add(.quarantine(body, completion)) ?? false
+        parts.committer?.add(.quarantine(PendingQuarantine(body, completion))) ?? false
     }
 
     package func quarantineUnverified(_ body: consuming QuarantinedBody) {

@@ -32,6 +32,7 @@ final class WriteBehind: @unchecked Sendable {
     private let state: Mutex<State>
     /// Whether the backlog is at its bound.
     private let isFull = Atomic(false)
+    private let completedWrites = Atomic(0)
 
     init(
         writer: DerivedWriter, cache: RecordCache, options: StoreOptions, health: StoreHealth, logger: Logger,
@@ -46,6 +47,9 @@ final class WriteBehind: @unchecked Sendable {
         state = Mutex(State(foldedPosition: writer.derivedPosition, derivedPosition: writer.derivedPosition))
         writer.database.confine(to: queue)
     }
+
+    /// The number of completed writes, raised before what they wrote may leave memory.
+    var writeCount: Int { completedWrites.load(ordering: .acquiring) }
 
     /// False while too much is not written yet: then nothing more should be accepted.
     var hasRoom: Bool { !isFull.load(ordering: .relaxed) }
@@ -138,6 +142,7 @@ final class WriteBehind: @unchecked Sendable {
             returnToDirty(entries)
             throw failed(error)
         }
+        completedWrites.wrappingAdd(1, ordering: .acquiringAndReleasing)
         for entry in entries { cache.withEntry(entry) { $0.isBeingWritten = false } }
         state.withLock { state in
             state.derivedPosition = position
