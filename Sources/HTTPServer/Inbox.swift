@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import Synchronization
 
 /// Work for a worker from another thread.
 enum InboxItem: Sendable {
@@ -19,7 +18,7 @@ final class Inbox: Sendable {
         var isClosed = false
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     /// Owned by the worker, which closes the inbox before the descriptor.
     let wakeDescriptor: Int32
 
