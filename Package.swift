@@ -54,7 +54,14 @@ let package = Package(
         .testTarget(name: "SessionModelTests", dependencies: ["SessionModel"]),
         .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
-        .testTarget(name: "SessionStoreTests", dependencies: ["CSQLite", "SessionModel", "SessionStore"]),
+        .target(name: "CSQLiteFaults", dependencies: ["CSQLite"], path: "Tests/CSQLiteFaults"),
+        .testTarget(
+            name: "SessionStoreTests",
+            dependencies: [
+                "CSQLite", "CSQLiteFaults", "SessionModel", "SessionStore",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .testTarget(
             name: "ReceiverTests",
             dependencies: ["HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore", "WebhookSecurity"],
@@ -63,7 +70,9 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-for target in package.targets where [.executable, .test, .regular].contains(target.type) && target.name != "CLinux" {
+let targetsInC = ["CLinux", "CSQLiteFaults"]
+for target in package.targets
+where [.executable, .test, .regular].contains(target.type) && !targetsInC.contains(target.name) {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("MemberImportVisibility"),

@@ -1,1 +1,4 @@
+// Input that zlib only reads is declared so.
+#define ZLIB_CONST
+
 #include <zlib.h>

@@ -194,3 +194,39 @@ finish_checks() {
     printf '%d passed, %d failed\n' "$passed" "$failed"
     ((failed == 0 && passed > 0))
 }
+
+# --- building and running ---
+
+# What it takes to build, besides the Swift toolchain.
+install_build_dependencies() {
+    command -v swift >/dev/null || die "there is no swift: install a Swift 6.3 toolchain (https://www.swift.org/install/linux/)"
+    apt_install libssl-dev zlib1g-dev libsqlite3-dev
+}
+
+# build_release: builds the release executable; $chargefold is its path afterwards.
+build_release() {
+    step "Building (release)"
+    swift build --configuration release --product chargefold >&2
+    chargefold=$(swift build --configuration release --show-bin-path)/chargefold
+}
+
+# start_server DIRECTORY [ARGUMENT...]: starts $chargefold as the environment configures it, and waits until it is ready.
+# Sets $server_pid and $server_url; DIRECTORY takes its log. The process is stopped when the script ends.
+start_server() {
+    local directory=$1
+    shift
+    : >"$directory/server.log"
+    "$chargefold" serve "$@" 2>>"$directory/server.log" &
+    server_pid=$!
+    at_exit stop_process "$server_pid"
+    if ! wait_until 30 server_is_ready "$directory"; then
+        tail -n 20 "$directory/server.log" >&2
+        die "the server did not become ready"
+    fi
+}
+
+# The port is in the log: with CHARGEFOLD_HTTP_PORT=0 the kernel has chosen it.
+server_is_ready() {
+    server_url=$(sed -n 's/.* listening addresses=\([^ ]*\).*/http:\/\/\1/p' "$1/server.log" | tail -n 1)
+    [[ -n "$server_url" ]] && curl --silent --fail --output /dev/null --max-time 2 "$server_url/readyz"
+}

@@ -3,7 +3,9 @@
 // What Swift's Glibc module does not show of Linux. Each wrapper here is the bare call:
 // it returns what the call returns and leaves errno alone.
 
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/socket.h>
 
 enum {
@@ -14,6 +16,7 @@ enum {
     CLINUX_EPOLLRDHUP = 0x2000,
 };
 #define CLINUX_EPOLLET 0x80000000u
+#define CLINUX_EPOLLEXCLUSIVE 0x10000000u
 
 /// One readiness event: the event mask and the 64 bits that were registered with the descriptor.
 struct clinux_epoll_event {
@@ -32,3 +35,34 @@ int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
 
 /// eventfd with EFD_NONBLOCK and EFD_CLOEXEC.
 int clinux_eventfd(void);
+
+/// recv without flags.
+ssize_t clinux_receive(int descriptor, void *bytes, size_t count);
+
+/// send with MSG_NOSIGNAL.
+ssize_t clinux_send(int descriptor, const void *bytes, size_t count);
+
+/// sendmsg of two pieces with MSG_NOSIGNAL.
+ssize_t clinux_send_pair(int descriptor, const void *first, size_t first_count, const void *second, size_t second_count);
+
+/// Bytes that were sent but not yet acknowledged by the peer (SIOCOUTQ), or -1.
+int clinux_unacknowledged(int descriptor);
+
+/// socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC).
+int clinux_stream_socket(int family);
+
+/// SO_REUSEADDR, SO_REUSEPORT and TCP_NODELAY (which accepted sockets inherit); 0 or -1.
+int clinux_prepare_tcp_listener(int descriptor);
+
+/// IPV6_V6ONLY on or off; 0 or -1.
+int clinux_set_v6only(int descriptor, int on);
+
+/// bind to, or connect to, the path of a Unix-domain socket; -1 with ENAMETOOLONG for a path that does not fit.
+int clinux_unix_bind(int descriptor, const char *path);
+int clinux_unix_connect(int descriptor, const char *path);
+
+/// The soft limit of open descriptors (RLIMIT_NOFILE) of this process.
+uint64_t clinux_descriptor_limit(void);
+
+/// Sets the soft limit of open descriptors, at most to the hard one; 0 or -1.
+int clinux_set_descriptor_limit(uint64_t count);

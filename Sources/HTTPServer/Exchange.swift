@@ -1,0 +1,61 @@
+/// The right to answer one request. A small value that may be handed to any thread.
+///
+/// The first answer counts; later ones, and those that come after the connection has gone, are dropped without harm.
+/// A request that nobody answers is answered 503 at `Limits.handlerSeconds`.
+package struct Exchange: Sendable {
+    let worker: Worker
+    let slot: Int
+    /// Tells this request from every other one of the worker.
+    let serial: UInt64
+
+    /// Answers. On the worker's own thread during `handle` the answer leaves with the turn; from elsewhere it goes
+    /// through the worker's inbox.
+    package func respond(_ response: consuming Response) {
+        if worker.isCurrentThread {
+            worker.respondOnWorker(slot, serial, response)
+        } else {
+            worker.inbox.post(.respond(slot, serial, response))
+        }
+    }
+
+    /// Answers with a body whose length is not known yet: chunked, or up to the end of the connection for HTTP/1.0.
+    /// - Parameters:
+    ///   - head: status and fields; its body is the first piece of the stream.
+    ///   - endsAtHalfClose: whether the stream ends when the peer closes its sending side. Right for live streams,
+    ///     whose readers go without a word; wrong for downloads.
+    package func stream(_ head: consuming Response, endsAtHalfClose: Bool = false) -> ResponseStream {
+        let core = StreamCore(
+            worker: worker, slot: slot, serial: serial, bufferBytesMax: worker.limits.streamBufferBytesMax,
+            endsAtHalfClose: endsAtHalfClose)
+        if worker.isCurrentThread {
+            worker.openStreamOnWorker(core, head)
+        } else {
+            worker.inbox.post(.openStream(core, head))
+        }
+        return ResponseStream(core: core)
+    }
+}
+
+/// Answers that are posted together: each worker is woken at most once for all of them.
+package struct ResponseBatch: ~Copyable {
+    private var parts: [(worker: Worker, items: [InboxItem])] = []
+
+    package init() {}
+
+    package mutating func add(_ exchange: Exchange, _ response: consuming Response) {
+        let item = InboxItem.respond(exchange.slot, exchange.serial, response)
+        for index in parts.indices where parts[index].worker === exchange.worker {
+            parts[index].items.append(item)
+            return
+        }
+        parts.append((exchange.worker, [item]))
+    }
+
+    /// Posts the answers and is empty afterwards.
+    package mutating func send() {
+        for index in parts.indices where !parts[index].items.isEmpty {
+            parts[index].worker.inbox.post(contentsOf: parts[index].items)
+            parts[index].items.removeAll(keepingCapacity: true)
+        }
+    }
+}

@@ -1,0 +1,149 @@
+/// A response that is written piece by piece, from any thread. Dropping the last reference without `finish` aborts it.
+package final class ResponseStream: Sendable {
+    private let core: StreamCore
+
+    init(core: StreamCore) {
+        self.core = core
+    }
+
+    deinit { core.end(.aborted) }
+
+    /// Adds bytes to the stream.
+    /// - Returns: false when the stream is closed, or was aborted because more than `Limits.streamBufferBytesMax`
+    ///   would wait for a peer that does not read.
+    @discardableResult
+    package func write(_ bytes: [UInt8]) -> Bool { core.write(bytes) }
+
+    /// Bytes that the kernel has not taken yet.
+    package var bufferedBytes: Int { core.bufferedBytes }
+
+    package var isClosed: Bool { core.isClosed }
+
+    /// Ends the stream after everything written; the connection can be used again.
+    package func finish() { core.end(.finished) }
+
+    /// Ends the stream by closing the connection, so that the peer knows that something is missing.
+    package func abort() { core.end(.aborted) }
+
+    /// Sets what is called once when the stream has ended for whatever reason: on the worker's thread, or at once when
+    /// it has ended already.
+    package func onClose(_ body: @escaping @Sendable () -> Void) { core.setOnClose(body) }
+
+    /// Sets what is called, on the worker's thread, each time everything written has been taken by the kernel.
+    package func onDrain(_ body: @escaping @Sendable () -> Void) { core.setOnDrain(body) }
+}
+
+/// The shared part of a stream: the writers' side is under the lock, the worker takes from it.
+final class StreamCore: Sendable {
+    enum End: Sendable { case open, finished, aborted }
+
+    private struct State {
+        var pieces: [[UInt8]] = []
+        var pieceBytes = 0
+        /// Bytes that the worker has taken and the kernel has not.
+        var unsentBytes = 0
+        var end = End.open
+        var isClosed = false
+        var isPosted = false
+        var onClose: (@Sendable () -> Void)?
+        var onDrain: (@Sendable () -> Void)?
+    }
+
+    let worker: Worker
+    let slot: Int
+    let serial: UInt64
+    let endsAtHalfClose: Bool
+    private let bufferBytesMax: Int
+    private let state = Locked(State())
+
+    init(worker: Worker, slot: Int, serial: UInt64, bufferBytesMax: Int, endsAtHalfClose: Bool) {
+        self.worker = worker
+        self.slot = slot
+        self.serial = serial
+        self.bufferBytesMax = bufferBytesMax
+        self.endsAtHalfClose = endsAtHalfClose
+    }
+
+    var bufferedBytes: Int { state.withLock { $0.pieceBytes + $0.unsentBytes } }
+    var isClosed: Bool { state.withLock { $0.isClosed || $0.end != .open } }
+
+    func write(_ bytes: [UInt8]) -> Bool {
+        let (taken, mustPost) = state.withLock { state -> (Bool, Bool) in
+            guard !state.isClosed, state.end == .open else { return (false, false) }
+            guard !bytes.isEmpty else { return (true, false) }
+            let fits = state.pieceBytes + state.unsentBytes + bytes.count <= bufferBytesMax
+            if fits {
+                state.pieces.append(bytes)
+                state.pieceBytes += bytes.count
+            } else {
+                state.end = .aborted
+                state.pieces = []
+                state.pieceBytes = 0
+            }
+            defer { state.isPosted = true }
+            return (fits, !state.isPosted)
+        }
+        if mustPost { worker.postStream(self) }
+        return taken
+    }
+
+    func end(_ end: End) {
+        let mustPost = state.withLock { state -> Bool in
+            guard !state.isClosed, state.end == .open || state.end == .finished && end == .aborted else { return false }
+            // Dropping the handle of a finished stream is no abort.
+            if state.end == .finished { return false }
+            state.end = end
+            defer { state.isPosted = true }
+            return !state.isPosted
+        }
+        if mustPost { worker.postStream(self) }
+    }
+
+    func setOnClose(_ body: @escaping @Sendable () -> Void) {
+        let isClosed = state.withLock { state -> Bool in
+            if !state.isClosed { state.onClose = body }
+            return state.isClosed
+        }
+        if isClosed { body() }
+    }
+
+    func setOnDrain(_ body: @escaping @Sendable () -> Void) {
+        state.withLock { $0.onDrain = body }
+    }
+
+    /// The worker's side: everything written since the last call.
+    func take() -> (pieces: [[UInt8]], byteCount: Int, end: End) {
+        state.withLock { state in
+            state.isPosted = false
+            defer {
+                state.pieces = []
+                state.unsentBytes += state.pieceBytes
+                state.pieceBytes = 0
+            }
+            return (state.pieces, state.pieceBytes, state.end)
+        }
+    }
+
+    /// The worker's side: what is left with the worker after it sent.
+    func didSend(unsentBytes: Int) {
+        let onDrain = state.withLock { state -> (@Sendable () -> Void)? in
+            state.unsentBytes = unsentBytes
+            return unsentBytes == 0 && state.pieceBytes == 0 && state.end == .open ? state.onDrain : nil
+        }
+        onDrain?()
+    }
+
+    /// The worker's side: the stream is over.
+    func close() {
+        let onClose = state.withLock { state -> (@Sendable () -> Void)? in
+            guard !state.isClosed else { return nil }
+            state.isClosed = true
+            state.pieces = []
+            state.pieceBytes = 0
+            state.unsentBytes = 0
+            state.onDrain = nil
+            return state.onClose.take()
+        }
+        onClose?()
+    }
+}

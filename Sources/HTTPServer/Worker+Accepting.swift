@@ -1,0 +1,141 @@
+import CLinux
+import Glibc
+import Synchronization
+
+extension Worker {
+    /// Connections that are told 503 at the same time; beyond it they are closed without a word.
+    private static let shedMax = 128
+
+    func watchListeners() -> Bool {
+        for (index, listener) in listeners.enumerated() {
+            var flags = UInt32(CLINUX_EPOLLIN)
+            if listener.isShared { flags |= UInt32(CLINUX_EPOLLEXCLUSIVE) }
+            let data = UInt64(Self.firstListenerSlot) + UInt64(index)
+            guard clinux_epoll_add(epoll, listener.descriptor, flags, data) == 0 else { return false }
+        }
+        isAccepting = true
+        acceptResumesAt = nil
+        return true
+    }
+
+    func unwatchListeners() {
+        guard isAccepting else { return }
+        for listener in listeners { _ = clinux_epoll_delete(epoll, listener.descriptor) }
+        isAccepting = false
+    }
+
+    func acceptConnections(_ index: Int) {
+        guard isAccepting, index < listeners.count else { return }
+        for _ in 0..<limits.acceptsPerTurnMax {
+            switch acceptOne(listeners[index].descriptor) {
+            case .some(true): continue
+            case .some(false): return
+            case .none: return pauseAccepting()
+            }
+        }
+    }
+
+    /// True when there may be another connection, false when there is none, nil when no descriptor is left.
+    private func acceptOne(_ listener: Int32) -> Bool? {
+        switch accept(listener) {
+        case .done(let descriptor):
+            counters.accepted.add()
+            open(Int32(descriptor))
+            return true
+        case .wouldBlock:
+            return false
+        case .failed(EMFILE), .failed(ENFILE), .failed(ENOMEM), .failed(ENOBUFS):
+            return nil
+        case .failed:
+            // Errors of the connection that was to be accepted (ECONNABORTED, EPROTO, EPERM, …), not of the listener.
+            return true
+        }
+    }
+
+    /// Out of descriptors: without watching, the loop does not spin, and the kernel's queue holds the newcomers.
+    private func pauseAccepting() {
+        counters.acceptPauses.add()
+        unwatchListeners()
+        acceptResumesAt = now + nanoseconds(limits.acceptPauseSeconds)
+    }
+
+    func resumeAccepting() {
+        acceptResumesAt = nil
+        guard !isDraining, !isAccepting else { return }
+        if !watchListeners() {
+            unwatchListeners()
+            acceptResumesAt = now + nanoseconds(limits.acceptPauseSeconds)
+        }
+    }
+
+    private func open(_ descriptor: Int32) {
+        var isOver = shared.connectionsOpen.load(ordering: .relaxed) - shedCount >= shared.connectionsMax
+        if isOver, let idle = deadlines.first(.idle), let connection = connections[idle] {
+            // The longest idle connection makes room (RFC 9112 section 9.5 allows closing it at any time).
+            close(connection)
+            isOver = false
+        }
+        if isOver, shedCount >= Self.shedMax {
+            counters.shed.add()
+            counters.closed.add()
+            System.close(descriptor)
+            return
+        }
+        let slot = takeSlot()
+        let connection = Connection(
+            descriptor: descriptor, slot: slot, generation: generations[slot], limits: parserLimits)
+        connections[slot] = connection
+        openCount += 1
+        shared.connectionsOpen.add(1, ordering: .relaxed)
+        let flags =
+            UInt32(CLINUX_EPOLLIN | CLINUX_EPOLLOUT | CLINUX_EPOLLRDHUP)
+            | UInt32(CLINUX_EPOLLET)
+        let data = UInt64(connection.generation) << 32 | UInt64(slot)
+        if clinux_epoll_add(epoll, descriptor, flags, data) != 0 {
+            counters.shed.add()
+            return close(connection)
+        }
+        if isOver {
+            shed(connection)
+        } else {
+            deadlines.set(slot, .header, now: now)
+        }
+    }
+
+    private func shed(_ connection: Connection) {
+        counters.shed.add()
+        shedCount += 1
+        connection.isShed = true
+        fail(connection, .tooManyConnections)
+        finishTurn(connection)
+    }
+
+    private func takeSlot() -> Int {
+        if let slot = freeSlots.popLast() { return slot }
+        let slot = connections.count
+        connections.append(nil)
+        generations.append(0)
+        deadlines.makeRoom(slots: connections.count)
+        return slot
+    }
+
+    func close(_ connection: Connection) {
+        guard connection.phase != .closed else { return }
+        connection.phase = .closed
+        connection.serial = 0
+        connection.input.release()
+        connection.pending.removeAll()
+        let slot = connection.slot
+        deadlines.set(slot, .none, now: now)
+        connections[slot] = nil
+        generations[slot] &+= 1
+        freeSlots.append(slot)
+        openCount -= 1
+        if connection.isShed { shedCount -= 1 }
+        shared.connectionsOpen.subtract(1, ordering: .relaxed)
+        counters.closed.add()
+        System.close(connection.descriptor)
+        connection.stream.take()?.close()
+        if acceptResumesAt != nil { resumeAccepting() }
+    }
+}

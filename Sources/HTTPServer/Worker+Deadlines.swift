@@ -1,0 +1,77 @@
+extension Worker {
+    func runDeadlines() {
+        if let acceptResumesAt, acceptResumesAt <= now { resumeAccepting() }
+        while let (slot, kind) = deadlines.popExpired(now: now) {
+            guard let connection = connections[slot] else { continue }
+            expire(connection, kind)
+        }
+    }
+
+    private func expire(_ connection: Connection, _ kind: DeadlineKind) {
+        switch kind {
+        case .none:
+            return
+        case .linger:
+            return close(connection)
+        case .idle:
+            counters.timeouts.add()
+            return close(connection)
+        case .header:
+            counters.timeouts.add()
+            // Nothing came, so there is nothing to answer.
+            guard !connection.parser.isAtStart else { return close(connection) }
+            fail(connection, .timeout)
+        case .body:
+            let received = connection.receivedBytes - connection.rateMark
+            let window = min(limits.rateWindowSeconds, limits.bodySeconds)
+            if now < connection.bodyDeadline, Double(received) >= Double(limits.bodyBytesPerSecondMin) * window {
+                connection.rateMark = connection.receivedBytes
+                return deadlines.set(connection.slot, .body, now: now)
+            }
+            counters.timeouts.add()
+            connection.refusal = nil
+            fail(connection, .timeout)
+        case .write:
+            let delivered = deliveredBytes(connection)
+            let least = Double(limits.responseBytesPerSecondMin) * limits.rateWindowSeconds
+            if Double(delivered - connection.rateMark) >= least {
+                connection.rateMark = delivered
+                return deadlines.set(connection.slot, .write, now: now)
+            }
+            counters.timeouts.add()
+            return close(connection)
+        case .handler:
+            counters.timeouts.add()
+            fail(connection, .handlerTimeout)
+        }
+        finishTurn(connection)
+    }
+
+    func startDrain(_ deadline: UInt64) {
+        if let drainDeadline {
+            self.drainDeadline = min(drainDeadline, deadline)
+            return
+        }
+        // Connections that the kernel has already taken are served: closing a listener resets them.
+        if isAccepting {
+            for index in listeners.indices { acceptConnections(index) }
+        }
+        unwatchListeners()
+        for listener in listeners where !listener.isShared { System.close(listener.descriptor) }
+        listeners = []
+        acceptResumesAt = nil
+        drainDeadline = deadline
+        for connection in connections {
+            guard let connection else { continue }
+            switch connection.phase {
+            case .reading:
+                connection.mayRead = true
+                turn(connection)
+            case .streaming:
+                connection.stream?.end(.finished)
+            default:
+                break
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// What the workers of a server share.
+final class SharedState: Sendable {
+    let connectionsOpen = Atomic<Int>(0)
+    let connectionsMax: Int
+
+    init(connectionsMax: Int) {
+        self.connectionsMax = connectionsMax
+    }
+}
+
+/// One event loop: one block on one serial queue, with listeners, an epoll and connections of its own.
+///
+/// Unchecked: everything but `inbox`, `counters` and the constants is touched only by the thread that runs `run`.
+final class Worker: @unchecked Sendable {
+    static let wakeSlot: UInt32 = .max
+    static let firstListenerSlot: UInt32 = .max - 1_000
+    static let readBufferBytes = 65_536
+    /// Bodies up to this size are copied behind their head, larger ones are sent from where they are.
+    static let copiedBodyBytesMax = 16_384
+    static let eventsPerTurnMax = 256
+
+    let limits: Limits
+    let parserLimits: ParserLimits
+    let handler: any RequestHandler
+    let shared: SharedState
+    let inbox: Inbox
+    let counters = WorkerCounters()
+    let accept: AcceptCall
+    let epoll: Int32
+    private let threadNumber = Atomic<UInt>(0)
+
+    var listeners: [Listener]
+    var isAccepting = true
+    var acceptResumesAt: UInt64?
+
+    var connections: [Connection?] = []
+    var generations: [UInt32] = []
+    var freeSlots: [Int] = []
+    var openCount = 0
+    var shedCount = 0
+    var deadlines: DeadlineQueue
+    let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Worker.readBufferBytes, alignment: 64)
+    var output = OutputBuffer(capacity: 131_072)
+
+    var nextSerial: UInt64 = 0
+    /// The request whose handler is running.
+    var currentSerial: UInt64 = 0
+    /// Work that came up on this thread in the middle of other work.
+    var deferred: [InboxItem] = []
+    var isRunningDeferred = false
+    /// Connections that used up their turn with more to read.
+    var unfinished: [Int] = []
+
+    var now: UInt64 = 0
+    var dateSecond = -1
+    /// CR LF, the Date field and CR LF.
+    var dateLine: [UInt8] = []
+
+    var drainDeadline: UInt64?
+    var isDraining: Bool { drainDeadline != nil }
+
+    init(
+        listeners: [Listener], limits: Limits, handler: any RequestHandler, shared: SharedState,
+        accept: @escaping AcceptCall
+    ) throws(SystemError) {
+        self.accept = accept
+        self.listeners = listeners
+        self.limits = limits
+        self.parserLimits = ParserLimits(limits)
+        self.handler = handler
+        self.shared = shared
+        deadlines = DeadlineQueue { kind in
+            switch kind {
+            case .none: 0
+            case .idle: nanoseconds(limits.idleSeconds)
+            case .header: nanoseconds(limits.headerSeconds)
+            case .body: nanoseconds(min(limits.rateWindowSeconds, limits.bodySeconds))
+            case .handler: nanoseconds(limits.handlerSeconds)
+            case .write: nanoseconds(limits.rateWindowSeconds)
+            case .linger: nanoseconds(limits.lingerSeconds)
+            }
+        }
+        epoll = clinux_epoll_create()
+        guard epoll >= 0 else { throw .last("epoll_create") }
+        let wake = clinux_eventfd()
+        guard wake >= 0 else {
+            let error = SystemError.last("eventfd")
+            System.close(epoll)
+            throw error
+        }
+        inbox = Inbox(wakeDescriptor: wake)
+        // Edge-triggered: nobody ever has to read the counter.
+        let flags = UInt32(CLINUX_EPOLLIN) | UInt32(CLINUX_EPOLLET)
+        guard clinux_epoll_add(epoll, wake, flags, UInt64(Self.wakeSlot)) == 0 else {
+            let error = SystemError.last("epoll_ctl")
+            closeDescriptors()
+            throw error
+        }
+        guard watchListeners() else {
+            let error = SystemError.last("epoll_ctl")
+            closeDescriptors()
+            throw error
+        }
+    }
+
+    deinit { readBuffer.deallocate() }
+
+    /// Closes what the worker owns, its listeners included; for a worker that never ran, or that has ended.
+    func closeDescriptors() {
+        inbox.close()
+        for listener in listeners where !listener.isShared { System.close(listener.descriptor) }
+        listeners = []
+        System.close(inbox.wakeDescriptor)
+        System.close(epoll)
+    }
+
+    var isCurrentThread: Bool { threadNumber.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+    /// The loop. Returns when the worker was drained.
+    func run() {
+        threadNumber.store(UInt(pthread_self()), ordering: .relaxed)
+        defer { threadNumber.store(0, ordering: .relaxed) }
+        let events = UnsafeMutablePointer<clinux_epoll_event>.allocate(capacity: Self.eventsPerTurnMax)
+        defer { events.deallocate() }
+        var items: [InboxItem] = []
+        updateClock()
+        while true {
+            let timeout = waitMilliseconds()
+            let count: Int
+            switch System.call({ Int(clinux_epoll_wait(epoll, events, Int32(Self.eventsPerTurnMax), timeout)) }) {
+            case .done(let ready): count = ready
+            case .wouldBlock: count = 0
+            case .failed(let code): preconditionFailure("epoll_wait failed with errno \(code)")
+            }
+            updateClock()
+            inbox.take(&items)
+            for index in 0..<count {
+                let event = events[index]
+                dispatch(
+                    slot: UInt32(truncatingIfNeeded: event.data), generation: UInt32(event.data >> 32), event.events)
+            }
+            runDeferred()
+            for item in items { perform(item) }
+            items.removeAll(keepingCapacity: true)
+            runUnfinished()
+            runDeadlines()
+            if let drainDeadline, openCount == 0 || now >= drainDeadline { break }
+        }
+        for connection in connections {
+            if let connection { close(connection) }
+        }
+        runDeferred()
+        closeDescriptors()
+        connections = []
+    }
+
+    private func waitMilliseconds() -> Int32 {
+        guard unfinished.isEmpty, deferred.isEmpty else { return 0 }
+        var next = deadlines.next
+        if let acceptResumesAt { next = min(next ?? .max, acceptResumesAt) }
+        if let drainDeadline { next = min(next ?? .max, drainDeadline) }
+        if let next, next <= now { return 0 }
+        guard inbox.mayFallAsleep() else { return 0 }
+        guard let next else { return -1 }
+        // Rounded up: waking just before a deadline would spin.
+        return Int32(min((next - now + 999_999) / 1_000_000, 3_600_000))
+    }
+
+    private func updateClock() {
+        now = System.monotonicNanoseconds()
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME_COARSE, &time)
+        guard time.tv_sec != dateSecond else { return }
+        dateSecond = time.tv_sec
+        dateLine = Array("\r\nDate: ".utf8) + HTTPDate.format(max(0, dateSecond)) + [ASCII.cr, ASCII.lf]
+    }
+
+    private func dispatch(slot: UInt32, generation: UInt32, _ events: UInt32) {
+        if slot >= Self.firstListenerSlot {
+            if slot != Self.wakeSlot { acceptConnections(Int(slot - Self.firstListenerSlot)) }
+            return
+        }
+        guard let connection = connections[Int(slot)], connection.generation == generation else { return }
+        handle(connection, events)
+    }
+
+    private func handle(_ connection: Connection, _ events: UInt32) {
+        let failed = events & UInt32(CLINUX_EPOLLERR | CLINUX_EPOLLHUP) != 0
+        if failed, connection.phase != .reading || !connection.pending.isEmpty {
+            if connection.phase != .lingering { return close(connection) }
+        }
+        // A peer that has gone may have left complete requests behind: they are read and handled as always.
+        if failed || events & UInt32(CLINUX_EPOLLIN | CLINUX_EPOLLRDHUP) != 0 {
+            connection.mayRead = true
+        }
+        if failed || events & UInt32(CLINUX_EPOLLRDHUP) != 0 {
+            connection.sawHalfClose = true
+            if let stream = connection.stream, stream.endsAtHalfClose { return close(connection) }
+        }
+        if !connection.pending.isEmpty, events & UInt32(CLINUX_EPOLLOUT) != 0 { sendPending(connection) }
+        turn(connection)
+    }
+
+    func perform(_ item: InboxItem) {
+        switch item {
+        case .respond(let slot, let serial, let response):
+            if let connection = connections[slot], connection.serial == serial, connection.phase == .handling {
+                answer(connection, response)
+                turn(connection)
+            }
+        case .openStream(let core, let head):
+            if let connection = connections[core.slot], connection.serial == core.serial, connection.phase == .handling
+            {
+                openStream(connection, core, head)
+                turn(connection)
+            } else {
+                core.close()
+            }
+        case .stream(let core):
+            deliver(core)
+        case .drain(let deadline):
+            startDrain(deadline)
+        }
+        runDeferred()
+    }
+
+    /// Does what came up meanwhile on this thread; more may come up while it does.
+    func runDeferred() {
+        guard !isRunningDeferred, !deferred.isEmpty else { return }
+        isRunningDeferred = true
+        // What these bring up again waits for the next turn, so that a busy stream cannot keep the loop to itself.
+        let items = deferred
+        deferred = []
+        for item in items { perform(item) }
+        isRunningDeferred = false
+    }
+
+    private func runUnfinished() {
+        guard !unfinished.isEmpty else { return }
+        let slots = unfinished
+        unfinished = []
+        for slot in slots {
+            guard let connection = connections[slot], connection.isQueuedForTurn else { continue }
+            connection.isQueuedForTurn = false
+            turn(connection)
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import HTTPServer
+package import Logging
+import SessionModel
+import SessionStore
+import Synchronization
+import WebhookSecurity
+
+/// A running Chargefold: the store, the HTTP server, and the control socket, started and stopped in the right order.
+package final class Application: Sendable {
+    private let configuration: ReceiverConfiguration
+    private let logger: Logger
+    private let store: any SessionStore
+    private let server: HTTPServer
+    private let control: HTTPServer
+    package let receiver: Receiver
+
+    /// The name of the control socket in the data directory, for the command line's use.
+    package static let controlSocketName = "control.sock"
+
+    /// Opens the data directory and wires everything; nothing listens yet.
+    ///
+    /// - Throws: `StoreError` where the data directory can't be opened; what the server throws for its addresses.
+    package init(_ configuration: ReceiverConfiguration, logger: Logger) throws {
+        self.configuration = configuration
+        self.logger = logger
+        store = try SQLiteSessionStore(
+            directory: configuration.data.directory, options: configuration.storeOptions, logger: logger
+        ) { position, last in
+            logger.info("folding the log", metadata: ["position": "\(position)", "last": "\(last)"])
+        }
+        receiver = Receiver(
+            Receiver.Dependencies(
+                store: store, authenticator: configuration.webhook.authenticator, access: configuration.accessControl,
+                logger: logger),
+            callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
+        server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
+        let path = configuration.data.directory + "/" + Self.controlSocketName
+        control = HTTPServer(
+            configuration: ServerConfiguration(addresses: [.unix(path: path, mode: 0o600)], workers: 1),
+            handler: ControlHandler(receiver))
+    }
+
+    /// Starts to listen.
+    ///
+    /// - Returns: where, as the kernel reports it.
+    package func start() throws -> [String] {
+        let server = server
+        receiver.serverStatistics.withLock { $0 = { server.statistics } }
+        _ = try control.start()
+        return try server.start().map(\.description)
+    }
+
+    /// Stops accepting, finishes what is in flight, writes everything and frees the data directory. Blocks for at most
+    /// the configured time and what the last write to disk takes.
+    package func stop() {
+        receiver.beginDraining()
+        server.drain(deadlineSeconds: Double(configuration.shutdown.deadlineSeconds) - 1)
+        control.drain(deadlineSeconds: 1)
+        store.close()
+        receiver.serverStatistics.withLock { $0 = nil }
+    }
+}

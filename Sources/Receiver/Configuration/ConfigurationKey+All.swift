@@ -1,0 +1,165 @@
+extension ConfigurationKey {
+    /// Every key, in the order of the documented file.
+    package static let all: [ConfigurationKey] = http + data + webhook + api + guidance + log + store + shutdown
+
+    private static let http: [ConfigurationKey] = [
+        .text(
+            "http.host", \.http.host,
+            """
+            Address to listen on. 0.0.0.0 is every IPv4 address, "::" every IPv6 and IPv4 address; "none" listens on the \
+            Unix socket only. The container image sets 0.0.0.0.
+            """),
+        .integer("http.port", \.http.port, 0...65_535, "Port to listen on; 0 takes a free one."),
+        .optionalText(
+            "http.unixSocket", \.http.unixSocket, example: "/run/chargefold/http.sock",
+            "Path of a Unix socket to listen on as well."),
+        .mode("http.unixSocketMode", \.http.unixSocketMode, "Permission bits of the Unix socket."),
+        .integer(
+            "http.workers", \.http.workers, 0...256, unit: "event loops",
+            "Event loops that serve connections; 0 is one for each processor."),
+        .integer(
+            "http.connectionsMax", \.http.connectionsMax, 1...1_000_000, unit: "connections",
+            "Open connections at most; further ones are closed at once."),
+        .integer(
+            "http.targetBytesMax", \.http.targetBytesMax, 256...65_536, unit: "bytes",
+            "Length of a request's path and query (longer: 414)."),
+        .integer(
+            "http.headerBytesMax", \.http.headerBytesMax, 1024...1_048_576, unit: "bytes",
+            "Length of a request's whole head (longer: 431)."),
+        .integer(
+            "http.headerCountMax", \.http.headerCountMax, 8...1000, unit: "fields",
+            "Header fields of a request (more: 431)."),
+        .integer(
+            "http.headerTimeoutSeconds", \.http.headerTimeoutSeconds, 1...3600, unit: "seconds",
+            "From the first byte of a request to the end of its head (longer: 408)."),
+        .integer(
+            "http.bodyTimeoutSeconds", \.http.bodyTimeoutSeconds, 1...3600, unit: "seconds",
+            "From the end of the head to the end of the body (longer: 408)."),
+        .integer(
+            "http.bodyBytesPerSecondMin", \.http.bodyBytesPerSecondMin, 0...1_048_576, unit: "bytes",
+            "A body that arrives more slowly than this per second is given up (408); 0 is no such limit."),
+        .integer(
+            "http.idleTimeoutSeconds", \.http.idleTimeoutSeconds, 1...86_400, unit: "seconds",
+            "How long a kept-alive connection may wait for its next request."),
+        .integer(
+            "http.streamBufferBytesMax", \.http.streamBufferBytesMax, 4096...1_073_741_824, unit: "bytes",
+            "Bytes that wait for a slow reader of a live stream; beyond it the reader is disconnected and can resume."),
+    ]
+
+    private static let data: [ConfigurationKey] = [
+        .text(
+            "data.directory", \.data.directory,
+            "Directory of the event log and the session tables; made when missing. One process owns it at a time.")
+    ]
+
+    private static let webhook: [ConfigurationKey] = [
+        .secret(
+            "webhook.secretCurrent", \.webhook.secretCurrent, example: "the CURRENT secret",
+            """
+            The CURRENT secret of the Drive API's HMAC-SHA512 signatures. Once it is set, every callback must be signed. \
+            At least one of secretCurrent and authorizationHeaders is needed (or allowUnverified).
+            """),
+        .secret(
+            "webhook.secretNext", \.webhook.secretNext, example: "the NEXT secret",
+            "The NEXT secret, tried when the CURRENT one does not match: set it before a rotation."),
+        .namedSecrets(
+            "webhook.authorizationHeaders", \.webhook.authorizationHeaders, separatedByCommas: false,
+            example: #"["X-Callback-Key: the agreed value"]"#,
+            """
+            Headers agreed with the Drive API that every callback must carry, each as "Name: value". In the environment and \
+            in a file: one a line.
+            """),
+        .boolean(
+            "webhook.allowUnverified", \.webhook.allowUnverified,
+            """
+            true starts the server although no way to verify callbacks is configured: anybody who reaches it can then \
+            invent events.
+            """),
+        .integer(
+            "webhook.signedAtFreshnessSeconds", \.webhook.signedAtFreshnessSeconds, 0...31_536_000, unit: "seconds",
+            """
+            How far X-HMAC-SHA512-SignedAt may be from this machine's clock; 0 is off. The signature does not cover that \
+            header, and deduplication defeats replays already: a limit costs events whenever a clock is wrong.
+            """),
+        .integer(
+            "webhook.bodyBytesMax", \.webhook.bodyBytesMax, 1024...16_777_216, unit: "bytes",
+            "Size of a callback's body, also after decompression (more: 413)."),
+        .integer(
+            "webhook.quarantine.unverifiedCountMax", \.webhook.quarantine.unverifiedCountMax, 0...1_000_000,
+            unit: "bodies",
+            "Callbacks kept that failed verification, so that a wrong secret here costs no events; the oldest go first."
+        ),
+        .integer(
+            "webhook.quarantine.unverifiedBytesMax", \.webhook.quarantine.unverifiedBytesMax, 0...1_073_741_824,
+            unit: "bytes", "Bytes of them, together."),
+    ]
+
+    private static let api: [ConfigurationKey] = [
+        .secret(
+            "api.token", \.api.token, example: "a long random token",
+            """
+            Bearer token that opens the query API (Authorization: Bearer ...): letters, digits and -._~+/ only. Without any \
+            token the query API is closed, unless allowAnonymousReads is true.
+            """),
+        .namedSecrets(
+            "api.tokens", \.api.tokens, separatedByCommas: true, example: #"["app:a long random token"]"#,
+            """
+            Further tokens, each as name:token; names appear in the log. In the environment separated by commas or lines, in \
+            a file one a line.
+            """),
+        .boolean(
+            "api.allowAnonymousReads", \.api.allowAnonymousReads,
+            "true opens the query API to anybody who reaches the server."),
+    ]
+
+    private static let guidance: [ConfigurationKey] = [
+        .integer(
+            "guidance.startTimeoutSeconds", \.guidance.startTimeoutSeconds, 1...86_400, unit: "seconds",
+            "WAITING_TO_START for longer counts as failed, and another start is allowed."),
+        .integer(
+            "guidance.connectorCooldownSeconds", \.guidance.connectorCooldownSeconds, 0...86_400, unit: "seconds",
+            "After a start, further tries on the same connector are blocked for this long."),
+        .integer(
+            "guidance.failedStartWaitSeconds", \.guidance.failedStartWaitSeconds, 0...86_400, unit: "seconds",
+            "How long to wait after a failed start before the next."),
+        .integer(
+            "guidance.stopFailedGraceSeconds", \.guidance.stopFailedGraceSeconds, 0...86_400, unit: "seconds",
+            "After this long in STOP_FAILED the user may also start another session and abandon the stuck one."),
+        .integer(
+            "guidance.startedHoursMax", \.guidance.startedHoursMax, 1...8760, unit: "hours",
+            "A session STARTED for longer without an end is shown as an anomaly."),
+    ]
+
+    private static let log: [ConfigurationKey] = [
+        .choice("log.level", \.log.level, "The least severe level that is logged."),
+        .choice("log.format", \.log.format, "text for people, json for machines: one object a line."),
+    ]
+
+    private static let store: [ConfigurationKey] = [
+        .integer(
+            "store.queueCountMax", \.store.queueCountMax, 1...10_000_000, unit: "callbacks",
+            "Callbacks that wait to be made durable; beyond it the answer is 503 with Retry-After."),
+        .integer(
+            "store.queueBytesMax", \.store.queueBytesMax, 1_048_576...17_179_869_184, unit: "bytes",
+            "The same, in bytes."),
+        .integer(
+            "store.recordsInMemoryMax", \.store.recordsInMemoryMax, 1...100_000_000, unit: "sessions",
+            "Sessions kept in memory for fast answers; the others are read from disk."),
+        .integer(
+            "store.recordBytesInMemoryMax", \.store.recordBytesInMemoryMax, 1_048_576...1_099_511_627_776,
+            unit: "bytes",
+            "The same, in bytes (estimated)."),
+        .integer(
+            "store.writeBehindMilliseconds", \.store.writeBehindMilliseconds, 1...600_000, unit: "milliseconds",
+            """
+            Longest time from an event to the write of its session's row. Events are durable before they are answered, \
+            whatever this says: it bounds what the next start folds again.
+            """),
+    ]
+
+    private static let shutdown: [ConfigurationKey] = [
+        .integer(
+            "shutdown.deadlineSeconds", \.shutdown.deadlineSeconds, 1...600, unit: "seconds",
+            "From SIGTERM or SIGINT to the end: requests still in flight by then are cut off.")
+    ]
+}

@@ -1,0 +1,174 @@
+import WebhookSecurity
+
+/// One key: its name, what it takes, what it is for, and where its value goes.
+///
+/// The table of all keys drives parsing, the search for unknown keys, the report of `--check-config` and
+/// `config/chargefold.yaml`.
+package struct ConfigurationKey: Sendable {
+    /// What a key takes.
+    enum Kind: Sendable {
+        /// `isBytes`: KiB, MiB and GiB may follow the number.
+        case integer(ClosedRange<Int>, isBytes: Bool)
+        case boolean
+        case text
+        case choice([String])
+        /// File permission bits in octal.
+        case mode
+        /// One secret; also from a file, under the key's name + `File`.
+        case secret
+        /// Names with secrets; also from a file, under the key's name + `File`.
+        case namedSecrets(separatedByCommas: Bool)
+
+        var isSecret: Bool {
+            switch self {
+            case .secret, .namedSecrets: true
+            default: false
+            }
+        }
+    }
+
+    enum Value: Sendable {
+        case integer(Int)
+        case boolean(Bool)
+        case text(String)
+        case mode(UInt32)
+        case secret(SecretKey)
+        case namedSecrets([NamedSecret])
+    }
+
+    /// Sections and key, with dots between: `http.port`.
+    package let name: String
+    let kind: Kind
+    /// What the number counts, in the plural.
+    let unit: String?
+    /// Shown in the documented file where there is no default.
+    let example: String
+    let documentation: String
+    /// Puts a value of the right kind into place.
+    let store: @Sendable (Value, inout ReceiverConfiguration) -> Void
+    /// The value in place as the file would have it (secrets: only whether and how long); `nil` when not set.
+    let render: @Sendable (ReceiverConfiguration) -> String?
+
+    /// What is allowed, for messages and documentation.
+    var allowed: String {
+        switch kind {
+        case .integer(let range, let isBytes):
+            "a whole number from \(range.lowerBound) to \(range.upperBound)"
+                + (unit.map { " (\($0))" } ?? "") + (isBytes ? ", with KiB, MiB or GiB after it if you like" : "")
+        case .boolean: "true or false"
+        case .text: "text that is not empty"
+        case .choice(let choices): choices.dropLast().joined(separator: ", ") + " or " + (choices.last ?? "")
+        case .mode: "permission bits in octal, 0000 to 0777"
+        case .secret: "a secret that is not empty"
+        case .namedSecrets(separatedByCommas: true): "a list of name:token"
+        case .namedSecrets(separatedByCommas: false): "a list of \"Name: value\""
+        }
+    }
+
+    var components: [String] { name.split(separator: ".").map(String.init) }
+    /// The key that names a file with the secret.
+    var fileKeyName: String? { kind.isSecret ? name + "File" : nil }
+}
+
+extension ConfigurationKey {
+    static func integer(
+        _ name: String, _ path: any WritableKeyPath<ReceiverConfiguration, Int> & Sendable, _ range: ClosedRange<Int>,
+        unit: String? = nil, _ documentation: String
+    ) -> Self {
+        Self(
+            name: name, kind: .integer(range, isBytes: unit == "bytes"), unit: unit, example: "",
+            documentation: documentation
+        ) { value, configuration in
+            if case .integer(let number) = value { configuration[keyPath: path] = number }
+        } render: {
+            String($0[keyPath: path])
+        }
+    }
+
+    static func boolean(
+        _ name: String, _ path: any WritableKeyPath<ReceiverConfiguration, Bool> & Sendable, _ documentation: String
+    ) -> Self {
+        Self(name: name, kind: .boolean, unit: nil, example: "", documentation: documentation) { value, configuration in
+            if case .boolean(let flag) = value { configuration[keyPath: path] = flag }
+        } render: {
+            String($0[keyPath: path])
+        }
+    }
+
+    static func text(
+        _ name: String, _ path: any WritableKeyPath<ReceiverConfiguration, String> & Sendable, _ documentation: String
+    ) -> Self {
+        Self(name: name, kind: .text, unit: nil, example: "", documentation: documentation) { value, configuration in
+            if case .text(let text) = value { configuration[keyPath: path] = text }
+        } render: {
+            $0[keyPath: path]
+        }
+    }
+
+    static func optionalText(
+        _ name: String, _ path: any WritableKeyPath<ReceiverConfiguration, String?> & Sendable, example: String,
+        _ documentation: String
+    ) -> Self {
+        Self(name: name, kind: .text, unit: nil, example: example, documentation: documentation) {
+            value, configuration in
+            if case .text(let text) = value { configuration[keyPath: path] = text }
+        } render: {
+            $0[keyPath: path]
+        }
+    }
+
+    static func mode(
+        _ name: String, _ path: any WritableKeyPath<ReceiverConfiguration, UInt32> & Sendable, _ documentation: String
+    ) -> Self {
+        Self(name: name, kind: .mode, unit: nil, example: "", documentation: documentation) { value, configuration in
+            if case .mode(let bits) = value { configuration[keyPath: path] = bits }
+        } render: {
+            let digits = String($0[keyPath: path], radix: 8)
+            return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+        }
+    }
+
+    static func choice<Choice: RawRepresentable<String> & CaseIterable & SendableMetatype>(
+        _ name: String, _ path: any WritableKeyPath<ReceiverConfiguration, Choice> & Sendable, _ documentation: String
+    ) -> Self {
+        Self(
+            name: name, kind: .choice(Choice.allCases.map(\.rawValue)), unit: nil, example: "",
+            documentation: documentation
+        ) { value, configuration in
+            if case .text(let text) = value, let choice = Choice(rawValue: text) {
+                configuration[keyPath: path] = choice
+            }
+        } render: {
+            $0[keyPath: path].rawValue
+        }
+    }
+
+    static func secret(
+        _ name: String, _ path: any WritableKeyPath<ReceiverConfiguration, SecretKey?> & Sendable, example: String,
+        _ documentation: String
+    ) -> Self {
+        Self(name: name, kind: .secret, unit: nil, example: example, documentation: documentation) {
+            value, configuration in
+            if case .secret(let secret) = value { configuration[keyPath: path] = secret }
+        } render: {
+            $0[keyPath: path].map { "<secret of \($0.count) bytes>" }
+        }
+    }
+
+    static func namedSecrets(
+        _ name: String, _ path: any WritableKeyPath<ReceiverConfiguration, [NamedSecret]> & Sendable,
+        separatedByCommas: Bool, example: String, _ documentation: String
+    ) -> Self {
+        Self(
+            name: name, kind: .namedSecrets(separatedByCommas: separatedByCommas), unit: nil, example: example,
+            documentation: documentation
+        ) { value, configuration in
+            if case .namedSecrets(let secrets) = value { configuration[keyPath: path] = secrets }
+        } render: { configuration in
+            let secrets = configuration[keyPath: path]
+            return secrets.isEmpty
+                ? nil
+                : "[" + secrets.map { "\($0.name): <secret of \($0.value.count) bytes>" }.joined(separator: ", ") + "]"
+        }
+    }
+}

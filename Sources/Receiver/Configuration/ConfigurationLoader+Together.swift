@@ -1,0 +1,93 @@
+internal import WebhookSecurity
+
+extension ConfigurationLoader {
+    /// Shorter secrets can be guessed.
+    private static var secretBytesMin: Int { 16 }
+
+    /// What no key can tell alone.
+    mutating func checkTogether(_ use: ReceiverConfiguration.Use) {
+        let webhook = configuration.webhook
+        checkHeaders(webhook.authorizationHeaders)
+        checkTokens()
+        if webhook.secretNext != nil, webhook.secretCurrent == nil {
+            add(.init("webhook.secretNext", origins["webhook.secretNext"], "needs webhook.secretCurrent"))
+        }
+        if !configuration.http.listensOnTCP, configuration.http.unixSocket == nil {
+            add(.init("http.host", origins["http.host"], "is none, so http.unixSocket must be set"))
+        }
+        for (name, secret) in [
+            ("webhook.secretCurrent", webhook.secretCurrent), ("webhook.secretNext", webhook.secretNext),
+        ] {
+            if let secret { warnIfShort(name, secret, name) }
+        }
+        guard use == .server else { return }
+        // Don't send people after what they did give, only wrongly.
+        let failed = problems.contains {
+            $0.key?.hasPrefix("webhook.") == true || $0.key?.contains("_WEBHOOK_") == true
+        }
+        if !webhook.verifies, !webhook.allowUnverified, !failed {
+            add(
+                .init(
+                    "webhook", nil,
+                    """
+                    no way to verify callbacks is configured: set webhook.secretCurrent \
+                    (CHARGEFOLD_WEBHOOK_SECRET_CURRENT) or webhook.authorizationHeaders \
+                    (CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS); to accept callbacks from anybody set \
+                    webhook.allowUnverified to true
+                    """))
+        }
+        warnAboutAccess()
+    }
+
+    private mutating func warnAboutAccess() {
+        let (webhook, api) = (configuration.webhook, configuration.api)
+        if webhook.allowUnverified {
+            let effect = webhook.verifies ? "has no effect: callbacks are verified" : "anybody can invent events"
+            warn(.init("webhook.allowUnverified", origins["webhook.allowUnverified"], effect))
+        }
+        if webhook.signedAtFreshnessSeconds > 0, webhook.secretCurrent == nil {
+            let name = "webhook.signedAtFreshnessSeconds"
+            warn(.init(name, origins[name], "has no effect without webhook.secretCurrent"))
+        }
+        if api.allowAnonymousReads {
+            let effect = "anybody can read sessions" + (api.allTokens.isEmpty ? "" : ", although tokens are configured")
+            warn(.init("api.allowAnonymousReads", origins["api.allowAnonymousReads"], effect))
+        } else if api.allTokens.isEmpty {
+            warn(.init("api.token", nil, "no token is configured: the query API is closed (CHARGEFOLD_API_TOKEN)"))
+        }
+    }
+
+    private mutating func checkHeaders(_ headers: [NamedSecret]) {
+        let key = "webhook.authorizationHeaders"
+        for header in headers {
+            if !AuthorizationHeaders.canCarryCredentials(name: header.name) {
+                add(.init(key, origins[key], "\(header.name.prefix(80)) can't be an agreed header"))
+            }
+            let isPrintable = header.value.withUnsafeBytes { $0.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 } }
+            if !isPrintable { add(.init(key, origins[key], "the value of \(header.name) has control characters")) }
+            warnIfShort(key, header.value, "the value of \(header.name)")
+        }
+    }
+
+    private mutating func checkTokens() {
+        var names = Set<String>()
+        for token in configuration.api.allTokens {
+            let isSingle = token.name == ReceiverConfiguration.API.defaultTokenName && configuration.api.token != nil
+            let key = isSingle && names.isEmpty ? "api.token" : "api.tokens"
+            if !TokenSet.isPresentable(token.value) {
+                let which = "the token \(token.name) has characters that a bearer token can't have"
+                add(.init(key, origins[key], which + "; allowed: letters, digits, -._~+/ and = at the end"))
+            }
+            if !names.insert(token.name).inserted {
+                add(.init(key, origins[key], "the name \(token.name) is taken by api.token"))
+            }
+            warnIfShort(key, token.value, "the token \(token.name)")
+        }
+    }
+
+    private mutating func warnIfShort(_ key: String, _ secret: SecretKey, _ what: String) {
+        guard secret.count < Self.secretBytesMin else { return }
+        let message = "has \(secret.count) bytes; from \(Self.secretBytesMin) on it can't be guessed"
+        warn(.init(key, origins[key], what == key ? message : "\(what) \(message)"))
+    }
+}

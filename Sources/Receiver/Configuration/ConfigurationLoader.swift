@@ -1,0 +1,179 @@
+internal import Configuration
+internal import WebhookSecurity
+
+/// Fills a configuration from the environment and a file, and collects everything that is wrong on the way.
+struct ConfigurationLoader {
+    /// Every environment variable of ours begins so.
+    static let environmentPrefix = "CHARGEFOLD"
+    /// The variable that names the configuration file.
+    static let pathVariable = "CHARGEFOLD_CONFIG"
+
+    private(set) var configuration = ReceiverConfiguration()
+    private(set) var origins: [String: ConfigurationOrigin] = [:]
+    private(set) var problems: [ConfigurationProblem] = []
+    private(set) var warnings: [ConfigurationProblem] = []
+
+    private let environment: [String: String]
+    private let variables: EnvironmentVariablesProvider
+    private let file: ConfigurationFile?
+
+    init(environment: [String: String], file: ConfigurationFile?) {
+        self.environment = environment.filter { $0.key.hasPrefix(Self.environmentPrefix + "_") }
+        variables = EnvironmentVariablesProvider(environmentVariables: self.environment, secretsSpecifier: .all)
+        self.file = file
+    }
+
+    /// The name of a key's environment variable: `http.port` is `CHARGEFOLD_HTTP_PORT`.
+    static func variableName(of name: String) -> String {
+        let provider = EnvironmentVariablesProvider(environmentVariables: [:])
+        let key = AbsoluteConfigKey([environmentPrefix] + name.split(separator: ".").map(String.init))
+        return (try? provider.value(forKey: key, type: .string).encodedKey) ?? ""
+    }
+
+    /// Reads every key of the table, and looks for names that are in no table.
+    mutating func run() {
+        for key in ConfigurationKey.all { read(key) }
+        findUnknownVariables()
+        findUnknownKeys()
+    }
+
+    mutating func add(_ problem: ConfigurationProblem) {
+        problems.append(problem)
+    }
+
+    mutating func warn(_ warning: ConfigurationProblem) {
+        warnings.append(warning)
+    }
+
+    // MARK: One key
+
+    /// A value as it stood in one source.
+    private struct Raw {
+        /// One element but for a list in the file.
+        let texts: [String]
+        let origin: ConfigurationOrigin
+    }
+
+    private mutating func read(_ key: ConfigurationKey) {
+        for isVariable in [true, false] {
+            let direct = isVariable ? variable(key.name) : fileValue(key.name)
+            let indirect = key.fileKeyName.flatMap { isVariable ? variable($0) : fileValue($0) }
+            if let direct, let indirect {
+                let both = "is given as well as \(Self.shown(indirect.origin, key.fileKeyName ?? "")): keep one of them"
+                problems.append(ConfigurationProblem(key.name, direct.origin, both))
+                return
+            }
+            guard let found = direct ?? indirect else { continue }
+            let raw = direct == nil ? contents(of: found, for: key) : found
+            guard let raw else { return }
+            do {
+                let value = try ConfigurationParser.value(raw.texts, for: key)
+                key.store(value, &configuration)
+                origins[key.name] = found.origin
+                if direct != nil { warnAboutSpaces(raw, key) }
+            } catch {
+                problems.append(ConfigurationProblem(key.name, found.origin, error.message))
+            }
+            return
+        }
+    }
+
+    private static func shown(_ origin: ConfigurationOrigin, _ name: String) -> String {
+        if case .environment(let variable) = origin { return variable }
+        return name
+    }
+
+    private func variable(_ name: String) -> Raw? {
+        let variableName = Self.variableName(of: name)
+        guard let text = try? variables.environmentValue(forName: variableName) else { return nil }
+        return Raw(texts: [text], origin: .environment(name: variableName))
+    }
+
+    private func fileValue(_ name: String) -> Raw? {
+        guard let file, file.names.contains(name) else { return nil }
+        let key = AbsoluteConfigKey(name.split(separator: ".").map(String.init))
+        let origin = file.origin(of: name)
+        if let value = try? file.snapshot.value(forKey: key, type: .stringArray).value,
+            case .stringArray(let texts) = value.content
+        {
+            return Raw(texts: texts, origin: origin)
+        }
+        guard let value = try? file.snapshot.value(forKey: key, type: .string).value,
+            case .string(let text) = value.content
+        else { return Raw(texts: [], origin: origin) }
+        // YAML's null: the key stands there without a value.
+        return Raw(texts: ["null", "Null", "NULL", "~"].contains(text) ? [""] : [text], origin: origin)
+    }
+
+    /// Reads the file that a `…File` key names.
+    private mutating func contents(of raw: Raw, for key: ConfigurationKey) -> Raw? {
+        let name = key.fileKeyName
+        guard raw.texts.count == 1, let path = raw.texts.first, !path.isEmpty else {
+            problems.append(ConfigurationProblem(name, raw.origin, "is empty; allowed: the path of a file"))
+            return nil
+        }
+        do {
+            let bytes = try readFile(path, bytesMax: 65_536)
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                problems.append(ConfigurationProblem(name, raw.origin, "the file \(path) is not UTF-8 text"))
+                return nil
+            }
+            let end = text.lastIndex { !$0.isNewline }
+            return Raw(texts: [end.map { String(text[...$0]) } ?? ""], origin: raw.origin)
+        } catch {
+            problems.append(ConfigurationProblem(name, raw.origin, "the file \(path) \(error.description)"))
+            return nil
+        }
+    }
+
+    private mutating func warnAboutSpaces(_ raw: Raw, _ key: ConfigurationKey) {
+        guard case .secret = key.kind, let text = raw.texts.first else { return }
+        if text.first?.isWhitespace == true || text.last?.isWhitespace == true {
+            warn(ConfigurationProblem(key.name, raw.origin, "begins or ends with white space, which counts"))
+        }
+    }
+
+    // MARK: Names that are in no table
+
+    private var names: [String] {
+        ConfigurationKey.all.flatMap { [$0.name] + ($0.fileKeyName.map { [$0] } ?? []) }
+    }
+
+    private mutating func findUnknownVariables() {
+        let known = names.map(Self.variableName(of:))
+        for name in environment.keys.sorted() where name != Self.pathVariable && !known.contains(name) {
+            if Self.isServiceLink(name) { continue }
+            let suggestion = NearMiss.suggestion(for: name, among: known, separator: "_")
+            let message = "is no key of ours" + (suggestion.map { "; did you mean \($0)?" } ?? "")
+            problems.append(ConfigurationProblem(name, .environment(name: name), message))
+        }
+    }
+
+    /// Kubernetes sets `CHARGEFOLD_SERVICE_HOST`, `CHARGEFOLD_PORT`, `CHARGEFOLD_PORT_8080_TCP…` for a service that
+    /// is called chargefold. Nobody has misspelt those.
+    private static func isServiceLink(_ name: String) -> Bool {
+        let rest = name.dropFirst(environmentPrefix.count + 1)
+        return rest == "PORT" || rest.hasPrefix("SERVICE_HOST") || rest.hasPrefix("SERVICE_PORT")
+            || rest.hasPrefix("PORT_") && rest.dropFirst(5).first?.isNumber == true
+    }
+
+    private mutating func findUnknownKeys() {
+        guard let file else { return }
+        let known = names
+        for name in file.names.sorted() where !known.contains(name) {
+            let members = ConfigurationKey.all.map(\.name).filter { $0.hasPrefix(name + ".") }
+            if !members.isEmpty {
+                // A section whose keys are all commented out is a key without a value.
+                if fileValue(name)?.texts == [""] { continue }
+                let list = members.map { String($0.dropFirst(name.count + 1)) }.joined(separator: ", ")
+                problems.append(
+                    ConfigurationProblem(
+                        name, file.origin(of: name), "is a section and takes no value; its keys are \(list)"))
+            } else {
+                let suggestion = NearMiss.suggestion(for: name, among: known, separator: ".")
+                let message = "is no key of ours" + (suggestion.map { "; did you mean \($0)?" } ?? "")
+                problems.append(ConfigurationProblem(name, file.origin(of: name), message))
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+/// Where a value stood.
+package enum ConfigurationOrigin: Sendable, Equatable, CustomStringConvertible {
+    case environment(name: String)
+    case file(path: String, line: Int?)
+    case builtIn
+
+    package var description: String {
+        switch self {
+        case .environment(let name): "environment \(name)"
+        case .file(let path, let line): line.map { "\(path):\($0)" } ?? path
+        case .builtIn: "default"
+        }
+    }
+}
+
+/// One thing that is wrong, or unwise, in the configuration. Never holds a secret.
+package struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
+    /// The key, or as much of one as there is; `nil` when it is about a whole file.
+    package let key: String?
+    /// `nil`: about what is missing.
+    package let origin: ConfigurationOrigin?
+    /// What is wrong and what is allowed.
+    package let message: String
+
+    init(_ key: String?, _ origin: ConfigurationOrigin? = nil, _ message: String) {
+        self.key = key
+        self.origin = origin
+        self.message = message
+    }
+
+    package var description: String {
+        let place = origin.map { key == nil ? "\($0)" : " (\($0))" } ?? ""
+        return "\(key ?? "")\(place): \(message)"
+    }
+}
+
+/// Everything that is wrong with a configuration, so that it can be put right in one go.
+package struct ConfigurationError: Error, Sendable, CustomStringConvertible {
+    /// Never empty.
+    package let problems: [ConfigurationProblem]
+
+    package var description: String {
+        "the configuration has \(problems.count == 1 ? "a problem" : "\(problems.count) problems"):\n"
+            + problems.map { "  - \($0)" }.joined(separator: "\n")
+    }
+}
+
+/// Finds what somebody may have meant.
+enum NearMiss {
+    /// The candidate that `text` is most likely a misspelling of: the nearest one if it is near, or the only one that
+    /// begins so, or the only one with the same last part.
+    static func suggestion(for text: String, among candidates: [String], separator: Character) -> String? {
+        let wanted = text.lowercased()
+        let ranked = candidates.map { ($0, distance(Array(wanted.utf8), Array($0.lowercased().utf8))) }
+        if let (best, distance) = ranked.min(by: { $0.1 < $1.1 }), distance <= max(2, wanted.utf8.count / 6) {
+            return best
+        }
+        // A name cut short, as CHARGEFOLD_DATA_DIR.
+        let longer = candidates.filter { $0.lowercased().hasPrefix(wanted) }
+        if longer.count == 1, wanted.utf8.count > 12 { return longer.first }
+        let lastPart = wanted.split(separator: separator).last
+        let alike = candidates.filter { $0.lowercased().split(separator: separator).last == lastPart }
+        return alike.count == 1 ? alike.first : nil
+    }
+
+    /// Insertions, deletions, replacements and swaps of neighbours that turn one into the other.
+    static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+        var beforePrevious: [Int] = []
+        var previous = Array(0...right.count)
+        for (row, leftByte) in left.enumerated() {
+            var current = [row + 1]
+            for (column, rightByte) in right.enumerated() {
+                var best = min(previous[column + 1], current[column]) + 1
+                best = min(best, previous[column] + (leftByte == rightByte ? 0 : 1))
+                if row > 0, column > 0, leftByte == right[column - 1], left[row - 1] == rightByte {
+                    best = min(best, beforePrevious[column - 1] + 1)
+                }
+                current.append(best)
+            }
+            (beforePrevious, previous) = (previous, current)
+        }
+        return previous[right.count]
+    }
+}

@@ -1,0 +1,74 @@
+internal import Glibc
+
+/// A configuration that holds together, with what is unwise in it and where each value came from.
+package struct LoadedConfiguration: Sendable {
+    package let configuration: ReceiverConfiguration
+    /// Worth a line in the log; nothing that keeps a server from starting.
+    package let warnings: [ConfigurationProblem]
+    /// The file that was read, if any.
+    package let path: String?
+    let origins: [String: ConfigurationOrigin]
+
+    /// Where the value of a key came from.
+    package func origin(of key: ConfigurationKey) -> ConfigurationOrigin {
+        origins[key.name] ?? .builtIn
+    }
+
+    /// Every key with its effective value and origin, one a line; secrets are redacted. What `--check-config` prints.
+    package var report: String {
+        let rows = ConfigurationKey.all.map { key in
+            ("\(key.name): \(key.render(configuration) ?? "(not set)")", "\(origin(of: key))")
+        }
+        let width = min(60, rows.map(\.0.count).max() ?? 0)
+        return rows.map { value, origin in
+            value + String(repeating: " ", count: max(0, width - value.count)) + "  # " + origin + "\n"
+        }.joined()
+    }
+}
+
+extension ReceiverConfiguration {
+    /// What a configuration is loaded for.
+    package enum Use: Sendable {
+        /// A server: there must be a way to verify callbacks.
+        case server
+        /// A tool that works on the data directory or needs a secret: only what is given is checked.
+        case tool
+    }
+
+    /// The file that is read when no other is named and it is there.
+    package static let defaultPath = "config/chargefold.yaml"
+
+    /// Loads the configuration: environment over file over defaults.
+    ///
+    /// - Parameters:
+    ///   - path: the file; `nil`: the one that `CHARGEFOLD_CONFIG` names, else `defaultPath` if it exists.
+    ///   - environment: all variables; those that do not begin with `CHARGEFOLD_` are ignored.
+    ///   - defaultPath: `nil`: no file unless one is named.
+    /// - Throws: everything that is wrong at once: unknown names, values out of range, unreadable files, a server without
+    ///   verification.
+    package static func load(
+        path: String? = nil, environment: [String: String], use: Use, defaultPath: String? = defaultPath
+    ) throws(ConfigurationError) -> LoadedConfiguration {
+        var file: ConfigurationFile?
+        var fileProblem: ConfigurationProblem?
+        let named = path ?? environment[ConfigurationLoader.pathVariable]
+        if let path = named ?? defaultPath.flatMap({ isReadable($0) ? $0 : nil }) {
+            do {
+                file = try ConfigurationFile(path: path)
+            } catch {
+                fileProblem = error.problem
+            }
+        }
+        var loader = ConfigurationLoader(environment: environment, file: file)
+        if let fileProblem { loader.add(fileProblem) }
+        loader.run()
+        loader.checkTogether(use)
+        guard loader.problems.isEmpty else { throw ConfigurationError(problems: loader.problems) }
+        return LoadedConfiguration(
+            configuration: loader.configuration, warnings: loader.warnings, path: file?.path, origins: loader.origins)
+    }
+
+    private static func isReadable(_ path: String) -> Bool {
+        access(path, R_OK) == 0
+    }
+}

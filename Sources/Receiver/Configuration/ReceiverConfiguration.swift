@@ -1,0 +1,135 @@
+package import Logging
+package import WebhookSecurity
+
+/// Everything that can be configured, with the defaults. The keys, their ranges and their documentation are in
+/// `ConfigurationKey.all`; `load(path:environment:use:)` fills a value from file and environment.
+package struct ReceiverConfiguration: Sendable {
+    package var http = HTTP()
+    package var data = DataDirectory()
+    package var webhook = Webhook()
+    package var api = API()
+    package var guidance = Guidance()
+    package var log = Log()
+    package var store = Store()
+    package var shutdown = Shutdown()
+
+    package init() {}
+
+    /// Where and how the server listens.
+    package struct HTTP: Sendable {
+        /// An address or a name; ``noHost``: no TCP.
+        package var host = "127.0.0.1"
+        package var port = 8080
+        package var unixSocket: String?
+        /// Permission bits of the Unix socket.
+        package var unixSocketMode: UInt32 = 0o660
+        /// 0: one for each processor.
+        package var workers = 0
+        package var connectionsMax = 20_000
+        package var targetBytesMax = 8192
+        package var headerBytesMax = 16_384
+        package var headerCountMax = 100
+        package var headerTimeoutSeconds = 10
+        package var bodyTimeoutSeconds = 60
+        package var bodyBytesPerSecondMin = 128
+        package var idleTimeoutSeconds = 75
+        package var streamBufferBytesMax = 1 << 20
+
+        /// The value of `host` that turns TCP off.
+        package static let noHost = "none"
+        package var listensOnTCP: Bool { host != Self.noHost }
+    }
+
+    package struct DataDirectory: Sendable {
+        package var directory = "./data"
+    }
+
+    /// How callbacks are verified, and what becomes of those that fail.
+    package struct Webhook: Sendable {
+        package var secretCurrent: SecretKey?
+        package var secretNext: SecretKey?
+        package var authorizationHeaders: [NamedSecret] = []
+        package var allowUnverified = false
+        /// 0: off.
+        package var signedAtFreshnessSeconds = 0
+        package var bodyBytesMax = 65_536
+        package var quarantine = Quarantine()
+
+        package struct Quarantine: Sendable {
+            package var unverifiedCountMax = 1000
+            package var unverifiedBytesMax = 8 << 20
+        }
+
+        /// Whether any mode of verification is configured.
+        package var verifies: Bool { secretCurrent != nil || !authorizationHeaders.isEmpty }
+
+        /// The check of every callback, by all configured modes.
+        package var authenticator: CallbackAuthenticator {
+            CallbackAuthenticator(
+                signature: secretCurrent.map { SignatureVerifier(current: $0, next: secretNext) },
+                headers: AuthorizationHeaders(authorizationHeaders.map { ($0.name, $0.value) }),
+                freshness: signedAtFreshnessSeconds > 0 ? .init(seconds: Int64(signedAtFreshnessSeconds)) : nil
+            )
+        }
+    }
+
+    /// Who may ask.
+    package struct API: Sendable {
+        /// The single token; its holder is called ``defaultTokenName``.
+        package var token: SecretKey?
+        package var tokens: [NamedSecret] = []
+        package var allowAnonymousReads = false
+
+        package static let defaultTokenName = "default"
+
+        /// All tokens, the single one first.
+        package var allTokens: [NamedSecret] {
+            (token.map { [NamedSecret(name: Self.defaultTokenName, value: $0)] } ?? []) + tokens
+        }
+
+        package var tokenSet: TokenSet {
+            TokenSet(allTokens.map { (.init(name: $0.name), $0.value) })
+        }
+    }
+
+    /// Times of domain.md, "What an integrator must be told besides the status".
+    package struct Guidance: Sendable {
+        package var startTimeoutSeconds = 120
+        package var connectorCooldownSeconds = 60
+        package var failedStartWaitSeconds = 60
+        package var stopFailedGraceSeconds = 180
+        package var startedHoursMax = 24
+    }
+
+    package struct Log: Sendable {
+        package enum Format: String, Sendable, CaseIterable {
+            case text, json
+        }
+
+        package var level: Logger.Level = .info
+        package var format: Format = .text
+    }
+
+    package struct Store: Sendable {
+        package var queueCountMax = 16_384
+        package var queueBytesMax = 32 << 20
+        package var recordsInMemoryMax = 50_000
+        package var recordBytesInMemoryMax = 48 << 20
+        package var writeBehindMilliseconds = 1000
+    }
+
+    package struct Shutdown: Sendable {
+        package var deadlineSeconds = 10
+    }
+}
+
+/// A secret with a name that is not: an agreed header, an API token.
+package struct NamedSecret: Sendable {
+    package let name: String
+    package let value: SecretKey
+
+    package init(name: String, value: SecretKey) {
+        self.name = name
+        self.value = value
+    }
+}

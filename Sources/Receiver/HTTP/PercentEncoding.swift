@@ -1,0 +1,51 @@
+/// Percent-encoding of URI components (RFC 3986 section 2.1).
+package enum PercentEncoding {
+    /// The decoded text, or nil where an encoding is invalid or the bytes are not UTF-8.
+    package static func decode(_ bytes: some Collection<UInt8>, plusIsSpace: Bool = false) -> String? {
+        var decoded: [UInt8] = []
+        decoded.reserveCapacity(bytes.count)
+        var index = bytes.startIndex
+        while index < bytes.endIndex {
+            let byte = bytes[index]
+            bytes.formIndex(after: &index)
+            switch byte {
+            case UInt8(ascii: "%"):
+                guard let high = nextHexDigit(bytes, &index), let low = nextHexDigit(bytes, &index) else { return nil }
+                decoded.append(high << 4 | low)
+            case UInt8(ascii: "+") where plusIsSpace: decoded.append(UInt8(ascii: " "))
+            default: decoded.append(byte)
+            }
+        }
+        return String(validating: decoded, as: UTF8.self)
+    }
+
+    /// The text with everything but RFC 3986's unreserved characters encoded.
+    package static func encode(_ text: String) -> String {
+        var encoded = ""
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                encoded.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                let digits = String(byte, radix: 16, uppercase: true)
+                encoded += digits.utf8.count == 1 ? "%0\(digits)" : "%\(digits)"
+            }
+        }
+        return encoded
+    }
+
+    private static func nextHexDigit<Bytes: Collection<UInt8>>(_ bytes: Bytes, _ index: inout Bytes.Index) -> UInt8? {
+        guard index < bytes.endIndex else { return nil }
+        defer { bytes.formIndex(after: &index) }
+        switch bytes[index] {
+        case let digit where digit >= UInt8(ascii: "0") && digit <= UInt8(ascii: "9"): return digit - UInt8(ascii: "0")
+        case let digit where digit >= UInt8(ascii: "a") && digit <= UInt8(ascii: "f"):
+            return digit - UInt8(ascii: "a") + 10
+        case let digit where digit >= UInt8(ascii: "A") && digit <= UInt8(ascii: "F"):
+            return digit - UInt8(ascii: "A") + 10
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,14 @@
+import SessionStore
+
+extension Problem {
+    static let storeUnreadable = Problem.unavailable(
+        "store-unreadable", "The store can't be read now.", retryAfterSeconds: 5)
+    static let malformedSelection = Problem(
+        400, "malformed-selection", "The body must be {\"ids\":[…]} or {\"all\":true}.")
+
+    /// What a failure of the store means for the client. The store's own message goes to the log and to `/readyz`.
+    init(_ error: StoreError, _ problem: Problem) {
+        self = error.code == .queueFull ? .overloaded : problem
+        members.append(("code", error.code.rawValue))
+    }
+}

@@ -1,0 +1,28 @@
+/// The parameters of a query string (`name=value&…`, percent-encoded). Names must not repeat.
+struct QueryParameters {
+    private var values: [String: String] = [:]
+
+    /// nil where an encoding is invalid or a name is given twice. No query means no parameters.
+    init?(_ query: UnsafeRawBufferPointer?) {
+        guard let query, !query.isEmpty else { return }
+        for pair in query.split(separator: UInt8(ascii: "&")) {
+            let end = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.endIndex
+            let rawValue = end < pair.endIndex ? pair[(end + 1)...] : pair[pair.endIndex...]
+            guard let name = PercentEncoding.decode(pair[..<end], plusIsSpace: true),
+                let value = PercentEncoding.decode(rawValue, plusIsSpace: true),
+                values.updateValue(value, forKey: name) == nil
+            else { return nil }
+        }
+    }
+
+    subscript(name: String) -> String? { values[name] }
+
+    var names: some Collection<String> { values.keys }
+
+    /// The number given: nil where there is none, `.some(nil)` where it is no number in the range.
+    func integer(_ name: String, in range: ClosedRange<Int64>) -> Int64?? {
+        guard let text = values[name] else { return nil }
+        guard let number = Int64(text), range.contains(number) else { return .some(nil) }
+        return .some(number)
+    }
+}

@@ -1,0 +1,107 @@
+import HTTPServer
+import SessionModel
+import SessionStore
+import Synchronization
+
+extension Receiver {
+    /// `GET /readyz`: whether a callback sent now could be made durable.
+    var readiness: Response {
+        if isDraining {
+            return Response(Problem(503, "not-ready", "The server is shutting down."))
+        }
+        if let reason = store.unavailability {
+            return Response(Problem(503, "not-ready", "The store is not writable.", detail: reason.message))
+        }
+        return Response(json: #"{"status":"ready"}"#)
+    }
+
+    /// `GET /metrics`, in Prometheus' text format.
+    var metricsPage: Response {
+        var page = MetricsPage()
+        addCallbacks(to: &page)
+        add(store.statistics, to: &page)
+        if let statistics = serverStatistics.withLock({ $0?() }) { add(statistics, to: &page) }
+        var response = Response(
+            status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(page.text.utf8))
+        response.add("Cache-Control", "no-store" as StaticString)
+        return response
+    }
+
+    private func addCallbacks(to page: inout MetricsPage) {
+        page.add(
+            "chargefold_callbacks_total", .counter, "Session event callbacks answered, by outcome.",
+            [
+                ("outcome=\"accepted\"", "\(metrics.accepted.value)"),
+                ("outcome=\"duplicate\"", "\(metrics.duplicates.value)"),
+                ("outcome=\"unavailable\"", "\(metrics.unavailable.value)"),
+            ]
+                + ReceiverMetrics.RefusedCallback.allCases.map { kind in
+                    ("outcome=\"refused\",reason=\"\(kind.rawValue)\"", "\(metrics.refusedCallbacks[kind]?.value ?? 0)")
+                })
+        page.add(
+            "chargefold_callback_duration_seconds", "From the complete request to the durable answer.",
+            metrics.callbackDuration)
+        page.add("chargefold_queries_total", .counter, "Queries that were allowed.", metrics.queries.value)
+        page.add(
+            "chargefold_queries_refused_total", .counter, "Queries refused for want of a valid token.",
+            metrics.refusedQueries.value)
+        page.add(
+            "chargefold_requests_refused_total", .counter,
+            "Requests that reached no resource: unknown path, wrong method, malformed HTTP.",
+            metrics.refusedRequests.value)
+    }
+
+    private func add(_ statistics: StoreStatistics, to page: inout MetricsPage) {
+        page.add(
+            "chargefold_store_writable", .gauge, "1 when the next event can be made durable.", store.isWritable ? 1 : 0)
+        page.add("chargefold_log_position", .gauge, "The highest position in the log.", statistics.lastPosition)
+        page.add(
+            "chargefold_log_derived_position", .gauge, "The highest position that the derived rows cover.",
+            statistics.derivedPosition)
+        page.add("chargefold_log_commits_total", .counter, "Group commits.", statistics.commits)
+        page.add(
+            "chargefold_log_commit_failures_total", .counter, "Group commits that failed.", statistics.commitFailures)
+        page.add("chargefold_log_bytes", .gauge, "Size of the log's files in bytes.", statistics.logBytes)
+        page.add(
+            "chargefold_derived_bytes", .gauge, "Size of the derived rows' files in bytes.", statistics.derivedBytes)
+        page.add(
+            "chargefold_queue_deliveries", .gauge, "Deliveries accepted and not yet answered.", statistics.queueCount)
+        page.add("chargefold_queue_bytes", .gauge, "The same, in bytes.", statistics.queueBytes)
+        page.add("chargefold_records_in_memory", .gauge, "Session records held in memory.", statistics.recordsInMemory)
+        page.add(
+            "chargefold_records_unwritten", .gauge, "Changed records not yet written.", statistics.unwrittenRecords)
+        page.add("chargefold_records_read_total", .counter, "Session records read from disk.", statistics.recordsRead)
+        page.add(
+            "chargefold_undecodable_rows_total", .counter, "Log rows that this release can't decode.",
+            statistics.undecodableRows)
+        page.add(
+            "chargefold_quarantine_entries", .gauge, "Bodies in quarantine.",
+            [
+                ("kind=\"verified\"", "\(statistics.quarantine.verifiedCount)"),
+                ("kind=\"unverified\"", "\(statistics.quarantine.unverifiedCount)"),
+            ])
+        page.add(
+            "chargefold_quarantine_dropped_total", .counter, "Unverified bodies dropped because of the bounds.",
+            statistics.quarantine.unverifiedDropped)
+    }
+
+    private func add(_ statistics: ServerStatistics, to page: inout MetricsPage) {
+        page.add("chargefold_http_connections_open", .gauge, "Open connections.", statistics.connectionsOpen)
+        page.add("chargefold_http_connections_total", .counter, "Connections accepted.", statistics.connectionsAccepted)
+        page.add(
+            "chargefold_http_connections_shed_total", .counter, "Connections turned away because too many were open.",
+            statistics.connectionsShed)
+        page.add("chargefold_http_requests_total", .counter, "Requests with a valid head.", statistics.requests)
+        page.add("chargefold_http_received_bytes_total", .counter, "Bytes received.", statistics.bytesIn)
+        page.add("chargefold_http_sent_bytes_total", .counter, "Bytes sent.", statistics.bytesOut)
+        page.add(
+            "chargefold_http_timeouts_total", .counter, "Connections closed because a deadline passed.",
+            statistics.timeouts)
+        page.add(
+            "chargefold_http_accept_pauses_total", .counter, "How often accepting paused for want of descriptors.",
+            statistics.acceptPauses)
+        page.add(
+            "chargefold_http_errors_total", .counter, "Requests that were not acceptable HTTP, by reason.",
+            statistics.errors.map { ("reason=\"\($0.error.name)\"", "\($0.count)") })
+    }
+}

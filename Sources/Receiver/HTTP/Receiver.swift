@@ -1,0 +1,119 @@
+package import HTTPServer
+package import Logging
+package import SessionModel
+package import SessionStore
+package import Synchronization
+package import WebhookSecurity
+
+/// The application behind the HTTP server: routes requests to callbacks, queries and operations.
+package final class Receiver: RequestHandler, Sendable {
+    /// What the receiver is wired with.
+    package struct Dependencies: Sendable {
+        package var store: any SessionStore
+        package var authenticator: CallbackAuthenticator
+        package var access: AccessControl
+        package var logger: Logger
+        /// The wall clock. Injected, so that tests choose the time.
+        package var clock: @Sendable () -> Instant
+
+        package init(
+            store: any SessionStore, authenticator: CallbackAuthenticator, access: AccessControl, logger: Logger,
+            clock: @escaping @Sendable () -> Instant = SystemClock.now
+        ) {
+            self.store = store
+            self.authenticator = authenticator
+            self.access = access
+            self.logger = logger
+            self.clock = clock
+        }
+    }
+
+    let store: any SessionStore
+    let authenticator: CallbackAuthenticator
+    let access: AccessControl
+    let logger: Logger
+    let clock: @Sendable () -> Instant
+    let callbackBodyBytesMax: Int
+    package let metrics = ReceiverMetrics()
+    /// The server's own figures for the metrics page; set once the server exists.
+    package let serverStatistics = Mutex<(@Sendable () -> ServerStatistics)?>(nil)
+    private let draining = Atomic<Bool>(false)
+
+    /// - Parameter callbackBodyBytesMax: the largest callback body, in bytes, after decompression.
+    package init(_ dependencies: Dependencies, callbackBodyBytesMax: Int = 65_536) {
+        store = dependencies.store
+        authenticator = dependencies.authenticator
+        access = dependencies.access
+        logger = dependencies.logger
+        clock = dependencies.clock
+        self.callbackBodyBytesMax = callbackBodyBytesMax
+    }
+
+    /// From now on `/readyz` answers 503, so that the proxy sends nothing new.
+    package func beginDraining() {
+        draining.store(true, ordering: .relaxed)
+    }
+
+    var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    package func admit(_ head: borrowing RequestHead) -> Admission {
+        let resource: Resource
+        switch Resource.match(head.path) {
+        case .resource(let found): resource = found
+        case .none: return refuse(.notFound)
+        case .malformed: return refuse(.malformedPath)
+        }
+        guard resource.allows(head.method) else { return refuse(.methodNotAllowed(allow: resource.allow)) }
+        switch resource {
+        case .sessionEvents:
+            guard head.hasBodyFraming else { return refuse(.lengthRequired) }
+            return .accept(bodyBytesMax: callbackBodyBytesMax)
+        case .quarantineRetry: return .accept(bodyBytesMax: callbackBodyBytesMax)
+        default: return .accept(bodyBytesMax: 4_096)
+        }
+    }
+
+    package func handle(_ request: borrowing Request, _ exchange: Exchange) {
+        guard case .resource(let resource) = Resource.match(request.head.path) else {
+            return exchange.respond(Response(.notFound))
+        }
+        switch resource {
+        case .sessionEvents: receiveCallback(request, exchange)
+        case .session(let id): answerSession(id, request, exchange)
+        case .sessionFacts(let id): answerFacts(id, request, exchange)
+        case .quarantine, .quarantined, .quarantineRetry, .log:
+            if let problem = access.adminRefusal(request.head) {
+                metrics.refusedQueries.increment()
+                return exchange.respond(Response(problem))
+            }
+            operate(resource, request, exchange)
+        case .health: exchange.respond(Response(json: #"{"status":"ok"}"#))
+        case .ready: exchange.respond(readiness)
+        case .metrics: exchange.respond(metricsPage)
+        }
+    }
+
+    /// Answers what only operators may ask for; the caller has made sure that it is one.
+    func operate(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
+        if resource == .log {
+            streamLog(request, exchange)
+        } else {
+            answerQuarantine(resource, request, exchange)
+        }
+    }
+
+    package func protocolError(_ error: HTTPError) -> Response {
+        metrics.refusedRequests.increment()
+        let title = error.status == 408 ? "The request did not arrive in time." : "The request is not acceptable HTTP."
+        var problem = Problem(
+            error.status, "http-" + "\(error.name)".replacing("_", with: "-"), title, detail: "\(error.detail)")
+        if error.status == 503 { problem.retryAfterSeconds = 1 }
+        if error.status == 405 { problem.headers.append(("Allow", "GET, HEAD, POST, DELETE")) }
+        return Response(problem)
+    }
+
+    private func refuse(_ problem: Problem) -> Admission {
+        metrics.refusedRequests.increment()
+        return .refuse(Response(problem))
+    }
+}

@@ -1,0 +1,22 @@
+import HTTPServer
+
+extension RequestHead {
+    /// The value of the field with this lower-case name: nil where there is none, empty where it is given more than
+    /// once (which one counts is not defined, so none may match).
+    func value(ofFieldNamed lowercasedName: [UInt8]) -> UnsafeRawBufferPointer? {
+        var found: UnsafeRawBufferPointer?
+        for index in 0..<fieldCount {
+            let field = field(index)
+            guard field.name.count == lowercasedName.count,
+                zip(field.name, lowercasedName).allSatisfy({ $0.isUppercaseLetter ? $0 | 0x20 == $1 : $0 == $1 })
+            else { continue }
+            if found != nil { return UnsafeRawBufferPointer(start: nil, count: 0) }
+            found = field.value
+        }
+        return found
+    }
+}
+
+extension UInt8 {
+    fileprivate var isUppercaseLetter: Bool { self >= UInt8(ascii: "A") && self <= UInt8(ascii: "Z") }
+}

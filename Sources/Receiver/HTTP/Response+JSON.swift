@@ -1,0 +1,61 @@
+import HTTPServer
+import SessionModel
+
+extension Response {
+    /// An answer with a JSON body, not to be cached: what it says may be out of date the next moment.
+    init(status: UInt16 = 200, json: [UInt8]) {
+        self.init(status: status, contentType: "application/json", body: json)
+        add("Cache-Control", "no-store" as StaticString)
+    }
+
+    /// A constant answer with a JSON body.
+    init(status: UInt16 = 200, json: StaticString) {
+        self.init(
+            status: status, json: Array(UnsafeBufferPointer(start: json.utf8Start, count: json.utf8CodeUnitCount)))
+    }
+
+    /// An error answer (RFC 9457).
+    init(_ problem: Problem) {
+        self.init(status: problem.status, contentType: "application/problem+json", body: problem.body)
+        add("Cache-Control", "no-store" as StaticString)
+        if let seconds = problem.retryAfterSeconds { add("Retry-After", String(seconds)) }
+        for header in problem.headers { add(header.name, header.value) }
+    }
+}
+
+extension JSONWriter {
+    mutating func field(_ name: StaticString, _ value: String) {
+        key(name)
+        string(value)
+    }
+
+    mutating func field(_ name: StaticString, _ value: StaticString) {
+        key(name)
+        string(value)
+    }
+
+    mutating func field(name: String, _ value: String) {
+        key(name)
+        string(value)
+    }
+
+    mutating func field(_ name: StaticString, _ value: Int) {
+        key(name)
+        integer(value)
+    }
+
+    mutating func field(_ name: StaticString, _ value: Int64) {
+        key(name)
+        integer(value)
+    }
+
+    mutating func field(_ name: StaticString, _ value: Bool) {
+        key(name)
+        bool(value)
+    }
+
+    mutating func field(_ name: StaticString, _ value: Instant) {
+        key(name)
+        instant(value)
+    }
+}

@@ -1,0 +1,190 @@
+import Compression
+import HTTPServer
+import Logging
+import SessionModel
+import SessionStore
+import WebhookSecurity
+
+extension Receiver {
+    /// `POST /webhooks/session-events`. The answer is 200 only once the event is durable and folded.
+    ///
+    /// What is authentic is never lost: a body that is no valid event goes to the quarantine before it is refused.
+    func receiveCallback(_ request: borrowing Request, _ exchange: Exchange) {
+        let started = SystemClock.monotonicNanoseconds()
+        let receivedAt = clock()
+        let coding = MediaType.contentCoding(request.head.header("content-encoding"))
+
+        // Most bodies come as they are; a coded one is verified as it came, and failing that as it was meant:
+        // upstream does not say which of the two it signs.
+        var authentication = authenticate(request, body: request.body, receivedAt)
+        var decoded: Result<[UInt8], CompressionError>?
+        if coding == .gzip {
+            decoded = Result { () throws(CompressionError) in
+                try gunzip(request.body, decompressedBytesMax: callbackBodyBytesMax)
+            }
+            if case .success(let content)? = decoded, authentication.isWrong {
+                authentication = content.withUnsafeBytes { authenticate(request, body: $0, receivedAt) }
+            }
+        }
+
+        switch authentication {
+        case .authentic(let means):
+            let arrival = Arrival(receivedAt: receivedAt, startedNanoseconds: started, isVerified: means != .unverified)
+            take(request, arrival, coding, decoded, exchange)
+        case .missing(let problem):
+            keepUnverified(request, problem, receivedAt)
+            refuse(.missingCredentials, .missingCredentials, code: problem.code.rawValue, "\(problem)", exchange)
+        case .wrong(let problem):
+            keepUnverified(request, problem, receivedAt)
+            refuse(.wrongCredentials, .wrongCredentials, code: problem.code.rawValue, "\(problem)", exchange)
+        }
+    }
+
+    /// When and how a callback came.
+    struct Arrival: Sendable {
+        let receivedAt: Instant
+        let startedNanoseconds: UInt64
+        /// False where the configuration lets everybody in.
+        let isVerified: Bool
+    }
+
+    private func authenticate(
+        _ request: borrowing Request, body: UnsafeRawBufferPointer, _ receivedAt: Instant
+    ) -> CallbackAuthentication {
+        authenticator.authenticate(
+            body: body,
+            signature: request.head.header("x-hmac-sha512-signature"),
+            signedAt: request.head.header("x-hmac-sha512-signedat"),
+            nowSeconds: receivedAt.seconds,
+            field: { request.head.value(ofFieldNamed: $0) })
+    }
+
+    /// Decodes an authentic body and hands it to the store.
+    private func take(
+        _ request: borrowing Request, _ arrival: Arrival, _ coding: MediaType.ContentCoding?,
+        _ decoded: Result<[UInt8], CompressionError>?, _ exchange: Exchange
+    ) {
+        guard coding != nil else {
+            return set(aside: request, arrival, .unsupportedMediaType, .unsupportedContentCoding, exchange)
+        }
+        let content: [UInt8]
+        switch decoded {
+        case .success(let bytes)?: content = bytes
+        case .failure(.tooLarge)?: return set(aside: request, arrival, .bodyTooLarge, .bodyTooLarge, exchange)
+        case .failure?:
+            return set(aside: request, arrival, .malformedContentCoding, .malformedContentCoding, exchange)
+        case nil: content = Array(request.body)
+        }
+        guard MediaType.isJSON(request.head.header("content-type")) else {
+            return set(aside: request, arrival, .unsupportedMediaType, .unsupportedMediaType, exchange)
+        }
+        let event: SessionEvent
+        do throws(EventError) {
+            event = try SessionEvent.decode(content)
+        } catch {
+            let problem = Problem.invalidEvent.with(detail: error.detail).with(member: "code", error.code.rawValue)
+            return set(aside: request, arrival, .invalidEvent, problem, reason: error.code.rawValue, exchange)
+        }
+        append(Delivery(event: event, body: content, receivedAt: arrival.receivedAt), arrival, exchange)
+    }
+
+    private func append(_ delivery: consuming Delivery, _ arrival: Arrival, _ exchange: Exchange) {
+        let isQueued = store.append(delivery) { [self] result in
+            switch result {
+            case .success(let outcome):
+                (outcome.duplicate ? metrics.duplicates : metrics.accepted).increment()
+                exchange.respond(Response(outcome))
+            case .failure(let error):
+                metrics.unavailable.increment()
+                exchange.respond(Response(Problem(error, .storeUnavailable)))
+            }
+            metrics.callbackDuration.record(
+                microseconds: (SystemClock.monotonicNanoseconds() - arrival.startedNanoseconds) / 1000)
+        }
+        if !isQueued {
+            metrics.unavailable.increment()
+            exchange.respond(Response(store.isWritable ? .overloaded : .storeUnavailable))
+        }
+    }
+
+    /// Puts an authentic body that can't be taken into the quarantine, durably, and then refuses it.
+    private func set(
+        aside request: borrowing Request, _ arrival: Arrival, _ kind: ReceiverMetrics.RefusedCallback,
+        _ problem: Problem, reason: String? = nil, _ exchange: Exchange
+    ) {
+        let reason = reason ?? problem.code.uppercased().replacing("-", with: "_")
+        let kept = quarantined(request, reason: reason, arrival.receivedAt)
+        let refusal = { @Sendable [self] in
+            refuse(kind, problem, code: reason, problem.detail ?? problem.title, exchange)
+        }
+        guard !request.body.isEmpty else { return refusal() }
+        guard arrival.isVerified else {
+            store.quarantineUnverified(kept)
+            return refusal()
+        }
+        let isQueued = store.quarantineVerified(kept) { [self] result in
+            switch result {
+            case .success: refusal()
+            case .failure(let error):
+                metrics.unavailable.increment()
+                exchange.respond(Response(Problem(error, .storeUnavailable)))
+            }
+        }
+        if !isQueued {
+            metrics.unavailable.increment()
+            exchange.respond(Response(.overloaded))
+        }
+    }
+
+    private func keepUnverified(_ request: borrowing Request, _ problem: CredentialProblem, _ receivedAt: Instant) {
+        guard !request.body.isEmpty else { return }
+        store.quarantineUnverified(quarantined(request, reason: problem.code.rawValue, receivedAt))
+    }
+
+    private func quarantined(_ request: borrowing Request, reason: String, _ receivedAt: Instant) -> QuarantinedBody {
+        var evidence = CredentialEvidence(
+            signature: request.head.header("x-hmac-sha512-signature"),
+            signedAt: request.head.header("x-hmac-sha512-signedat"))
+        for index in 0..<request.head.fieldCount {
+            let field = request.head.field(index)
+            evidence.add(name: field.name, value: field.value)
+        }
+        return QuarantinedBody(
+            receivedAt: receivedAt, reason: reason, body: Array(request.body), credentials: evidence.encoded)
+    }
+
+    /// Answers and logs a refusal: one line each, without body or credentials.
+    private func refuse(
+        _ kind: ReceiverMetrics.RefusedCallback, _ problem: Problem, code: String, _ detail: String,
+        _ exchange: Exchange
+    ) {
+        metrics.refusedCallbacks[kind]?.increment()
+        logger.warning(
+            "callback refused",
+            metadata: ["status": "\(problem.status)", "reason": "\(code)", "detail": "\(detail)"])
+        var problem = problem
+        problem.detail = detail
+        if !problem.members.contains(where: { "\($0.name)" == "code" }) { problem = problem.with(member: "code", code) }
+        exchange.respond(Response(problem))
+    }
+}
+
+extension CallbackAuthentication {
+    var isWrong: Bool {
+        if case .wrong = self { true } else { false }
+    }
+}
+
+extension Response {
+    /// The answer to a delivery that is durable.
+    init(_ outcome: IngestOutcome) {
+        var writer = JSONWriter(capacity: 128)
+        writer.beginObject()
+        writer.field("outcome", (outcome.duplicate ? "duplicate" : "accepted") as StaticString)
+        writer.field("sessionId", outcome.sessionId)
+        writer.field("sessionStatus", outcome.status.name)
+        writer.field("version", outcome.version)
+        writer.endObject()
+        self.init(status: 200, contentType: "application/json", body: writer.bytes)
+    }
+}

@@ -1,0 +1,18 @@
+import SessionModel
+package import SessionStore
+
+extension LogEntry {
+    /// The row as a line of NDJSON, line feed included: what `export` and `GET /v1/log` write, and `replay` reads. The
+    /// body stands in it as text, just as it was received.
+    package var line: [UInt8] {
+        var writer = JSONWriter(capacity: 96 + body.count * 5 / 4)
+        writer.beginObject()
+        writer.field("position", position)
+        writer.field("receivedAt", receivedAt)
+        writer.field("source", source.name)
+        writer.field("body", String(decoding: body, as: UTF8.self))
+        writer.endObject()
+        writer.newline()
+        return writer.bytes
+    }
+}

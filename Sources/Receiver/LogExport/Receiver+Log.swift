@@ -1,0 +1,84 @@
+import Compression
+import Dispatch
+import HTTPServer
+import SessionStore
+
+/// Rows are read from disk here, off the event loops.
+private let logQueue = DispatchQueue(label: "chargefold.log-export", qos: .utility, attributes: .concurrent)
+
+extension Receiver {
+    /// `GET /v1/log?from=position&limit=n`: the log as NDJSON, from that position on, streamed; gzip on request.
+    ///
+    /// The caller has made sure that it is an operator who asks.
+    func streamLog(_ request: borrowing Request, _ exchange: Exchange) {
+        guard let query = QueryParameters(request.head.query),
+            let from = query.integer("from", in: 1...Int64.max) ?? .some(1),
+            let limit = query.integer("limit", in: 1...Int64.max) ?? .some(Int64.max)
+        else { return exchange.respond(Response(.malformedQuery)) }
+        let usesGzip = AcceptEncoding.allowsGzip(request.head.header("accept-encoding"))
+        var head = Response(status: 200, contentType: "application/x-ndjson")
+        head.add("Cache-Control", "no-store" as StaticString)
+        head.add("Vary", "Accept-Encoding" as StaticString)
+        if usesGzip { head.add("Content-Encoding", "gzip" as StaticString) }
+        let stream = exchange.stream(head)
+        let download = LogDownload(stream: stream, usesGzip: usesGzip)
+        logQueue.async { [store] in download.run(store, after: from - 1, limit: limit) }
+    }
+}
+
+/// One reader of the log: rows go out as fast as the reader takes them, in bounded memory.
+private final class LogDownload: Sendable {
+    /// Bytes in one piece of the stream; the next is made when it has been taken.
+    private static let pieceBytes = 128 << 10
+    /// Seconds that a reader may take nothing before it is given up.
+    private static let patienceSeconds = 60
+
+    private let stream: ResponseStream
+    private let usesGzip: Bool
+    private let mayGoOn = DispatchSemaphore(value: 0)
+
+    init(stream: ResponseStream, usesGzip: Bool) {
+        self.stream = stream
+        self.usesGzip = usesGzip
+        stream.onDrain { [mayGoOn] in mayGoOn.signal() }
+        stream.onClose { [mayGoOn] in mayGoOn.signal() }
+    }
+
+    func run(_ store: any SessionStore, after position: Int64, limit: Int64) {
+        var rest = limit
+        var piece: [UInt8] = []
+        do throws(StoreError) {
+            try store.scanLog(after: position) { entry throws(StoreError) in
+                piece += entry.line
+                rest -= 1
+                if piece.count >= Self.pieceBytes {
+                    guard send(piece) else { return false }
+                    piece.removeAll(keepingCapacity: true)
+                }
+                return rest > 0
+            }
+        } catch {
+            // The status has been sent: only a broken end can say that something is missing.
+            return stream.abort()
+        }
+        if !piece.isEmpty { _ = send(piece) }
+        stream.finish()
+    }
+
+    /// - Returns: false when the reader has gone.
+    private func send(_ piece: [UInt8]) -> Bool {
+        let bytes = usesGzip ? try? gzip(piece) : piece
+        guard let bytes, stream.write(bytes) else {
+            stream.abort()
+            return false
+        }
+        while stream.bufferedBytes > 0 {
+            if mayGoOn.wait(timeout: .now() + .seconds(Self.patienceSeconds)) == .timedOut {
+                stream.abort()
+                return false
+            }
+            if stream.isClosed { return false }
+        }
+        return true
+    }
+}

@@ -1,0 +1,76 @@
+import Dispatch
+import Glibc
+import Synchronization
+
+/// Writes log lines to a descriptor on a queue of its own, so that a slow reader of the log never holds up an event
+/// loop. What waits to be written is bounded; beyond the bound lines are dropped and their number is logged as soon
+/// as there is room again.
+package final class LogWriter: Sendable {
+    /// Bytes that may wait to be written before lines are dropped.
+    package static let pendingBytesMax = 1 << 20
+
+    private struct Pending {
+        var bytes: [UInt8] = []
+        var droppedCount = 0
+        var isScheduled = false
+    }
+
+    private let descriptor: Int32
+    private let queue = DispatchQueue(label: "chargefold.log")
+    private let pending = Mutex(Pending())
+
+    /// - Parameter descriptor: where to write, kept open by the caller; standard error by default.
+    package init(descriptor: Int32 = STDERR_FILENO) {
+        self.descriptor = descriptor
+    }
+
+    /// Queues one line (without its line feed). From any thread; never blocks on the descriptor.
+    package func write(line: [UInt8]) {
+        let mustSchedule = pending.withLock { pending in
+            guard pending.bytes.count + line.count < Self.pendingBytesMax else {
+                pending.droppedCount += 1
+                return false
+            }
+            if pending.droppedCount > 0 {
+                pending.bytes += Array("(\(pending.droppedCount) log lines dropped: the log was not read)\n".utf8)
+                pending.droppedCount = 0
+            }
+            pending.bytes += line
+            pending.bytes.append(UInt8(ascii: "\n"))
+            defer { pending.isScheduled = true }
+            return !pending.isScheduled
+        }
+        if mustSchedule { queue.async { self.drain() } }
+    }
+
+    /// Waits until everything queued so far is written. For the end of the process.
+    package func flush() {
+        queue.sync { drain() }
+    }
+
+    private func drain() {
+        while true {
+            let bytes = pending.withLock { pending in
+                defer { pending.bytes = [] }
+                if pending.bytes.isEmpty { pending.isScheduled = false }
+                return pending.bytes
+            }
+            guard !bytes.isEmpty else { return }
+            bytes.withUnsafeBytes { write(all: $0) }
+        }
+    }
+
+    private func write(all bytes: UnsafeRawBufferPointer) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if count < 0, errno == EINTR || errno == EAGAIN {
+                continue
+            } else {
+                return  // The log's reader is gone; the service goes on without it.
+            }
+        }
+    }
+}

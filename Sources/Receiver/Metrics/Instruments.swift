@@ -1,0 +1,45 @@
+import Synchronization
+
+/// A number that only grows. Safe from any thread.
+package final class Counter: Sendable {
+    private let count = Atomic<UInt64>(0)
+
+    package init() {}
+
+    package var value: UInt64 { count.load(ordering: .relaxed) }
+
+    package func increment(by amount: UInt64 = 1) {
+        count.wrappingAdd(amount, ordering: .relaxed)
+    }
+}
+
+/// Durations counted in buckets, as Prometheus' classic histogram. Safe from any thread.
+package final class DurationHistogram: Sendable {
+    /// Upper bounds of the buckets in microseconds, as the metrics page shows them in seconds.
+    package static let boundsMicroseconds: [UInt64] = [
+        250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000,
+    ]
+
+    private let buckets: [Counter]
+    private let sumMicroseconds = Counter()
+
+    package init() {
+        buckets = (0...Self.boundsMicroseconds.count).map { _ in Counter() }
+    }
+
+    package func record(microseconds: UInt64) {
+        let index = Self.boundsMicroseconds.firstIndex { microseconds <= $0 } ?? Self.boundsMicroseconds.count
+        buckets[index].increment()
+        sumMicroseconds.increment(by: microseconds)
+    }
+
+    /// The number of durations at or under each bound, the last one being all of them; and their sum.
+    package func snapshot() -> (cumulative: [UInt64], sumMicroseconds: UInt64) {
+        var total: UInt64 = 0
+        let cumulative = buckets.map { bucket in
+            total += bucket.value
+            return total
+        }
+        return (cumulative, sumMicroseconds.value)
+    }
+}

@@ -1,0 +1,29 @@
+package import HTTPServer
+
+/// What the control socket in the data directory serves: the operators' resources, without a token. The socket's file
+/// mode (0600) lets only the server's own user in.
+package struct ControlHandler: RequestHandler {
+    private let receiver: Receiver
+
+    package init(_ receiver: Receiver) {
+        self.receiver = receiver
+    }
+
+    package func admit(_ head: borrowing RequestHead) -> Admission {
+        receiver.admit(head)
+    }
+
+    package func handle(_ request: borrowing Request, _ exchange: Exchange) {
+        guard case .resource(let resource) = Resource.match(request.head.path) else {
+            return exchange.respond(Response(.notFound))
+        }
+        switch resource {
+        case .quarantine, .quarantined, .quarantineRetry, .log: receiver.operate(resource, request, exchange)
+        default: receiver.handle(request, exchange)
+        }
+    }
+
+    package func protocolError(_ error: HTTPError) -> Response {
+        receiver.protocolError(error)
+    }
+}

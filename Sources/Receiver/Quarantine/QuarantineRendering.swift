@@ -1,0 +1,41 @@
+import SessionModel
+package import SessionStore
+
+extension QuarantineEntry {
+    /// The entry as JSON: without the body, or with it as text. Credentials are never shown.
+    package func json(withBody: Bool) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.field("id", id)
+        writer.field("kind", (kind == .verified ? "verified" : "unverified") as StaticString)
+        writer.field("reason", content.reason)
+        writer.field("receivedAt", content.receivedAt)
+        writer.field("bodyBytes", content.body.count)
+        if withBody {
+            if let text = String(validating: content.body, as: UTF8.self) {
+                writer.field("body", text)
+            } else {
+                writer.field("bodyHex", content.body.map(Self.hexadecimal).joined())
+            }
+        }
+        writer.endObject()
+        return writer.bytes
+    }
+
+    private static func hexadecimal(_ byte: UInt8) -> String {
+        byte < 16 ? "0" + String(byte, radix: 16) : String(byte, radix: 16)
+    }
+}
+
+extension QuarantineService.RetryResult {
+    package var json: [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.field("id", id)
+        writer.field("outcome", outcome.rawValue)
+        if let reason { writer.field("reason", reason) }
+        if let sessionId { writer.field("sessionId", sessionId) }
+        writer.endObject()
+        return writer.bytes
+    }
+}

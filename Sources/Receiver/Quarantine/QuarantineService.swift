@@ -1,0 +1,131 @@
+import Compression
+import Dispatch
+import SessionModel
+package import SessionStore
+import Synchronization
+package import WebhookSecurity
+
+/// What an operator can do with quarantined bodies: feed them in again, or drop them.
+///
+/// All functions block; they are for a queue of their own or for the command line.
+package struct QuarantineService: Sendable {
+    /// What became of one entry that was retried.
+    package struct RetryResult: Sendable, Equatable {
+        package enum Outcome: String, Sendable {
+            /// The event is in the log and counted; the entry is gone.
+            case accepted
+            /// The event was known already; the entry is gone.
+            case duplicate
+            /// The entry stays: `reason` says why.
+            case refused
+            /// There is no such entry.
+            case unknown
+        }
+
+        package let id: Int64
+        package let outcome: Outcome
+        /// A stable code, where refused.
+        package let reason: String?
+        package let sessionId: String?
+    }
+
+    private let store: any SessionStore
+    private let authenticator: CallbackAuthenticator
+    private let bodyBytesMax: Int
+
+    package init(store: any SessionStore, authenticator: CallbackAuthenticator, bodyBytesMax: Int) {
+        self.store = store
+        self.authenticator = authenticator
+        self.bodyBytesMax = bodyBytesMax
+    }
+
+    /// Checks every entry again with today's configuration and feeds those that pass into the log, each in the
+    /// transaction that removes it from the quarantine.
+    ///
+    /// - Parameters:
+    ///   - ids: the entries, or nil for all.
+    ///   - progress: called after each entry.
+    package func retry(_ ids: [Int64]?, progress: (RetryResult) -> Void) throws(StoreError) {
+        if let ids {
+            for id in ids {
+                guard let entry = try store.quarantined(id: id) else {
+                    progress(RetryResult(id: id, outcome: .unknown, reason: nil, sessionId: nil))
+                    continue
+                }
+                progress(retry(entry))
+            }
+            return
+        }
+        var last: Int64 = 0
+        while true {
+            let entries = try store.quarantined(after: last, limit: 100, kind: nil)
+            guard let newest = entries.last else { return }
+            for entry in entries { progress(retry(entry)) }
+            last = newest.id
+        }
+    }
+
+    private func retry(_ entry: QuarantineEntry) -> RetryResult {
+        func refused(_ reason: String) -> RetryResult {
+            RetryResult(id: entry.id, outcome: .refused, reason: reason, sessionId: nil)
+        }
+        let raw = entry.content.body
+        var content = raw
+        if looksLikeGzip(raw) {
+            guard let unpacked = try? gunzip(raw, decompressedBytesMax: bodyBytesMax) else {
+                return refused("MALFORMED_CONTENT_CODING")
+            }
+            content = unpacked
+        }
+        if entry.kind == .unverified, let problem = refusal(of: entry, raw: raw, content: content) {
+            return refused(problem)
+        }
+        let event: SessionEvent
+        do throws(EventError) {
+            event = try SessionEvent.decode(content)
+        } catch {
+            return refused(error.code.rawValue)
+        }
+        return append(
+            Delivery(event: event, body: content, receivedAt: entry.content.receivedAt, quarantineId: entry.id))
+    }
+
+    /// The code of what is still wrong with the credentials, or nil.
+    private func refusal(of entry: QuarantineEntry, raw: [UInt8], content: [UInt8]) -> String? {
+        guard let evidence = CredentialEvidence(decoding: entry.content.credentials) else {
+            return "CREDENTIALS_UNREADABLE"
+        }
+        let seconds = entry.content.receivedAt.seconds
+        var result = CallbackAuthentication.authentic(.unverified)
+        for candidate in [raw, content] {
+            result = candidate.withUnsafeBytes {
+                authenticator.authenticate(body: $0, evidence: evidence, receivedAtSeconds: seconds)
+            }
+            if case .authentic = result { return nil }
+        }
+        return switch result {
+        case .authentic: nil
+        case .missing(let problem), .wrong(let problem): problem.code.rawValue
+        }
+    }
+
+    private func append(_ delivery: Delivery) -> RetryResult {
+        let id = delivery.quarantineId ?? 0
+        let done = DispatchSemaphore(value: 0)
+        let outcome = Mutex<Result<IngestOutcome, StoreError>?>(nil)
+        let isQueued = store.append(delivery) { result in
+            outcome.withLock { $0 = result }
+            done.signal()
+        }
+        guard isQueued else { return RetryResult(id: id, outcome: .refused, reason: "QUEUE_FULL", sessionId: nil) }
+        done.wait()
+        return switch outcome.withLock({ $0 }) {
+        case .success(let outcome)?:
+            RetryResult(
+                id: id, outcome: outcome.duplicate ? .duplicate : .accepted, reason: nil, sessionId: outcome.sessionId)
+        case .failure(let error)?:
+            RetryResult(id: id, outcome: .refused, reason: error.code.rawValue, sessionId: nil)
+        case nil: RetryResult(id: id, outcome: .refused, reason: "UNAVAILABLE", sessionId: nil)
+        }
+    }
+}

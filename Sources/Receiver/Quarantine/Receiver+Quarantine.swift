@@ -1,0 +1,100 @@
+import Dispatch
+import HTTPServer
+import SessionModel
+import SessionStore
+
+/// Blocking work of operators runs here, one piece after the other.
+private let operationsQueue = DispatchQueue(label: "chargefold.operations", qos: .utility)
+
+extension Receiver {
+    /// `GET /v1/quarantine`, `GET` and `DELETE /v1/quarantine/{id}`, `POST /v1/quarantine/retry`: for operators.
+    ///
+    /// The caller has made sure that it is an operator who asks.
+    func answerQuarantine(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
+        let query = QueryParameters(request.head.query)
+        switch resource {
+        case .quarantine:
+            let after = query?.integer("after", in: 0...Int64.max) ?? .some(0)
+            let limit = query?.integer("limit", in: 1...500) ?? .some(100)
+            guard query != nil, let after, let limit else { return exchange.respond(Response(.malformedQuery)) }
+            operationsQueue.async { [store] in exchange.respond(Self.list(store, after: after, limit: Int(limit))) }
+        case .quarantined(let id) where request.head.isMethod("DELETE"):
+            store.removeQuarantined([id]) { result in
+                switch result {
+                case .success(0): exchange.respond(Response(.notFound))
+                case .success: exchange.respond(Response(status: 204))
+                case .failure(let error): exchange.respond(Response(Problem(error, .storeUnavailable)))
+                }
+            }
+        case .quarantined(let id):
+            operationsQueue.async { [store] in exchange.respond(Self.show(store, id)) }
+        case .quarantineRetry:
+            let ids = QuarantineSelection(json: Array(request.body))
+            guard let ids else { return exchange.respond(Response(.malformedSelection)) }
+            operationsQueue.async { [self] in exchange.respond(retry(ids)) }
+        default: exchange.respond(Response(.notFound))
+        }
+    }
+
+    private static func list(_ store: any SessionStore, after: Int64, limit: Int) -> Response {
+        do throws(StoreError) {
+            let entries = try store.quarantined(after: after, limit: limit, kind: nil)
+            var writer = JSONWriter()
+            writer.beginObject()
+            writer.key("entries")
+            writer.beginArray()
+            for entry in entries { writer.rawJSON(entry.json(withBody: false)) }
+            writer.endArray()
+            if entries.count == limit, let last = entries.last { writer.field("after", last.id) }
+            writer.endObject()
+            return Response(json: writer.bytes)
+        } catch {
+            return Response(Problem(error, .storeUnreadable))
+        }
+    }
+
+    private static func show(_ store: any SessionStore, _ id: Int64) -> Response {
+        do throws(StoreError) {
+            guard let entry = try store.quarantined(id: id) else { return Response(.notFound) }
+            return Response(json: entry.json(withBody: true))
+        } catch {
+            return Response(Problem(error, .storeUnreadable))
+        }
+    }
+
+    private func retry(_ selection: QuarantineSelection) -> Response {
+        let service = QuarantineService(
+            store: store, authenticator: authenticator, bodyBytesMax: callbackBodyBytesMax)
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.key("results")
+        writer.beginArray()
+        do throws(StoreError) {
+            try service.retry(selection.ids) { writer.rawJSON($0.json) }
+        } catch {
+            return Response(Problem(error, .storeUnreadable))
+        }
+        writer.endArray()
+        writer.endObject()
+        return Response(json: writer.bytes)
+    }
+}
+
+/// Which entries a retry is for: `{"ids":[1,2]}`, or all with `{"all":true}`.
+struct QuarantineSelection {
+    /// nil for all.
+    let ids: [Int64]?
+
+    init?(json: [UInt8]) {
+        guard let value = try? CanonicalJSON(parsing: json) else { return nil }
+        if value.member("all")?.text == "true" {
+            ids = nil
+        } else if let elements = value.member("ids")?.elements {
+            let parsed = elements.compactMap { Int64($0.text) }
+            guard parsed.count == elements.count else { return nil }
+            ids = parsed
+        } else {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import HTTPServer
+package import Logging
+package import SessionStore
+import WebhookSecurity
+
+extension ReceiverConfiguration {
+    var accessControl: AccessControl {
+        AccessControl(tokens: api.tokenSet, allowsAnonymousReads: api.allowAnonymousReads)
+    }
+
+    /// What the HTTP server is told.
+    var serverConfiguration: ServerConfiguration {
+        var addresses: [ListenAddress] = []
+        if http.listensOnTCP { addresses.append(.tcp(host: http.host, port: UInt16(http.port))) }
+        if let path = http.unixSocket { addresses.append(.unix(path: path, mode: http.unixSocketMode)) }
+        var limits = Limits()
+        limits.connectionsMax = http.connectionsMax
+        limits.targetBytesMax = http.targetBytesMax
+        limits.headerBytesMax = http.headerBytesMax
+        limits.headerCountMax = http.headerCountMax
+        limits.headerSeconds = Double(http.headerTimeoutSeconds)
+        limits.bodySeconds = Double(http.bodyTimeoutSeconds)
+        limits.bodyBytesPerSecondMin = http.bodyBytesPerSecondMin
+        limits.idleSeconds = Double(http.idleTimeoutSeconds)
+        limits.streamBufferBytesMax = http.streamBufferBytesMax
+        return ServerConfiguration(addresses: addresses, workers: http.workers, limits: limits)
+    }
+
+    /// What the store is told.
+    package var storeOptions: StoreOptions {
+        var options = StoreOptions()
+        options.queueCountMax = store.queueCountMax
+        options.queueBytesMax = store.queueBytesMax
+        options.recordsInMemoryMax = store.recordsInMemoryMax
+        options.recordBytesInMemoryMax = store.recordBytesInMemoryMax
+        options.writeBehindMilliseconds = store.writeBehindMilliseconds
+        options.unverifiedCountMax = webhook.quarantine.unverifiedCountMax
+        options.unverifiedBytesMax = webhook.quarantine.unverifiedBytesMax
+        return options
+    }
+
+    /// A logger as configured, writing through `writer`.
+    package func makeLogger(_ writer: LogWriter) -> Logger {
+        Logger(label: "chargefold") { _ in ReceiverLogHandler(format: log.format, level: log.level, writer: writer) }
+    }
+}

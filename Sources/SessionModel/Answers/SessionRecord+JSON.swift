@@ -1,0 +1,38 @@
+extension SessionRecord {
+    /// The answer of `GET /v1/sessions/{sessionId}`.
+    ///
+    /// - Parameter extras: writes further members (guidance, anomalies) behind the others.
+    package func sessionJSON(extras: (inout JSONWriter) -> Void = { _ in }) -> [UInt8] {
+        var writer = JSONWriter(capacity: 1024)
+        write(to: &writer, extras: extras)
+        return writer.bytes
+    }
+
+    /// Writes the session as one object, as a document or within one.
+    package func write(to writer: inout JSONWriter, extras: (inout JSONWriter) -> Void = { _ in }) {
+        writer.beginObject()
+        state.writeMembers(to: &writer)
+        if let last = facts.last {
+            writer.key("lastFact")
+            writer.beginObject()
+            writer.key("event")
+            writer.name(last.name)
+            writer.member("timestamp", last.timestamp)
+            writer.member("receivedAt", last.receivedAt)
+            writer.key("source")
+            writer.string(last.source.name)
+            writer.endObject()
+        }
+        writer.key("deliveries")
+        writer.beginObject()
+        writer.key("received")
+        writer.integer(received)
+        writer.key("duplicates")
+        writer.integer(duplicates)
+        writer.key("arrivedLate")
+        writer.integer(arrivedLate)
+        writer.endObject()
+        extras(&writer)
+        writer.endObject()
+    }
+}

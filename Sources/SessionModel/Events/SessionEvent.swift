@@ -1,0 +1,76 @@
+/// One event about one session, decoded and canonicalised: what counts for "the same fact" (domain.md, rule 5).
+package struct SessionEvent: Sendable {
+    /// As read: synonyms are gone, unknown names are kept.
+    package let name: EventName
+    package let source: FactSource
+    /// 1 to 256 bytes without control characters.
+    package let sessionId: String
+    package let timestamp: Instant
+    /// The status that the event reports; nil where it changes none.
+    package let status: SessionStatus?
+    /// The payload's `userId`, where it is a non-empty string.
+    package let userId: String?
+    /// The payload without `sessionId` and `timestamp`.
+    package let payload: CanonicalJSON
+
+    init(
+        name: EventName, source: FactSource, sessionId: String, timestamp: Instant, status: SessionStatus?,
+        userId: String?, payload: CanonicalJSON
+    ) {
+        self.name = name
+        self.source = source
+        self.sessionId = sessionId
+        self.timestamp = timestamp
+        self.status = status
+        self.userId = userId
+        self.payload = payload
+    }
+}
+
+extension SessionEvent: Hashable {
+    /// Whether the two are the same fact about the same session (domain.md, rule 5).
+    package static func == (left: SessionEvent, right: SessionEvent) -> Bool {
+        left.timestamp == right.timestamp && left.source == right.source && left.payload == right.payload
+            && compareUTF8(left.sessionId, right.sessionId) == 0 && compareUTF8(left.name.text, right.name.text) == 0
+            && compareUTF8(left.status?.name ?? "", right.status?.name ?? "") == 0
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(SessionKey(sessionId))
+        hasher.combine(timestamp)
+        hasher.combine(payload)
+    }
+}
+
+/// The bounds of one event.
+package struct EventLimits: Sendable, Hashable {
+    /// Bytes of one body, after decompression.
+    package var bodyBytesMax = 64 * 1024
+    /// Objects and arrays within one another, the outermost included.
+    package var depthMax = 64
+    /// UTF-8 bytes of a session id.
+    package var sessionIdBytesMax = 256
+
+    package init() {}
+}
+
+/// A session id as a dictionary's key.
+///
+/// `String` takes canonically equivalent texts ("é" as one code point or as two) for equal; two sessions of another
+/// system are the same only where their ids have the same bytes.
+package struct SessionKey: Hashable, Sendable {
+    package let sessionId: String
+
+    package init(_ sessionId: String) {
+        self.sessionId = sessionId
+    }
+
+    package static func == (left: SessionKey, right: SessionKey) -> Bool {
+        compareUTF8(left.sessionId, right.sessionId) == 0
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        var sessionId = sessionId
+        sessionId.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    }
+}

@@ -1,0 +1,149 @@
+/// The rules of guidance. A time limit is over at the very instant it names.
+struct GuidanceRules {
+    private let state: SessionState
+    private let summary: FactSummary
+    private let settings: GuidanceSettings
+    private let now: Instant
+    /// From when on the session has its status, for waits.
+    private let since: Instant?
+    /// The nearest time limit, of those asked for, that is still to come.
+    private(set) var changesAt: Instant?
+
+    init(_ record: SessionRecord, now: Instant, settings: GuidanceSettings) {
+        state = record.state
+        summary = FactSummary(record, settings)
+        self.settings = settings
+        self.now = now
+        since = record.state.decidingIndex.map { FactSummary.reference(record.facts[$0]) }
+    }
+
+    private mutating func isOver(_ limit: Instant) -> Bool {
+        if now >= limit { return true }
+        changesAt = min(changesAt ?? limit, limit)
+        return false
+    }
+
+    private var startLimit: Instant? {
+        (summary.startRequestedAt ?? since)?.adding(seconds: settings.startTimeoutSeconds)
+    }
+
+    private mutating func hasStartTimedOut() -> Bool {
+        startLimit.map { isOver($0) } ?? false
+    }
+
+    mutating func effectiveStatus() -> SessionStatus {
+        switch state.status {
+        case .unknown, .other: .failed
+        case .created, .waitingToStart: hasStartTimedOut() ? .failed : state.status
+        default: state.status
+        }
+    }
+
+    /// A local session can't be stopped remotely; what kind it is, the Drive API tells, callbacks do not.
+    private var isLocal: Bool {
+        guard let type = state.enrichment.string(.chargingKeyType) else { return false }
+        return type.lowercased() != "virtual"
+    }
+
+    func stop() -> Guidance.Action {
+        switch state.status {
+        case .stopped, .complete, .refunded: return .init(false, .alreadyStopped)
+        default: break
+        }
+        if isLocal { return .init(false, .localSession) }
+        switch state.status {
+        case .created, .waitingToStart: return .init(false, .notStarted)
+        case .started: return .init(true, .sessionOngoing)
+        // Sending it again does no harm, and not being able to may cost money.
+        case .waitingToStop: return .init(true, .stopInProgress)
+        case .stopFailed: return .init(true, .stopCanBeRetried)
+        case .failed: return summary.hasStarted ? .init(true, .mayStillCharge) : .init(false, .notStarted)
+        // Something happens at the charger of which no status is known.
+        default: return .init(true, .mayStillCharge)
+        }
+    }
+
+    mutating func startAnother(connectorStartedAt: Instant?) -> Guidance.Action {
+        var action = startAnotherByStatus()
+        var start = summary.startRequestedAt
+        if let other = connectorStartedAt { start = max(start ?? other, other) }
+        if let limit = start?.adding(seconds: settings.connectorCooldownSeconds), !isOver(limit),
+            limit > action.notBefore ?? .earliest
+        {
+            action = .init(false, .cooldown, notBefore: limit)
+        }
+        return action
+    }
+
+    private mutating func startAnotherByStatus() -> Guidance.Action {
+        if state.abandonedAt != nil { return .init(true, .sessionAbandoned) }
+        switch state.status {
+        case .created, .waitingToStart:
+            guard let limit = startLimit, !isOver(limit) else { return .init(true, .startTimedOut) }
+            return .init(false, .startInProgress, notBefore: limit)
+        case .failed:
+            guard let limit = since?.adding(seconds: settings.failedStartCooldownSeconds), !isOver(limit) else {
+                return .init(true, .startFailed)
+            }
+            return .init(false, .cooldownAfterFailedStart, notBefore: limit)
+        case .stopFailed:
+            // From the first failure on: trying again must not make the user wait longer.
+            guard let limit = summary.firstStopFailedAt?.adding(seconds: settings.stopFailedGraceSeconds),
+                !isOver(limit)
+            else { return .init(true, .stopFailedTooLong) }
+            return .init(false, .stopFailedRecently, notBefore: limit)
+        case .stopped, .complete, .refunded: return .init(true, .sessionEnded)
+        case .unknown, .other: return .init(true, .statusUnknown)
+        case .started, .waitingToStop: return .init(true, .severalSessionsAllowed)
+        }
+    }
+
+    mutating func abandon() -> Guidance.Action {
+        switch state.status {
+        case .stopped, .complete, .refunded: return .init(false, .sessionEnded)
+        default: break
+        }
+        if state.abandonedAt != nil { return .init(false, .alreadyAbandoned) }
+        switch state.status {
+        case .created, .waitingToStart:
+            return hasStartTimedOut()
+                ? .init(true, .startTimedOut) : .init(false, .startInProgress, notBefore: startLimit)
+        case .started:
+            guard let limit = since?.adding(seconds: settings.startedTooLongHours * 3600), !isOver(limit) else {
+                return .init(true, .startedTooLong)
+            }
+            return .init(false, .notStuck)
+        case .waitingToStop:
+            return stuck(from: since, reason: .stopTimedOut, before: .stopInProgress)
+        case .stopFailed:
+            if summary.stopFailures >= settings.stopTriesBeforeAbandon { return .init(true, .stopFailedRepeatedly) }
+            return stuck(from: summary.firstStopFailedAt, reason: .stopFailedTooLong, before: .stopCanBeRetried)
+        default:
+            return .init(false, .notStuck)
+        }
+    }
+
+    private mutating func stuck(
+        from start: Instant?, reason: Guidance.Reason, before: Guidance.Reason
+    ) -> Guidance.Action {
+        guard let limit = start?.adding(seconds: settings.stopFailedGraceSeconds), !isOver(limit) else {
+            return .init(true, reason)
+        }
+        return .init(false, before, notBefore: limit)
+    }
+
+    func retryPayment() -> Guidance.Action {
+        switch state.status {
+        case .refunded: return .init(false, .paymentRefunded)
+        case .complete: break
+        default: return .init(false, .notComplete)
+        }
+        return switch state.enrichment.string(.balanceStatus) {
+        case "DEBT": .init(true, .paymentInDebt)
+        case "PAID": .init(false, .paymentSettled)
+        case "PROCESSING": .init(false, .paymentProcessing)
+        case "REFUND": .init(false, .paymentRefunded)
+        default: .init(false, .paymentUnknown)
+        }
+    }
+}

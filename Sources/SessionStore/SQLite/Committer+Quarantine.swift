@@ -1,0 +1,94 @@
+internal import Dispatch
+internal import Logging
+internal import Synchronization
+
+extension Committer {
+    /// From any thread: in memory at once, on disk soon.
+    func addUnverified(_ body: QuarantinedBody) {
+        let id = nextQuarantineId.wrappingAdd(1, ordering: .relaxed).oldValue
+        if unverified.add(QuarantineEntry(id: id, kind: .unverified, content: body)) { scheduleUnverifiedWrite() }
+    }
+
+    private func scheduleUnverifiedWrite() {
+        queue.asyncAfter(deadline: .now() + .milliseconds(options.unverifiedWriteMilliseconds)) {
+            self.writeUnverified(bytesMax: self.options.unverifiedWriteBytesMax)
+            if self.unverified.writeEnded() { self.scheduleUnverifiedWrite() }
+        }
+    }
+
+    /// Writes the oldest unverified bodies in a transaction of their own, so that good events neither wait long for
+    /// them nor fail with them.
+    /// - Returns: whether any were written.
+    @discardableResult
+    func writeUnverified(bytesMax: Int) -> Bool {
+        dispatchPrecondition(condition: .onQueue(queue))
+        // With the log in trouble they stay in the ring.
+        guard let writer, !isInDoubt, health.error(.log) == nil else { return false }
+        let entries = unverified.take(bytesMax: bytesMax)
+        guard !entries.isEmpty else { return false }
+        do throws(LogWriter.Failure) {
+            try writer.transaction { (writer) throws(SQLiteError) in
+                for entry in entries { try writer.add(entry) }
+                try writer.pruneUnverified(
+                    countMax: options.unverifiedCountMax, bytesMax: options.unverifiedBytesMax)
+            }
+            succeeded(writer)
+            checkpoints?.committed()
+            return true
+        } catch {
+            unverified.putBack(entries)
+            _ = failed(error)
+            scheduleProbe()
+            return false
+        }
+    }
+
+    /// Brings everything in the ring to disk, if that is possible now. Not on a queue of the store; blocks.
+    func flushUnverified() {
+        queue.sync { while writeUnverified(bytesMax: options.batchBytesMax) {} }
+    }
+
+    /// Removes entries, one commit for all.
+    func removeQuarantined(_ ids: [Int64], completion: @escaping @Sendable (Result<Int, StoreError>) -> Void) {
+        queue.async {
+            completion(
+                Result { () throws(StoreError) in
+                    // What is in the ring only must not come to disk after its removal.
+                    while self.writeUnverified(bytesMax: self.options.batchBytesMax) {}
+                    let writer = try self.readyWriter()
+                    do throws(LogWriter.Failure) {
+                        let count = try writer.transaction { (writer) throws(SQLiteError) in
+                            var count = 0
+                            for id in ids where try writer.removeQuarantined(id) { count += 1 }
+                            return count
+                        }
+                        self.succeeded(writer)
+                        return count
+                    } catch {
+                        throw self.failed(error)
+                    }
+                })
+        }
+    }
+
+    /// Answers everything that was accepted, then closes the log. Not on a queue of the store; blocks.
+    func close() {
+        pending.close()
+        // Each drain queues the next one behind itself until nothing is left.
+        while !pending.isEmpty { queue.sync {} }
+        queue.sync {}
+        flushUnverified()
+    }
+
+    /// After the last reader has gone: the WAL is emptied, so that the log is one file.
+    func closeWriter() {
+        checkpoints?.close()
+        queue.sync {
+            checkpoints?.pause()
+            if !isInDoubt { _ = try? writer?.database.checkpoint(truncating: true) }
+            writer?.close()
+            writer = nil
+            isInDoubt = false
+        }
+    }
+}

@@ -1,0 +1,151 @@
+internal import CSQLite
+internal import Dispatch
+
+/// One connection to one SQLite file.
+///
+/// The connection is opened without SQLite's own mutexes: whoever makes it owns it on one serial queue, and every door
+/// here checks that. Before the owner hands it to a queue (`confine(to:)`) it belongs to the thread that opened it.
+final class Database {
+    enum Mode {
+        case readWriteCreate
+        case readOnly
+        /// Read-only, and nobody else writes: works on a read-only file system, where no WAL index can be made.
+        case immutable
+    }
+
+    let path: String
+    private(set) var handle: OpaquePointer?
+    private var queue: DispatchQueue?
+
+    /// - Parameter virtualFileSystem: the name of a registered SQLite VFS; nil for the system's. Tests inject faults with it.
+    init(path: String, mode: Mode, virtualFileSystem: String? = nil) throws(SQLiteError) {
+        self.path = path
+        var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        var name = path
+        switch mode {
+        case .readWriteCreate: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+        case .readOnly: flags |= SQLITE_OPEN_READONLY
+        case .immutable:
+            flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
+            name = "file:" + Database.escapeForURI(path) + "?immutable=1"
+        }
+        var opened: OpaquePointer?
+        let code = sqlite3_open_v2(name, &opened, flags, virtualFileSystem)
+        handle = opened
+        guard code == SQLITE_OK else {
+            let error = SQLiteError(handle: opened, code: code, action: "opening \(path)")
+            sqlite3_close_v2(opened)
+            handle = nil
+            throw error
+        }
+        csqlite_defensive(opened)
+        // Other connections of this process hold locks for moments only (a checkpoint at its end).
+        sqlite3_busy_timeout(opened, 10_000)
+    }
+
+    deinit {
+        sqlite3_close_v2(handle)
+    }
+
+    /// From here on only code that runs on `queue` may use the connection.
+    func confine(to queue: DispatchQueue) {
+        self.queue = queue
+    }
+
+    @inline(__always)
+    func checkOwner() {
+        if let queue { dispatchPrecondition(condition: .onQueue(queue)) }
+    }
+
+    /// Runs one or more statements that return no rows of interest.
+    func execute(_ sql: String) throws(SQLiteError) {
+        checkOwner()
+        let code = sqlite3_exec(handle, sql, nil, nil, nil)
+        guard code == SQLITE_OK else { throw SQLiteError(handle: handle, code: code, action: "running \(sql)") }
+    }
+
+    /// A statement prepared once for many uses; it must not outlive `close()`.
+    func prepare(_ sql: String) throws(SQLiteError) -> Statement {
+        checkOwner()
+        return try Statement(database: self, sql: sql)
+    }
+
+    /// The first column of the first row, or nil without a row.
+    func integer(_ sql: String) throws(SQLiteError) -> Int64? {
+        let statement = try prepare(sql)
+        defer { statement.finalize() }
+        return try statement.step() && !statement.isNull(0) ? statement.int64(0) : nil
+    }
+
+    /// The first column of the first row as text, or nil without a row.
+    func text(_ sql: String) throws(SQLiteError) -> String? {
+        let statement = try prepare(sql)
+        defer { statement.finalize() }
+        return try statement.step() ? statement.text(0) : nil
+    }
+
+    /// Whether a transaction is open.
+    var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
+
+    /// Ends a transaction that failed. SQLite has rolled back by itself after some errors; both ways are fine.
+    func rollBack() {
+        checkOwner()
+        if isInTransaction { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) }
+    }
+
+    /// Runs `body` in a write transaction; on an error nothing of it stays.
+    func transaction<Value>(_ body: () throws(SQLiteError) -> Value) throws(SQLiteError) -> Value {
+        try execute("BEGIN IMMEDIATE")
+        do {
+            let value = try body()
+            try execute("COMMIT")
+            return value
+        } catch {
+            rollBack()
+            throw error
+        }
+    }
+
+    /// What a checkpoint found: frames in the write-ahead log, and how many of them are in the database file now.
+    struct CheckpointResult {
+        var frames: Int
+        var backfilled: Int
+    }
+
+    /// Copies the write-ahead log into the file. `truncating` also empties the log file, if no reader is in the way.
+    func checkpoint(truncating: Bool = false) throws(SQLiteError) -> CheckpointResult {
+        checkOwner()
+        var frames: Int32 = -1
+        var backfilled: Int32 = -1
+        let mode = truncating ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE
+        let code = sqlite3_wal_checkpoint_v2(handle, "main", mode, &frames, &backfilled)
+        // Busy: a reader or a writer was in the way of the last step; what could be copied is copied.
+        guard code == SQLITE_OK || code & 0xFF == SQLITE_BUSY else {
+            throw SQLiteError(handle: handle, code: code, action: "checkpointing \(path)")
+        }
+        return CheckpointResult(frames: Int(max(frames, 0)), backfilled: Int(max(backfilled, 0)))
+    }
+
+    /// Closes the connection. Statements that are still alive are finalised with their owners.
+    func close() {
+        checkOwner()
+        sqlite3_close_v2(handle)
+        handle = nil
+    }
+
+    private static func escapeForURI(_ path: String) -> String {
+        var escaped = ""
+        for byte in path.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"),
+                UInt8(ascii: "_"):
+                escaped.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                let digits = String(byte, radix: 16)
+                escaped += digits.utf8.count == 1 ? "%0" + digits : "%" + digits
+            }
+        }
+        return escaped
+    }
+}

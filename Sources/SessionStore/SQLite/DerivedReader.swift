@@ -1,0 +1,93 @@
+internal import Dispatch
+internal import SessionModel
+
+/// Reads session rows from `sessions.sqlite`. It belongs to one queue.
+final class DerivedReader {
+    let database: Database
+    private let byId: Statement
+    private let begin: Statement
+    private let end: Statement
+    /// The number of writes that the open snapshot has seen at least; nil without one.
+    private var snapshotWrites: Int?
+
+    init(path: String, mode: Database.Mode, virtualFileSystem: String?) throws(SQLiteError) {
+        database = try Database(path: path, mode: mode, virtualFileSystem: virtualFileSystem)
+        try database.execute(DerivedSchema.readerPragmas)
+        byId = try database.prepare("SELECT record FROM sessions WHERE session_id = ?1")
+        begin = try database.prepare("BEGIN")
+        end = try database.prepare("COMMIT")
+    }
+
+    func confine(to queue: DispatchQueue) {
+        database.confine(to: queue)
+    }
+
+    struct Row {
+        let record: SessionRecord
+        /// An estimate of the record's bytes in memory.
+        let bytes: Int
+    }
+
+    /// The record as it was last written, or nil. Outside a snapshot each read sees what is committed now.
+    func record(_ sessionId: String) throws(StoreError) -> Row? {
+        database.checkOwner()
+        do throws(SQLiteError) {
+            byId.bind(1, text: sessionId)
+            guard try byId.step() else { return nil }
+        } catch {
+            throw StoreError(error.isCorruption ? .damaged : .unavailable, "a session cannot be read: \(error)")
+        }
+        defer { byId.reset() }
+        let bytes = byId.bytes(0)
+        do {
+            return Row(
+                record: try SessionRecord(decoding: bytes), bytes: RecordSize.estimate(encodedBytes: bytes.count))
+        } catch {
+            throw StoreError(.damaged, "a session's row cannot be decoded")
+        }
+    }
+
+    /// The same, with a snapshot that lasts over several reads (each of its own costs two locks of the file): until
+    /// `endSnapshot()`, or until rows have been written since.
+    ///
+    /// - Parameter writes: the number of completed writes of derived rows. A record leaves memory only after its row is
+    ///   written and counted, so a snapshot that began at this count has every row that is not in memory.
+    func record(_ sessionId: String, writes: Int) throws(StoreError) -> Row? {
+        if snapshotWrites != writes {
+            endSnapshot()
+            do throws(SQLiteError) {
+                try begin.run()
+            } catch {
+                throw StoreError(.unavailable, "sessions cannot be read: \(error)")
+            }
+            snapshotWrites = writes
+        }
+        return try record(sessionId)
+    }
+
+    func endSnapshot() {
+        guard snapshotWrites != nil else { return }
+        snapshotWrites = nil
+        database.checkOwner()
+        // The end of a transaction that has read only: if it fails, there is none left to end.
+        do throws(SQLiteError) { try end.run() } catch { database.rollBack() }
+    }
+
+    func close() {
+        endSnapshot()
+        begin.finalize()
+        end.finalize()
+        byId.finalize()
+        database.close()
+    }
+}
+
+/// Estimates of a record's size in memory, for the cache's bound.
+enum RecordSize {
+    static let empty = 600
+
+    static func estimate(encodedBytes: Int) -> Int { empty + encodedBytes * 3 }
+
+    /// What one more fact adds.
+    static func fact(_ event: SessionEvent) -> Int { 320 + event.payload.bytes.count }
+}

@@ -1,0 +1,118 @@
+internal import CSQLite
+internal import Dispatch
+internal import SessionModel
+
+/// The one connection that writes `sessions.sqlite`. It belongs to the write-behind queue.
+final class DerivedWriter {
+    let database: Database
+    /// Every log position up to this one is covered by the rows.
+    private(set) var derivedPosition: Int64
+    private let upsert: Statement
+    private let setPosition: Statement
+
+    init(database: Database) throws(SQLiteError) {
+        self.database = database
+        derivedPosition =
+            try database.integer("SELECT value FROM properties WHERE name = 'derived_position'") ?? 0
+        upsert = try database.prepare(
+            """
+            INSERT INTO sessions(number, session_id, user_id, status, start_time, record) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
+            ON CONFLICT(number) DO UPDATE SET
+                user_id = excluded.user_id, status = excluded.status, start_time = excluded.start_time,
+                record = excluded.record
+            """)
+        setPosition = try database.prepare("UPDATE properties SET value = ?1 WHERE name = 'derived_position'")
+    }
+
+    /// Writes rows and the position that they cover in one transaction.
+    func write(_ rows: [DerivedRow], buffer: [UInt8], position: Int64) throws(SQLiteError) {
+        try database.transaction { () throws(SQLiteError) in
+            try buffer.withUnsafeBufferPointer { (buffer) throws(SQLiteError) in
+                let bytes = UnsafeRawBufferPointer(buffer)
+                for row in rows {
+                    upsert.bind(1, row.number)
+                    upsert.bind(2, text: row.sessionId)
+                    upsert.bind(3, text: row.userId)
+                    upsert.bind(4, text: row.status)
+                    upsert.bind(5, row.startTime)
+                    upsert.bindBorrowed(6, blob: UnsafeRawBufferPointer(rebasing: bytes[row.record]))
+                    _ = try upsert.step()
+                }
+            }
+            setPosition.bind(1, position)
+            try setPosition.run()
+        }
+        derivedPosition = position
+    }
+
+    func close() {
+        upsert.finalize()
+        setPosition.finalize()
+        database.close()
+    }
+}
+
+// MARK: Opening
+
+extension DerivedWriter {
+    /// Why the rows have to be made again.
+    struct Unusable: Error {
+        let reason: String
+    }
+
+    /// Opens the rows that belong to a log.
+    /// - Throws: `Unusable` when they are missing, damaged, of another log or ahead of it; a SQLite error otherwise.
+    static func open(path: String, log: LogWriter, virtualFileSystem: String?) throws -> DerivedWriter {
+        let database: Database
+        do {
+            database = try Database(path: path, mode: .readWriteCreate, virtualFileSystem: virtualFileSystem)
+            let found = try DerivedSchema.schema.verify(database)
+            guard found > 0 else { throw Unusable(reason: "there are none") }
+            try database.execute(DerivedSchema.writerPragmas)
+            try DerivedSchema.schema.migrate(database)
+            guard try database.text("SELECT value FROM properties WHERE name = 'log_id'") == log.logId else {
+                throw Unusable(reason: "they belong to another log")
+            }
+            let version = try database.integer("SELECT value FROM properties WHERE name = 'record_version'")
+            guard version == Int64(SessionRecord.codingVersion) else {
+                throw Unusable(reason: "their records are of another version")
+            }
+            let writer = try DerivedWriter(database: database)
+            guard writer.derivedPosition <= log.lastPosition else {
+                throw Unusable(
+                    reason: "they cover position \(writer.derivedPosition), but the log ends at \(log.lastPosition)")
+            }
+            return writer
+        } catch let error as SchemaError {
+            switch error {
+            case .newer(let found, let known):
+                throw Unusable(reason: "they are of schema \(found), this release knows up to \(known)")
+            case .foreign: throw Unusable(reason: "the file is another application's")
+            case .sqlite(let error): throw error.isCorruption ? Unusable(reason: "\(error)") : error
+            }
+        } catch let error as SQLiteError {
+            throw error.isCorruption || error.code == SQLITE_ERROR ? Unusable(reason: "\(error)") : error
+        }
+    }
+
+    /// Makes the file anew, empty.
+    static func create(path: String, log: LogWriter, virtualFileSystem: String?) throws(SchemaError) -> DerivedWriter {
+        for suffix in ["", "-wal", "-shm", "-journal"] { FileSystem.remove(path + suffix) }
+        do {
+            let database = try Database(path: path, mode: .readWriteCreate, virtualFileSystem: virtualFileSystem)
+            try database.execute(DerivedSchema.writerPragmas)
+            try DerivedSchema.schema.migrate(database)
+            // The log's id is hexadecimal text of our own making.
+            try database.execute("UPDATE properties SET value = '\(log.logId)' WHERE name = 'log_id'")
+            try database.execute(
+                "UPDATE properties SET value = \(SessionRecord.codingVersion) WHERE name = 'record_version'")
+            return try DerivedWriter(database: database)
+        } catch let error as SchemaError {
+            throw error
+        } catch let error as SQLiteError {
+            throw .sqlite(error)
+        } catch {
+            throw .sqlite(SQLiteError(code: SQLITE_ERROR, message: "\(error)", action: "making \(path)"))
+        }
+    }
+}

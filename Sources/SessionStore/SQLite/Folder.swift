@@ -1,0 +1,192 @@
+internal import Dispatch
+internal import Logging
+internal import SessionModel
+internal import Synchronization
+
+/// Folds what is durable into the records, in the order of the log, and answers.
+///
+/// `@unchecked Sendable`: all mutable state is confined to `queue`, except the atomics.
+final class Folder: @unchecked Sendable {
+    let queue = DispatchQueue(label: "chargefold.store.fold")
+    let cache: RecordCache
+    private let reader: DerivedReader
+    private let logReader: LogReader
+    /// nil when open for reading only: then changed records stay in memory.
+    private let writeBehind: WriteBehind?
+    private let options: StoreOptions
+    private let health: StoreHealth
+    private let logger: Logger
+    private let onDamage: @Sendable (String) -> Void
+
+    /// Everything up to here is in the records.
+    private(set) var foldedPosition: Int64
+    private var newlyDirty: [CacheEntry] = []
+
+    private let stalled = Atomic(false)
+    private let queued = Atomic(0)
+    private let recordsRead = Atomic(0)
+    private let undecodable = Atomic(0)
+
+    init(
+        cache: RecordCache, reader: DerivedReader, logReader: LogReader, writeBehind: WriteBehind?,
+        derivedPosition: Int64, options: StoreOptions, health: StoreHealth, logger: Logger,
+        onDamage: @escaping @Sendable (String) -> Void
+    ) {
+        self.cache = cache
+        self.reader = reader
+        self.logReader = logReader
+        self.writeBehind = writeBehind
+        self.options = options
+        self.health = health
+        self.logger = logger
+        self.onDamage = onDamage
+        foldedPosition = derivedPosition
+        reader.confine(to: queue)
+        logReader.confine(to: queue)
+    }
+
+    /// Nothing is queued for the folder.
+    var isIdle: Bool { queued.load(ordering: .acquiring) == 0 }
+    func willReceive() { queued.wrappingAdd(1, ordering: .acquiringAndReleasing) }
+    func didReceive() { queued.wrappingSubtract(1, ordering: .acquiringAndReleasing) }
+
+    /// A session could not be read, so folding stands still at `foldedPosition`. What is durable stays in the log.
+    var isStalled: Bool { stalled.load(ordering: .acquiring) }
+
+    // MARK: A batch
+
+    /// Folds a durable batch and answers each item of it.
+    func fold(_ batch: Committer.CommittedBatch) {
+        dispatchPrecondition(condition: .onQueue(queue))
+        var error: StoreError?
+        // Rows of a failed commit that came back, or those from where folding stalled.
+        if foldedPosition < batch.firstPosition - 1 && !catchUp(to: batch.firstPosition - 1) {
+            error = health.error(.fold) ?? StoreError(.unavailable, "sessions cannot be read")
+        }
+        var position = batch.firstPosition
+        var ids = batch.quarantineIds.makeIterator()
+        for item in batch.items {
+            switch item {
+            case .quarantine(let pending):
+                if let id = ids.next() { pending.completion(.success(id)) }
+            case .delivery(let pending):
+                if error == nil {
+                    do throws(StoreError) {
+                        let outcome = try apply(
+                            pending.delivery.event, position: position, receivedAt: pending.delivery.receivedAt)
+                        foldedPosition = position
+                        pending.completion(.success(outcome))
+                    } catch let failure {
+                        stall(failure)
+                        error = failure
+                    }
+                }
+                // It is in the log and will be folded, but what came of it cannot be said now.
+                if let error { pending.completion(.failure(error)) }
+                position += 1
+            }
+        }
+        publish()
+    }
+
+    private func apply(
+        _ event: SessionEvent, position: Int64, receivedAt: Instant
+    ) throws(StoreError) -> IngestOutcome {
+        let key = SessionKey(event.sessionId)
+        let change = { (entry: CacheEntry) -> IngestOutcome in
+            let application = entry.record.apply(event, position: position, receivedAt: receivedAt)
+            if application != .alreadyApplied && !entry.isDirty {
+                entry.isDirty = true
+                self.newlyDirty.append(entry)
+            }
+            if application == .accepted { entry.bytes += RecordSize.fact(event) }
+            return IngestOutcome(
+                duplicate: application == .duplicate, sessionId: event.sessionId, status: entry.record.state.status,
+                version: entry.record.state.version, position: position)
+        }
+        if case .found(let outcome) = cache.update(key, change) { return outcome }
+        let row = try reader.record(event.sessionId, writes: writeBehind?.writeCount ?? 0)
+        if row != nil { recordsRead.wrappingAdd(1, ordering: .relaxed) }
+        let record = row?.record ?? SessionRecord(sessionId: event.sessionId)
+        return cache.update(key, orInsert: record, bytes: row?.bytes ?? RecordSize.empty, change)
+    }
+
+    private func publish() {
+        reader.endSnapshot()
+        writeBehind?.add(newlyDirty, foldedPosition: foldedPosition)
+        newlyDirty.removeAll(keepingCapacity: true)
+    }
+
+    private func stall(_ error: StoreError) {
+        stalled.store(true, ordering: .releasing)
+        if error.code == .damaged { onDamage(error.message) }
+        let unavailable = StoreError(.unavailable, error.message)
+        if health.set(.fold, unavailable) {
+            logger.error("callbacks are refused", metadata: ["reason": "\(unavailable.message)"])
+        }
+    }
+
+    // MARK: From the log
+
+    /// Folds rows of the log that are not folded yet: the tail at a start, what a stall left behind, or everything.
+    /// - Returns: whether everything up to `last` is folded now.
+    @discardableResult
+    func catchUp(to last: Int64, progress: ((Int64) -> Void)? = nil) -> Bool {
+        dispatchPrecondition(condition: .onQueue(queue))
+        guard foldedPosition < last else {
+            recovered()
+            return true
+        }
+        do {
+            while foldedPosition < last {
+                let reached = try logReader.chunk(after: foldedPosition, through: last) { (row) throws(StoreError) in
+                    if let event = row.event() {
+                        _ = try apply(event, position: row.position, receivedAt: row.receivedAt)
+                    } else {
+                        undecodable.wrappingAdd(1, ordering: .relaxed)
+                    }
+                    foldedPosition = row.position
+                }
+                // Without a row there is a gap up to the end: nothing is left to fold.
+                if reached == nil { foldedPosition = last }
+                publish()
+                // In bounded memory, however long the tail is.
+                if options.writesBehindAutomatically, let writeBehind, !writeBehind.hasRoomForTail {
+                    try writeBehind.flush()
+                }
+                progress?(foldedPosition)
+            }
+            recovered()
+            return true
+        } catch let error as LogReadError<StoreError> {
+            publish()
+            switch error {
+            case .sqlite(let error): stall(StoreError(.unavailable, "the log cannot be read: \(error)"))
+            case .visitor(let error): stall(error)
+            }
+        } catch let error as StoreError {
+            stall(error)
+        } catch {
+            stall(StoreError(.unavailable, "\(error)"))
+        }
+        return false
+    }
+
+    private func recovered() {
+        stalled.store(false, ordering: .releasing)
+        if health.set(.fold, nil) { logger.notice("sessions are folded again") }
+    }
+
+    func close() {
+        queue.sync {
+            reader.close()
+            logReader.close()
+        }
+    }
+
+    func report(into statistics: inout StoreStatistics) {
+        statistics.recordsRead += recordsRead.load(ordering: .relaxed)
+        statistics.undecodableRows = undecodable.load(ordering: .relaxed)
+        (statistics.recordsInMemory, statistics.recordBytesInMemory) = cache.load
+    }
+}

@@ -1,0 +1,130 @@
+internal import Dispatch
+internal import SessionModel
+
+/// Reads the log, in chunks: each is one short read transaction, so that the WAL can start over between them. It belongs
+/// to one queue, or to the thread that made it.
+final class LogReader {
+    private let database: Database
+    private let after: Statement
+    private let one: Statement
+
+    static let chunkCountMax = 1_024
+    static let chunkBytesMax = 1 << 20
+
+    init(path: String, mode: Database.Mode, virtualFileSystem: String?) throws(SQLiteError) {
+        database = try Database(path: path, mode: mode, virtualFileSystem: virtualFileSystem)
+        try database.execute(LogSchema.readerPragmas)
+        after = try database.prepare(
+            """
+            SELECT position, received_at, source, body FROM deliveries
+            WHERE position > ?1 AND position <= ?2 ORDER BY position
+            """)
+        one = try database.prepare("SELECT position, received_at, source, body FROM deliveries WHERE position = ?1")
+    }
+
+    func confine(to queue: DispatchQueue) {
+        database.confine(to: queue)
+    }
+
+    /// A row whose body is valid only while it is visited.
+    struct Row {
+        let position: Int64
+        let receivedAt: Instant
+        let sourceCode: Int64
+        let body: UnsafeRawBufferPointer
+
+        var source: FactSource? { UInt8(exactly: sourceCode).flatMap(FactSource.init(rawValue:)) }
+
+        /// The event, unless this release cannot read it (a source or a body of another one).
+        func event() -> SessionEvent? {
+            guard let source else { return nil }
+            return try? SessionEvent.decode(body, source: source, limits: LogReader.limits)
+        }
+    }
+
+    /// What was accepted once is read again whatever the configured limit is now.
+    private static let limits: EventLimits = {
+        var limits = EventLimits()
+        limits.bodyBytesMax = .max
+        return limits
+    }()
+
+    private func row(_ statement: Statement) -> Row {
+        Row(
+            position: statement.int64(0), receivedAt: Instant(microsecondsSince1970: statement.int64(1)),
+            sourceCode: statement.int64(2), body: statement.bytes(3))
+    }
+
+    /// Visits one chunk of the rows after `position` up to `last`.
+    /// - Returns: the position of the last row visited, or nil when there was none.
+    func chunk<Failure: Error>(
+        after position: Int64, through last: Int64 = .max, countMax: Int = chunkCountMax,
+        visit: (Row) throws(Failure) -> Void
+    ) throws(LogReadError<Failure>) -> Int64? {
+        database.checkOwner()
+        after.bind(1, position)
+        after.bind(2, last)
+        defer { after.reset() }
+        var count = 0
+        var bytes = 0
+        var reached: Int64?
+        while count < countMax && bytes < Self.chunkBytesMax {
+            do throws(SQLiteError) {
+                guard try after.step() else { break }
+            } catch {
+                throw .sqlite(error)
+            }
+            let row = row(after)
+            do throws(Failure) { try visit(row) } catch { throw .visitor(error) }
+            reached = row.position
+            count += 1
+            bytes += row.body.count
+        }
+        return reached
+    }
+
+    /// Visits one row, if it is there.
+    func row(at position: Int64, visit: (Row) -> Void) throws(SQLiteError) {
+        database.checkOwner()
+        one.bind(1, position)
+        defer { one.reset() }
+        if try one.step() { visit(row(one)) }
+    }
+
+    var lastPosition: Int64 {
+        get throws(SQLiteError) { try database.integer("SELECT max(position) FROM deliveries") ?? 0 }
+    }
+
+    func quarantined(after id: Int64, limit: Int, kind: QuarantineKind?) throws(SQLiteError) -> [QuarantineEntry] {
+        let condition = kind.map { "AND kind = \($0.rawValue)" } ?? ""
+        let statement = try database.prepare(
+            """
+            SELECT id, kind, received_at, reason, credentials, body FROM quarantine
+            WHERE id > ?1 \(condition) ORDER BY id LIMIT ?2
+            """)
+        defer { statement.finalize() }
+        statement.bind(1, id)
+        statement.bind(2, Int64(limit))
+        var entries: [QuarantineEntry] = []
+        while try statement.step() {
+            entries.append(
+                QuarantineEntry(
+                    id: statement.int64(0), kind: QuarantineKind(rawValue: statement.int64(1)) ?? .verified,
+                    content: QuarantinedBody(
+                        receivedAt: Instant(microsecondsSince1970: statement.int64(2)), reason: statement.text(3),
+                        body: statement.array(5), credentials: statement.array(4))))
+        }
+        return entries
+    }
+
+    func close() {
+        after.finalize()
+        one.finalize()
+        database.close()
+    }
+}
+
+enum LogReadError<Visitor: Error>: Error {
+    case sqlite(SQLiteError)
+    case visitor(Visitor)
+}

@@ -1,0 +1,42 @@
+/// `log.sqlite`: the truth. Released steps are never edited, new ones are appended.
+enum LogSchema {
+    static let fileName = "log.sqlite"
+
+    /// The deliveries have no index besides the position: whatever can be derived is not made durable here.
+    static let schema = Schema(
+        applicationId: 0x4346_4C47,  // "CFLG"
+        migrations: [
+            SchemaMigration(
+                version: 1,
+                sql: """
+                    CREATE TABLE deliveries(
+                        position INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, source INTEGER NOT NULL,
+                        body BLOB NOT NULL);
+                    CREATE TABLE quarantine(
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, received_at INTEGER NOT NULL,
+                        reason TEXT NOT NULL, credentials BLOB NOT NULL, body BLOB NOT NULL);
+                    CREATE INDEX quarantine_unverified ON quarantine(id) WHERE kind = 1;
+                    CREATE TABLE properties(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+                    INSERT INTO properties VALUES('log_id', lower(hex(randomblob(16))));
+                    INSERT INTO properties VALUES('probe', 0);
+                    INSERT INTO properties VALUES('verified_count', 0), ('verified_bytes', 0);
+                    """)
+        ])
+
+    /// For every connection. secure_delete: what is erased must not stay readable in free pages; Debian's library has
+    /// it on, others have not. FULL: a commit returns when it would survive a power cut.
+    static let writerPragmas = """
+        PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = FULL;
+        PRAGMA wal_autocheckpoint = 0;
+        PRAGMA secure_delete = ON;
+        PRAGMA cache_size = -2048;
+        PRAGMA foreign_keys = OFF;
+        """
+
+    static let readerPragmas = """
+        PRAGMA query_only = ON;
+        PRAGMA wal_autocheckpoint = 0;
+        PRAGMA cache_size = -1024;
+        """
+}

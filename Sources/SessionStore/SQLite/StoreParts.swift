@@ -1,0 +1,174 @@
+internal import Dispatch
+internal import Glibc
+internal import Logging
+internal import SessionModel
+internal import Synchronization
+
+/// The store's machinery, wired; what `SQLiteSessionStore` is made of.
+///
+/// `@unchecked Sendable`: everything is constant after `init`, and `logReader` belongs to `logReadQueue`.
+final class StoreParts: @unchecked Sendable {
+    let directory: String
+    let options: StoreOptions
+    let health = StoreHealth()
+    let cache: RecordCache
+    let folder: Folder
+    let sessionReader: SessionReader
+    let logger: Logger
+    /// nil when open for reading only.
+    let committer: Committer?
+    let writeBehind: WriteBehind?
+
+    /// How further connections for reading are opened.
+    let readMode: (log: Database.Mode, derived: Database.Mode)
+
+    private let lock: DirectoryLock
+    private let logReadQueue = DispatchQueue(label: "chargefold.store.logread", qos: .utility)
+    private let logReader: LogReader
+    private let isClosed = Atomic(false)
+
+    var logPath: String { Self.join(directory, LogSchema.fileName) }
+    var derivedPath: String { Self.join(directory, DerivedSchema.fileName) }
+
+    static func join(_ directory: String, _ name: String) -> String {
+        directory.hasSuffix("/") ? directory + name : directory + "/" + name
+    }
+
+    init(
+        directory: String, options: StoreOptions, readOnly: Bool, logger: Logger,
+        progress: ((Int64, Int64) -> Void)?
+    ) throws(StoreError) {
+        self.directory = directory
+        self.options = options
+        self.logger = logger
+        lock = try DirectoryLock(directory: directory, readOnly: readOnly)
+        let cache = RecordCache(countMax: options.recordsInMemoryMax, bytesMax: options.recordBytesInMemoryMax)
+        self.cache = cache
+        let opening = StoreOpening(directory: directory, options: options, logger: logger)
+        let files = try readOnly ? opening.openForReading() : opening.open()
+        readMode = files.readMode
+        let marker = Self.join(directory, DerivedSchema.rebuildMarkerName)
+        let onDamage: @Sendable (String) -> Void = { reason in
+            FileSystem.touch(marker)
+            logger.critical(
+                "the derived rows are damaged; the log is not: a restart makes them again",
+                metadata: ["reason": "\(reason)"])
+        }
+        let health = health
+        writeBehind = files.derivedWriter.map {
+            WriteBehind(
+                writer: $0, cache: cache, options: options, health: health, logger: logger,
+                onDamage: { onDamage("\($0)") })
+        }
+        folder = Folder(
+            cache: cache, reader: files.foldReader, logReader: files.foldLogReader, writeBehind: writeBehind,
+            derivedPosition: files.derivedPosition, options: options, health: health, logger: logger,
+            onDamage: onDamage)
+        sessionReader = SessionReader(reader: files.queryReader, cache: cache, countMax: options.readQueueCountMax)
+        logReader = files.logReader
+        logReader.confine(to: logReadQueue)
+        if let writer = files.logWriter {
+            let committer = Committer(
+                path: Self.join(directory, LogSchema.fileName), writer: writer, folder: folder, options: options,
+                health: health, logger: logger)
+            self.committer = committer
+            do throws(SQLiteError) {
+                let checkpoints = try LogCheckpointer(
+                    committer: committer, writer: writer, options: options, logger: logger)
+                committer.queue.sync { committer.checkpoints = checkpoints }
+            } catch {
+                throw StoreError(.damaged, "\(error)")
+            }
+        } else {
+            committer = nil
+        }
+        try foldTail(from: files.derivedPosition, to: files.lastPosition, progress: progress)
+    }
+
+    /// Folds what the derived rows do not cover.
+    private func foldTail(
+        from first: Int64, to last: Int64, progress: ((Int64, Int64) -> Void)?
+    ) throws(StoreError) {
+        guard first < last else { return }
+        logger.info("folding the log's tail", metadata: ["from": "\(first + 1)", "to": "\(last)"])
+        var reported = DispatchTime.now()
+        let done = folder.queue.sync {
+            folder.catchUp(to: last) { position in
+                let now = DispatchTime.now()
+                guard now.uptimeNanoseconds - reported.uptimeNanoseconds > 1_000_000_000 else { return }
+                reported = now
+                self.logger.info("folding the log", metadata: ["position": "\(position)", "of": "\(last)"])
+                progress?(position, last)
+            }
+        }
+        progress?(last, last)
+        if !done { throw health.error(.fold) ?? StoreError(.unavailable, "the log's tail cannot be folded") }
+    }
+
+    /// Runs `body` with the reader of the log, on its queue.
+    func readLog<Value>(_ body: (LogReader) throws(SQLiteError) -> Value) throws(StoreError) -> Value {
+        guard !isClosed.load(ordering: .acquiring) else { throw StoreError(.closed, "the store is closed") }
+        do throws(SQLiteError) {
+            return try logReadQueue.sync { Result { () throws(SQLiteError) in try body(logReader) } }.get()
+        } catch {
+            throw StoreError(error.isCorruption ? .damaged : .unavailable, "the log cannot be read: \(error)")
+        }
+    }
+
+    /// Waits until everything accepted so far is committed and folded.
+    func settle() throws(StoreError) {
+        guard let committer else { return }
+        guard !isClosed.load(ordering: .acquiring) else { throw StoreError(.closed, "the store is closed") }
+        while committer.pending.load.count > 0 {
+            committer.queue.sync {}
+            folder.queue.sync {}
+        }
+    }
+
+    func close() {
+        committer?.close()
+        folder.queue.sync {}
+        if let writeBehind {
+            do throws(StoreError) {
+                try writeBehind.flush()
+            } catch {
+                logger.error(
+                    "derived rows are left behind; the next start folds more", metadata: ["reason": "\(error)"])
+            }
+        }
+        isClosed.store(true, ordering: .releasing)
+        folder.close()
+        sessionReader.close()
+        logReadQueue.sync { logReader.close() }
+        writeBehind?.close()
+        committer?.closeWriter()
+        lock.release()
+    }
+
+    var statistics: StoreStatistics {
+        var statistics = StoreStatistics()
+        writeBehind?.report(into: &statistics)
+        folder.report(into: &statistics)
+        statistics.recordsRead += sessionReader.recordsReadCount
+        if let committer {
+            committer.figures.withLock { figures in
+                statistics.lastPosition = figures.lastPosition
+                statistics.commits = figures.commits
+                statistics.commitFailures = figures.failures
+                statistics.deliveriesCommitted = figures.deliveries
+                statistics.checkpoints = figures.checkpoints
+                statistics.quarantine = figures.quarantine
+            }
+            (statistics.queueCount, statistics.queueBytes) = committer.pending.load
+            let ring = committer.unverified.figures
+            statistics.quarantine.unverifiedCount += Int64(ring.count)
+            statistics.quarantine.unverifiedBytes += Int64(ring.bytes)
+            statistics.quarantine.unverifiedDropped += ring.dropped
+        }
+        for suffix in ["", "-wal"] {
+            statistics.logBytes += FileSystem.size(logPath + suffix)
+            statistics.derivedBytes += FileSystem.size(derivedPath + suffix)
+        }
+        return statistics
+    }
+}

@@ -1,0 +1,211 @@
+internal import Dispatch
+internal import Logging
+internal import SessionModel
+internal import Synchronization
+
+/// Writes changed records to the derived file, many at a time, behind the fold and without making it wait.
+///
+/// `@unchecked Sendable`: the writer belongs to `queue`; everything else is guarded by a lock or an atomic.
+final class WriteBehind: @unchecked Sendable {
+    let queue = DispatchQueue(label: "chargefold.store.derived", qos: .utility)
+    private let writer: DerivedWriter
+    private let cache: RecordCache
+    private let options: StoreOptions
+    private let health: StoreHealth
+    private let logger: Logger
+    /// Called once when the file turns out to be damaged.
+    private let onDamage: @Sendable (SQLiteError) -> Void
+
+    private struct State {
+        /// Changed records, each once.
+        var dirty: [CacheEntry] = []
+        var foldedPosition: Int64 = 0
+        var derivedPosition: Int64 = 0
+        var beingWritten = 0
+        var isTimerSet = false
+        var isWriteQueued = false
+        var writes = 0
+        var failures = 0
+        var rows = 0
+    }
+
+    private let state: Mutex<State>
+    /// Whether the backlog is at its bound.
+    private let isFull = Atomic(false)
+    private let completedWrites = Atomic(0)
+
+    init(
+        writer: DerivedWriter, cache: RecordCache, options: StoreOptions, health: StoreHealth, logger: Logger,
+        onDamage: @escaping @Sendable (SQLiteError) -> Void
+    ) {
+        self.writer = writer
+        self.cache = cache
+        self.options = options
+        self.health = health
+        self.logger = logger
+        self.onDamage = onDamage
+        state = Mutex(State(foldedPosition: writer.derivedPosition, derivedPosition: writer.derivedPosition))
+        writer.database.confine(to: queue)
+    }
+
+    /// The number of completed writes, raised before what they wrote may leave memory.
+    var writeCount: Int { completedWrites.load(ordering: .acquiring) }
+
+    /// False while too much is not written yet: then nothing more should be accepted.
+    var hasRoom: Bool { !isFull.load(ordering: .relaxed) }
+
+    /// False while the fold of a long tail should stop for a write.
+    var hasRoomForTail: Bool {
+        state.withLock {
+            $0.dirty.count + $0.beingWritten < min(options.writeBehindCount * 8, options.unwrittenRecordsMax)
+        }
+    }
+
+    /// From the folder, after a batch: these entries have become dirty, and everything up to `position` is folded.
+    func add(_ entries: [CacheEntry], foldedPosition: Int64) {
+        enum Action { case none, write, setTimer }
+        let action = state.withLock { state -> Action in
+            state.dirty.append(contentsOf: entries)
+            state.foldedPosition = foldedPosition
+            updateRoom(&state)
+            guard options.writesBehindAutomatically, !state.dirty.isEmpty else { return .none }
+            if state.dirty.count >= options.writeBehindCount {
+                if state.isWriteQueued { return .none }
+                state.isWriteQueued = true
+                return .write
+            }
+            if state.isTimerSet || state.isWriteQueued { return .none }
+            state.isTimerSet = true
+            return .setTimer
+        }
+        switch action {
+        case .none: break
+        case .write: queue.async { self.writeQueued() }
+        case .setTimer: setTimer()
+        }
+    }
+
+    private func setTimer() {
+        queue.asyncAfter(deadline: .now() + .milliseconds(options.writeBehindMilliseconds)) {
+            self.state.withLock { $0.isTimerSet = false }
+            self.writeQueued()
+        }
+    }
+
+    private func writeQueued() {
+        state.withLock { $0.isWriteQueued = false }
+        do throws(StoreError) {
+            try write()
+        } catch {
+            // Everything stays dirty; the log has it all. Try again after a while.
+            let mustSet = state.withLock { state in
+                defer { state.isTimerSet = true }
+                return !state.isTimerSet
+            }
+            if mustSet { setTimer() }
+        }
+    }
+
+    /// Writes everything that is dirty now. From any thread but the queue's own; blocks.
+    func flush() throws(StoreError) {
+        let result = queue.sync { Result { () throws(StoreError) in try write() } }
+        try result.get()
+    }
+
+    private func write() throws(StoreError) {
+        dispatchPrecondition(condition: .onQueue(queue))
+        let (entries, position, covered) = state.withLock { state in
+            defer {
+                state.beingWritten = state.dirty.count
+                state.dirty = []
+            }
+            return (state.dirty, state.foldedPosition, state.derivedPosition)
+        }
+        guard !entries.isEmpty || position > covered else { return }
+        var buffer: [UInt8] = []
+        buffer.reserveCapacity(entries.count * 512)
+        var rows: [DerivedRow] = []
+        rows.reserveCapacity(entries.count)
+        for entry in entries {
+            // The record may be newer than `position`: applying a tail again does not change it.
+            rows.append(
+                cache.withEntry(entry) { entry in
+                    entry.isDirty = false
+                    entry.isBeingWritten = true
+                    return DerivedRow(entry.record, into: &buffer)
+                })
+        }
+        rows.sort { $0.number < $1.number }
+        do throws(SQLiteError) {
+            try writer.write(rows, buffer: buffer, position: position)
+        } catch {
+            returnToDirty(entries)
+            throw failed(error)
+        }
+        completedWrites.wrappingAdd(1, ordering: .acquiringAndReleasing)
+        for entry in entries { cache.withEntry(entry) { $0.isBeingWritten = false } }
+        state.withLock { state in
+            state.derivedPosition = position
+            state.beingWritten = 0
+            state.writes += 1
+            state.rows += rows.count
+            updateRoom(&state)
+        }
+        if health.set(.derived, nil) { logger.notice("derived rows are written again") }
+    }
+
+    private func returnToDirty(_ entries: [CacheEntry]) {
+        // An entry that has become dirty again meanwhile is in the list already.
+        let still = entries.filter { entry in
+            cache.withEntry(entry) { entry in
+                entry.isBeingWritten = false
+                defer { entry.isDirty = true }
+                return !entry.isDirty
+            }
+        }
+        state.withLock { state in
+            state.dirty.append(contentsOf: still)
+            state.beingWritten = 0
+            state.failures += 1
+            updateRoom(&state)
+        }
+    }
+
+    private func failed(_ error: SQLiteError) -> StoreError {
+        let unavailable = StoreError(
+            .unavailable, error.isFull ? "no room on disk for derived rows" : "derived rows cannot be written: \(error)"
+        )
+        if error.isCorruption { onDamage(error) }
+        // Callbacks are still safe in the log, until the backlog is at its bound.
+        if health.set(.derived, unavailable) {
+            logger.error("derived rows wait", metadata: ["reason": "\(unavailable.message)"])
+        }
+        return unavailable
+    }
+
+    private func updateRoom(_ state: inout State) {
+        let full =
+            state.dirty.count + state.beingWritten >= options.unwrittenRecordsMax
+            || state.foldedPosition - state.derivedPosition >= options.tailCountMax
+        isFull.store(full, ordering: .relaxed)
+    }
+
+    /// Not on the queue.
+    func close() {
+        queue.sync {
+            _ = try? writer.database.checkpoint(truncating: true)
+            writer.close()
+        }
+    }
+
+    func report(into statistics: inout StoreStatistics) {
+        state.withLock { state in
+            statistics.derivedPosition = state.derivedPosition
+            statistics.foldedPosition = state.foldedPosition
+            statistics.unwrittenRecords = state.dirty.count + state.beingWritten
+            statistics.derivedWrites = state.writes
+            statistics.derivedWriteFailures = state.failures
+            statistics.derivedRowsWritten = state.rows
+        }
+    }
+}

@@ -1,0 +1,86 @@
+package import SessionModel
+
+/// Called once, on a queue of the store: return soon, and do not call blocking functions of the store from it.
+package typealias IngestCompletion = @Sendable (Result<IngestOutcome, StoreError>) -> Void
+
+/// The durable log of deliveries, and the sessions folded from it.
+///
+/// The log is the truth: a session's record is a pure function of it. An outcome is reported only when the delivery
+/// would survive a power cut, and every read sees every delivery whose outcome was reported.
+package protocol SessionStore: AnyObject, Sendable {
+    /// Logs a delivery and folds it into its session; from any thread.
+    ///
+    /// Every verified delivery is logged, repeats too.
+    /// - Returns: false when the bounded queue is full (or the store is closed); `completion` is not called then.
+    func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion) -> Bool
+
+    /// Keeps an authentic body that is no valid event; durable when `completion` reports its id.
+    /// - Returns: false when the bounded queue is full (or the store is closed); `completion` is not called then.
+    func quarantineVerified(
+        _ body: consuming QuarantinedBody, completion: @escaping @Sendable (Result<Int64, StoreError>) -> Void
+    ) -> Bool
+
+    /// Keeps a body with wrong credentials for a while: in memory at once, on disk soon, within bounds.
+    func quarantineUnverified(_ body: consuming QuarantinedBody)
+
+    /// Entries with ids above `id`, ascending. Blocks: not for a worker's thread.
+    func quarantined(after id: Int64, limit: Int, kind: QuarantineKind?) throws(StoreError) -> [QuarantineEntry]
+
+    /// One entry, or nil. Blocks: not for a worker's thread.
+    func quarantined(id: Int64) throws(StoreError) -> QuarantineEntry?
+
+    /// Removes entries; reports how many there were.
+    func removeQuarantined(_ ids: [Int64], completion: @escaping @Sendable (Result<Int, StoreError>) -> Void)
+
+    /// Everything known of a session, or nil. Calls back at once when that is in memory, else from a reader's queue.
+    func session(_ id: String, completion: @escaping @Sendable (Result<SessionRecord?, StoreError>) -> Void)
+
+    /// Walks over the log from the row after `position` on, in constant memory, until `visit` returns false or the rows
+    /// end. Blocks: not for a worker's thread.
+    /// - Returns: the position to go on after.
+    @discardableResult
+    func scanLog(after position: Int64, visit: (LogEntry) throws(StoreError) -> Bool) throws(StoreError) -> Int64
+
+    /// Refolds the whole log and compares it with the derived rows. Blocks, and may take long.
+    func check(progress: (CheckProgress) -> Void) throws(StoreError) -> CheckReport
+
+    /// Writes every changed derived row. Blocks: not for a worker's thread.
+    func flush() throws(StoreError)
+
+    /// Answers what is accepted, writes everything, and frees the data directory. Blocks. A second call does nothing.
+    func close()
+
+    /// Whether the store believes that the next delivery can be made durable.
+    var isWritable: Bool { get }
+
+    /// Why the store is not writable, or nil.
+    var unavailability: StoreError? { get }
+
+    var statistics: StoreStatistics { get }
+}
+
+/// How far a check has come.
+package struct CheckProgress: Sendable {
+    package enum Phase: Sendable { case reading, folding, comparing }
+    package let phase: Phase
+    package let done: Int64
+    package let total: Int64
+}
+
+/// What a check found.
+package struct CheckReport: Sendable {
+    package var deliveries: Int64 = 0
+    package var sessions: Int64 = 0
+    package var undecodableRows: Int64 = 0
+    /// The number of sessions that differ.
+    package var differenceCount: Int64 = 0
+    /// The first of them, bounded in number.
+    package var differences: [CheckDifference] = []
+}
+
+/// One session whose derived row is not what the log says.
+package struct CheckDifference: Sendable, Equatable {
+    package enum Kind: String, Sendable { case missing, different, surplus }
+    package let kind: Kind
+    package let sessionId: String
+}

@@ -1,0 +1,36 @@
+/// Why the store could not do what it was asked.
+package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Stable codes; cases may be added.
+    package struct Code: Sendable, Hashable, RawRepresentable {
+        package let rawValue: String
+        package init(rawValue: String) { self.rawValue = rawValue }
+
+        /// Not durable now; the same call may succeed later (disk full, device error).
+        package static let unavailable = Code(rawValue: "UNAVAILABLE")
+        /// The bounded queue has no room.
+        package static let queueFull = Code(rawValue: "QUEUE_FULL")
+        /// Another process owns the data directory.
+        package static let locked = Code(rawValue: "LOCKED")
+        /// Written by a newer release than this one.
+        package static let newerSchema = Code(rawValue: "NEWER_SCHEMA")
+        /// A file is damaged or not ours.
+        package static let damaged = Code(rawValue: "DAMAGED")
+        /// The data directory cannot be created, opened or read.
+        package static let directory = Code(rawValue: "DIRECTORY")
+        /// The store was opened for reading only.
+        package static let readOnly = Code(rawValue: "READ_ONLY")
+        /// The store is closed.
+        package static let closed = Code(rawValue: "CLOSED")
+    }
+
+    package let code: Code
+    /// For an operator; holds no body and no secret.
+    package let message: String
+
+    package init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    package var description: String { message }
+}

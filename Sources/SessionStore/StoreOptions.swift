@@ -1,0 +1,52 @@
+/// Every bound of the store. Counts are rows or records, sizes are bytes.
+package struct StoreOptions: Sendable {
+    /// Deliveries accepted and not yet answered; beyond it `append` returns false.
+    package var queueCountMax = 16_384
+    /// The same, in bytes of bodies and bookkeeping.
+    package var queueBytesMax = 32 << 20
+    /// Deliveries in one commit.
+    package var batchCountMax = 4_096
+    /// Body bytes in one commit.
+    package var batchBytesMax = 4 << 20
+
+    /// Session records held in memory that could be read again from disk.
+    package var recordsInMemoryMax = 50_000
+    /// Estimated bytes of the same.
+    package var recordBytesInMemoryMax = 48 << 20
+
+    /// Changed records that start a write of the derived rows.
+    package var writeBehindCount = 5_000
+    /// Milliseconds from the first change to the write of the derived rows.
+    package var writeBehindMilliseconds = 1_000
+    /// Changed records not yet written; beyond it `append` returns false until the writer has caught up.
+    package var unwrittenRecordsMax = 60_000
+    /// Log rows not yet covered by derived rows (they are folded again at the next start); beyond it `append` returns false.
+    package var tailCountMax = 400_000
+    /// Off: derived rows are written only by `flush()` and `close()`. For tests that choose the moment.
+    package var writesBehindAutomatically = true
+
+    /// Unverified bodies kept, in memory and in the table each; the oldest go first.
+    package var unverifiedCountMax = 1_000
+    /// The same, in bytes.
+    package var unverifiedBytesMax = 8 << 20
+    /// Milliseconds between two writes of unverified bodies.
+    package var unverifiedWriteMilliseconds = 100
+    /// Bytes of unverified bodies in one write, so that good events never wait long for them.
+    package var unverifiedWriteBytesMax = 256 << 10
+
+    /// Reads of sessions that wait for the disk; beyond it `session` answers `queueFull`.
+    package var readQueueCountMax = 1_024
+
+    /// Frames (4 KiB) of the log's WAL that start a checkpoint.
+    package var checkpointFrames = 4_096
+    /// Frames beyond which the committer checkpoints itself before it goes on.
+    package var checkpointFramesMax = 65_536
+
+    /// Milliseconds between two tries to recover while the store is unavailable and no callback comes.
+    package var probeMilliseconds = 1_000
+
+    /// A registered SQLite VFS for both files; nil for the system's. Tests inject faults with it.
+    package var virtualFileSystem: String?
+
+    package init() {}
+}

@@ -1,0 +1,40 @@
+import ArgumentParser
+import Glibc
+import Receiver
+
+/// What every subcommand that needs the configuration takes.
+struct ConfigurationOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The configuration file; else CHARGEFOLD_CONFIG, else config/chargefold.yaml where it exists.",
+            valueName: "path"))
+    var config: String?
+
+    /// Loads the configuration.
+    ///
+    /// - Throws: an exit code, after every problem has been printed, one a line.
+    func load(for use: ReceiverConfiguration.Use) throws -> LoadedConfiguration {
+        do {
+            return try ReceiverConfiguration.load(path: config, environment: Environment.variables, use: use)
+        } catch {
+            throw failure("the configuration has errors\n\(error)", code: configurationExitCode)
+        }
+    }
+}
+
+/// The environment of the process.
+enum Environment {
+    static var variables: [String: String] {
+        var variables: [String: String] = [:]
+        var entry = environ
+        while let text = entry.pointee {
+            let pair = String(cString: text)
+            if let separator = pair.firstIndex(of: "=") {
+                variables[String(pair[..<separator])] = String(pair[pair.index(after: separator)...])
+            }
+            entry += 1
+        }
+        return variables
+    }
+}

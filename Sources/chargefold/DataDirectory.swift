@@ -1,0 +1,65 @@
+import HTTPClient
+import Logging
+import Receiver
+import SessionStore
+
+/// The way to a data directory: through the running server's control socket, or straight to the files when no server
+/// runs.
+enum DataDirectory {
+    case server(ControlSocket)
+    case files(SQLiteSessionStore)
+
+    /// - Parameter readOnly: whether the files are opened for reading only.
+    /// - Throws: an exit code, after the reason was printed.
+    static func open(_ configuration: ReceiverConfiguration, readOnly: Bool) throws -> DataDirectory {
+        let directory = configuration.data.directory
+        do throws(StoreError) {
+            return .files(
+                try SQLiteSessionStore(
+                    directory: directory, options: configuration.storeOptions, readOnly: readOnly,
+                    logger: Logger(label: "chargefold") { _ in SwiftLogNoOpLogHandler() }))
+        } catch {
+            guard error.code == .locked else { throw failure("\(error)") }
+            return .server(ControlSocket(path: directory + "/" + Application.controlSocketName))
+        }
+    }
+
+    /// For work that needs the files to itself.
+    static func openFiles(_ configuration: ReceiverConfiguration, readOnly: Bool) throws -> SQLiteSessionStore {
+        switch try open(configuration, readOnly: readOnly) {
+        case .files(let store): return store
+        case .server:
+            throw failure("a server is running on \(configuration.data.directory): stop it first")
+        }
+    }
+}
+
+/// Requests to the running server's control socket.
+final class ControlSocket {
+    private let path: String
+    private let connection: HTTPConnection
+
+    init(path: String) {
+        self.path = path
+        var options = ClientOptions()
+        options.responseSeconds = 600
+        options.bodyBytesMax = 512 << 20
+        connection = HTTPConnection(Endpoint(transport: .unix(path: path)), options: options)
+    }
+
+    /// Sends a request and expects a 2xx answer.
+    ///
+    /// - Throws: an exit code, after the reason was printed.
+    func send(_ method: String, _ target: String, body: [UInt8] = []) throws -> [UInt8] {
+        do {
+            let response = try connection.send(ClientRequest(method: method, target: target, body: body))
+            guard (200..<300).contains(response.status) else {
+                throw failure(
+                    "the server answers \(response.status): \(String(decoding: response.body, as: UTF8.self))")
+            }
+            return response.body
+        } catch let error as HTTPClientError {
+            throw failure("a server owns the data directory, but \(path) can't be reached: \(error)")
+        }
+    }
+}

@@ -1,0 +1,18 @@
+import ArgumentParser
+import Glibc
+
+/// Says what went wrong on standard error, and gives the exit code to throw.
+func failure(_ message: String, code: Int32 = EXIT_FAILURE) -> ExitCode {
+    printToStandardError("chargefold: \(message)")
+    return ExitCode(code)
+}
+
+/// Writes a line to standard error.
+func printToStandardError(_ line: String) {
+    let bytes = Array((line + "\n").utf8)
+    // Where standard error is gone there is nobody left to tell.
+    _ = write(STDERR_FILENO, bytes, bytes.count)
+}
+
+/// The exit code for an invalid configuration (`EX_CONFIG` of sysexits.h).
+let configurationExitCode: Int32 = 78

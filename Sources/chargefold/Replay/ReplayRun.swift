@@ -1,0 +1,130 @@
+import ArgumentParser
+import Glibc
+import HTTPClient
+import Receiver
+import SessionModel
+import WebhookSecurity
+
+/// Signs and sends the bodies of a source, and keeps account of the answers.
+final class ReplayRun: LoadDelegate {
+    private let source: ReplaySource
+    private let template: RequestTemplate
+    private let verifier: SignatureVerifier?
+    private let rate: Double?
+    private let bar: ProgressBar?
+    private let acknowledgedFile: AppendingFile?
+    private let startedNanoseconds = SystemClock.monotonicNanoseconds()
+
+    private var summary = ReplaySummary()
+    private var sentCount: UInt64 = 0
+    private var underWay: [UInt64: [UInt8]] = [:]
+    private var sourceError: (any Error)?
+
+    init(
+        source: ReplaySource, endpoint: Endpoint, webhook: ReceiverConfiguration.Webhook, rate: Double?,
+        acknowledgedPath: String?, showsProgress: Bool
+    ) throws {
+        self.source = source
+        self.rate = rate
+        verifier = webhook.secretCurrent.map { SignatureVerifier(current: $0) }
+        var fields = [(name: "Content-Type", value: "application/json")]
+        for header in webhook.authorizationHeaders {
+            fields.append((header.name, header.value.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }))
+        }
+        template = try RequestTemplate(method: "POST", target: endpoint.target, endpoint: endpoint, fields: fields)
+        bar = showsProgress ? ProgressBar() : nil
+        acknowledgedFile = try acknowledgedPath.map { try AppendingFile($0) }
+    }
+
+    func next(into bytes: inout [UInt8]) -> LoadNext {
+        if let rate {
+            let dueNanoseconds = startedNanoseconds + UInt64(Double(sentCount) / rate * 1_000_000_000)
+            let now = SystemClock.monotonicNanoseconds()
+            if dueNanoseconds > now { return .wait(nanoseconds: dueNanoseconds - now) }
+        }
+        let body: [UInt8]
+        do {
+            guard let next = try source.next() else { return .end }
+            body = next
+        } catch {
+            sourceError = error
+            return .end
+        }
+        sentCount += 1
+        var fields = ""
+        if let verifier {
+            fields = "\(SignatureVerifier.headerName): \(verifier.sign(body))\r\n"
+            fields += "\(SignedAt.headerName): \(SystemClock.now().rfc3339)\r\n"
+        }
+        body.withUnsafeBytes { template.append(body: $0, fields: fields, to: &bytes) }
+        if acknowledgedFile != nil { underWay[sentCount] = body }
+        return .request(tag: sentCount)
+    }
+
+    func received(_ response: LoadResponse) {
+        summary.add(status: response.status, body: response.body, latencyNanoseconds: response.latencyNanoseconds)
+        if let file = acknowledgedFile, let body = underWay.removeValue(forKey: response.tag), response.status == 200 {
+            file.append(body + [UInt8(ascii: "\n")])
+        }
+        showProgress()
+    }
+
+    func failed(tag: UInt64, _ error: HTTPClientError) {
+        underWay[tag] = nil
+        summary.addFailure(error.code.rawValue)
+    }
+
+    /// The server can't be reached any more.
+    func stopped(by error: HTTPClientError) {
+        summary.stopped = "\(error)"
+    }
+
+    /// Prints the summary.
+    ///
+    /// - Throws: an exit code, unless everything was accepted or known already.
+    func finish() throws {
+        bar?.clear()
+        acknowledgedFile?.flush()
+        if let sourceError { throw sourceError }
+        let seconds = Double(SystemClock.monotonicNanoseconds() - startedNanoseconds) / 1_000_000_000
+        print(summary.text(seconds: seconds, skippedCount: source.skippedCount))
+        if !summary.isComplete { throw ExitCode.failure }
+    }
+
+    private func showProgress() {
+        guard let bar else { return }
+        let progress = source.progress
+        bar.show("replaying", done: progress.done, total: progress.total, note: "\(summary.answeredCount) events")
+    }
+}
+
+/// A file that is written in large pieces, and to the end even when the process is stopped politely.
+final class AppendingFile {
+    private let descriptor: Int32
+    private var buffer: [UInt8] = []
+
+    /// - Throws: an exit code, after the reason was printed.
+    init(_ path: String) throws {
+        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw failure("\(path): \(String(cString: strerror(errno)))") }
+    }
+
+    deinit {
+        flush()
+        close(descriptor)
+    }
+
+    func append(_ bytes: [UInt8]) {
+        buffer += bytes
+        if buffer.count >= 64 << 10 { flush() }
+    }
+
+    func flush() {
+        var rest = buffer[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            if count > 0 { rest = rest.dropFirst(count) } else if errno != EINTR { break }
+        }
+        buffer.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,89 @@
+import ArgumentParser
+import Dispatch
+import Glibc
+import Logging
+import Receiver
+import SessionStore
+
+struct ServeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Run the receiver.",
+        discussion: """
+            Takes callbacks at POST /webhooks/session-events and answers queries at GET /v1/sessions/{sessionId}.
+            SIGTERM and SIGINT stop it: what is in flight is finished, and it exits with 0.
+
+            EXAMPLE
+              CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret CHARGEFOLD_API_TOKEN=my-api-token chargefold serve
+            """
+    )
+
+    @OptionGroup var options: ConfigurationOptions
+
+    @Flag(name: .long, help: "Check the configuration, print it with the source of each value, and exit.")
+    var checkConfig = false
+
+    func run() throws {
+        let loaded = try options.load(for: .server)
+        if checkConfig {
+            print(loaded.report)
+            for warning in loaded.warnings { printToStandardError("warning: \(warning)") }
+            return
+        }
+        let writer = LogWriter()
+        let logger = loaded.configuration.makeLogger(writer)
+        defer { writer.flush() }
+        for warning in loaded.warnings { logger.warning("configuration", metadata: ["warning": "\(warning)"]) }
+
+        let signals = TerminationSignals()
+        let application: Application
+        do {
+            application = try Application(loaded.configuration, logger: logger)
+            let addresses = try application.start()
+            logger.info(
+                "listening",
+                metadata: [
+                    "addresses": "\(addresses.joined(separator: ", "))",
+                    "data": "\(loaded.configuration.data.directory)", "version": "\(Version.current)",
+                ])
+        } catch {
+            writer.flush()
+            throw failure("can't start: \(error)")
+        }
+        let name = signals.wait()
+        logger.info("stopping", metadata: ["signal": "\(name)"])
+        application.stop()
+        logger.info("stopped")
+    }
+}
+
+/// Waits for SIGTERM or SIGINT. A second one ends the process at once.
+final class TerminationSignals {
+    private let arrived = DispatchSemaphore(value: 0)
+    private let sources: [any DispatchSourceSignal]
+    private nonisolated(unsafe) static var name = ""
+
+    init() {
+        // Writing to a closed pipe is an error value here, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        let queue = DispatchQueue(label: "chargefold.signals")
+        let arrived = arrived
+        sources = [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")].map { number, name in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            source.setEventHandler {
+                guard Self.name.isEmpty else { _exit(EXIT_FAILURE) }
+                Self.name = name
+                arrived.signal()
+            }
+            source.activate()
+            return source
+        }
+    }
+
+    /// - Returns: the signal's name.
+    func wait() -> String {
+        arrived.wait()
+        return Self.name
+    }
+}

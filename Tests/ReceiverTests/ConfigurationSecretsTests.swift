@@ -1,0 +1,134 @@
+import Receiver
+import Testing
+import WebhookSecurity
+
+@Suite struct ConfigurationSecretsTests {
+    @Test func `secrets come from the environment, the file, or files of their own`() throws {
+        let secretFile = try TemporaryFile("a-secret-of-its-own\n\n")
+        let tokens = try TemporaryFile("app: token-of-the-app\n\nops:token-of-the-ops\n")
+        let headers = try TemporaryFile("X-One: value, with commas\nX-Two: b:c\n")
+        let loaded = try load([
+            "CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": secretFile.path,
+            "CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS_FILE": headers.path,
+            "CHARGEFOLD_API_TOKENS_FILE": tokens.path, "CHARGEFOLD_API_TOKEN": "the-single-token",
+        ]).configuration
+        #expect(loaded.webhook.secretCurrent?.text == "a-secret-of-its-own")
+        #expect(loaded.webhook.authorizationHeaders.map(\.name) == ["X-One", "X-Two"])
+        #expect(loaded.webhook.authorizationHeaders.map(\.value.text) == ["value, with commas", "b:c"])
+        #expect(loaded.api.allTokens.map(\.name) == ["default", "app", "ops"])
+        #expect(loaded.api.allTokens.map(\.value.text) == ["the-single-token", "token-of-the-app", "token-of-the-ops"])
+        let header = Array("Bearer token-of-the-ops".utf8)
+        #expect(
+            header.withUnsafeBytes { loaded.api.tokenSet.verify(authorization: $0) } == .accepted(.init(name: "ops")))
+
+        let yaml = try TemporaryFile(
+            """
+            webhook:
+              secretCurrentFile: \(secretFile.path)
+              secretNext: "another-secret-here"
+              authorizationHeaders: ["X-One: a, b", "X-Two: c"]
+            api:
+              tokens:
+                - app:token-of-the-app
+            """)
+        let fromFile = try load([:], yaml)
+        #expect(fromFile.configuration.webhook.secretCurrent?.text == "a-secret-of-its-own")
+        #expect(fromFile.configuration.webhook.secretNext?.text == "another-secret-here")
+        #expect(fromFile.configuration.webhook.authorizationHeaders.map(\.value.text) == ["a, b", "c"])
+        #expect(fromFile.configuration.api.tokens.map(\.name) == ["app"])
+        #expect(fromFile.report.contains("api.tokens: [app: <secret of 16 bytes>]"))
+        // A secret in the environment goes before one in a file that the configuration file names.
+        let over = try load(["CHARGEFOLD_WEBHOOK_SECRET_CURRENT": "from-the-environment"], yaml)
+        #expect(over.configuration.webhook.secretCurrent?.text == "from-the-environment")
+    }
+
+    @Test func `lists in the environment`() throws {
+        let loaded = try load([
+            "CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "X-One: a, b\nX-Two: c",
+            "CHARGEFOLD_API_TOKENS": "app:token-a, ops:token-b\nqa:token-c",
+        ]).configuration
+        #expect(loaded.webhook.authorizationHeaders.map(\.value.text) == ["a, b", "c"])
+        #expect(loaded.api.tokens.map(\.value.text) == ["token-a", "token-b", "token-c"])
+    }
+
+    @Test(arguments: [
+        ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT": ""],
+        ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": ""],
+        ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": "/nowhere/at-all"],
+        ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": "/dev/null"],
+        ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": "/dev/zero"],
+        ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT": "shown-nowhere", "CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": "/dev/null"],
+        ["CHARGEFOLD_WEBHOOK_SECRET_NEXT": "shown-nowhere"],
+        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "shown-nowhere"],
+        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "X-A: shown-nowhere\nx-a: shown-nowhere"],
+        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "Host: shown-nowhere"],
+        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "X A: shown-nowhere"],
+        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "X-A:"],
+        ["CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "1", "CHARGEFOLD_API_TOKEN": "shown nowhere"],
+        ["CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "1", "CHARGEFOLD_API_TOKENS": "shown-nowhere"],
+        ["CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "1", "CHARGEFOLD_API_TOKENS": "a:shown-nowhere,a:shown-nowhere"],
+        [
+            "CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "1", "CHARGEFOLD_API_TOKENS": "default:shown-nowhere",
+            "CHARGEFOLD_API_TOKEN": "shown-nowhere",
+        ],
+        [:],
+    ]) func `what is wrong with a secret is said without showing it`(environment: [String: String]) {
+        let found = problems(environment)
+        #expect(found.count == 1, "\(found)")
+        #expect(!found.joined().contains("shown"))
+    }
+
+    @Test func `a server wants verification, a tool does not`() throws {
+        #expect(problems([:]).first?.contains("CHARGEFOLD_WEBHOOK_SECRET_CURRENT") == true)
+        let tool = try ReceiverConfiguration.load(environment: [:], use: .tool, defaultPath: nil)
+        #expect(tool.warnings.isEmpty)
+        let open = try load(["CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "true"])
+        #expect(!open.configuration.webhook.authenticator.verifies)
+        #expect(open.warnings.map(\.key) == ["webhook.allowUnverified", "api.token"])
+    }
+
+    @Test func `what is unwise is a warning`() throws {
+        let loaded = try load([
+            "CHARGEFOLD_WEBHOOK_SECRET_CURRENT": "short", "CHARGEFOLD_WEBHOOK_SECRET_NEXT": " spaces-around-this-one ",
+            "CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "true", "CHARGEFOLD_API_TOKEN": "short",
+            "CHARGEFOLD_API_ALLOW_ANONYMOUS_READS": "true",
+        ])
+        #expect(
+            Set(loaded.warnings.map(\.key)) == [
+                "webhook.secretCurrent", "webhook.secretNext", "webhook.allowUnverified", "api.token",
+                "api.allowAnonymousReads",
+            ])
+        #expect(!loaded.warnings.map(\.description).joined().contains("spaces-around"))
+        let freshness = try load([
+            "CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "X-A: a-long-enough-value",
+            "CHARGEFOLD_WEBHOOK_SIGNED_AT_FRESHNESS_SECONDS": "300", "CHARGEFOLD_API_TOKEN": "a-long-enough-token",
+        ])
+        #expect(freshness.warnings.map(\.key) == ["webhook.signedAtFreshnessSeconds"])
+    }
+
+    @Test func `the authenticator checks what is configured`() throws {
+        let webhook = try load([
+            "CHARGEFOLD_WEBHOOK_SECRET_CURRENT": "the-current-secret",
+            "CHARGEFOLD_WEBHOOK_SECRET_NEXT": "the-next-secret!",
+            "CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "X-Agreed: a-long-enough-value",
+        ]).configuration.webhook
+        let next = SignatureVerifier(current: try #require(SecretKey(utf8: "the-next-secret!")))
+        let body = Array("{}".utf8)
+        let signature = Array(next.sign(body).utf8)
+        let value = Array("a-long-enough-value".utf8)
+        let outcome = body.withUnsafeBytes { body in
+            signature.withUnsafeBytes { signature in
+                value.withUnsafeBytes { value in
+                    webhook.authenticator.authenticate(body: body, signature: signature, signedAt: nil, nowSeconds: 0) {
+                        $0 == Array("x-agreed".utf8) ? value : nil
+                    }
+                }
+            }
+        }
+        #expect(outcome == .authentic([.nextSecret, .headers]))
+    }
+}
+
+extension SecretKey {
+    fileprivate var text: String { withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
+}

@@ -1,0 +1,111 @@
+import SessionModel
+import Testing
+
+@testable import SessionStore
+
+struct RecordCacheTests {
+    private func record(_ id: String) -> SessionRecord { SessionRecord(sessionId: id) }
+
+    private func isFound<Value>(_ lookup: RecordCache.Lookup<Value>) -> Bool {
+        if case .found = lookup { return true }
+        return false
+    }
+
+    private func evictions<Value>(_ lookup: RecordCache.Lookup<Value>) -> UInt64? {
+        if case .missing(let count) = lookup { return count }
+        return nil
+    }
+
+    @Test func cleanRecordsAreBoundedAndDirtyOnesStay() {
+        let cache = RecordCache(countMax: 320, bytesMax: 1 << 30)
+        for index in 0..<100 {
+            cache.update(SessionKey("dirty\(index)"), orInsert: record("dirty\(index)"), bytes: 10) {
+                $0.isDirty = true
+            }
+        }
+        for index in 0..<10_000 {
+            cache.update(SessionKey("clean\(index)"), orInsert: record("clean\(index)"), bytes: 10) { _ in }
+        }
+        for index in 0..<100 { #expect(isFound(cache.record(SessionKey("dirty\(index)")))) }
+        #expect(cache.load.count <= 320 + 100 + 2 * RecordCache.shardCount)
+        #expect(cache.load.bytes == cache.load.count * 10)
+    }
+
+    /// With more dirty records than the bound, additions must not pay for all of them each time.
+    @Test func manyDirtyRecordsDoNotMakeEveryAdditionRotate() throws {
+        let cache = RecordCache(countMax: 16 * 2 * 50, bytesMax: 1 << 30)
+        for index in 0..<10_000 {
+            cache.update(SessionKey("s\(index)"), orInsert: record("s\(index)"), bytes: 10) { $0.isDirty = true }
+        }
+        // A clean record that was added last outlives the additions of less than one generation.
+        let key = SessionKey("clean")
+        cache.update(key, orInsert: record("clean"), bytes: 10) { _ in }
+        let shard = RecordCache.shard(of: "clean")
+        let neighbours = (0..<100_000).lazy.map { "n\($0)" }.filter { RecordCache.shard(of: $0) == shard }.prefix(40)
+        for id in neighbours { cache.update(SessionKey(id), orInsert: record(id), bytes: 10) { _ in } }
+        #expect(isFound(cache.record(key)))
+        #expect(cache.load.count >= 10_000)
+    }
+
+    @Test func bytesAreBoundedAndFollowChanges() {
+        let cache = RecordCache(countMax: 1_000_000, bytesMax: 1 << 20)
+        for index in 0..<10_000 {
+            cache.update(SessionKey("s\(index)"), orInsert: record("s\(index)"), bytes: 500) { $0.bytes += 500 }
+        }
+        #expect(cache.load.bytes <= (1 << 20) + 1_000 * 2 * RecordCache.shardCount)
+        #expect(cache.load.bytes == cache.load.count * 1_000)
+    }
+
+    @Test func whatIsUsedStaysLonger() {
+        let cache = RecordCache(countMax: 320, bytesMax: 1 << 30)
+        let hot = SessionKey("hot")
+        cache.update(hot, orInsert: record("hot"), bytes: 10) { _ in }
+        for index in 0..<5_000 {
+            cache.update(SessionKey("s\(index)"), orInsert: record("s\(index)"), bytes: 10) { _ in }
+            #expect(isFound(cache.record(hot)))
+        }
+    }
+
+    /// A reader has read an old row; meanwhile the session was loaded, changed, written and evicted.
+    @Test func aRowReadBeforeAnEvictionIsNotTrusted() throws {
+        let cache = RecordCache(countMax: 1_000, bytesMax: 1 << 30)
+        let key = SessionKey("a")
+        let count = try #require(evictions(cache.record(key)))
+        cache.update(key, orInsert: record("a"), bytes: 10) { _ in }
+        cache.evictAll()
+        #expect(cache.settle(nil, key: key, bytes: 0, evictions: count) == nil)
+        // Looked up again, it is.
+        let again = try #require(evictions(cache.record(key)))
+        #expect(again > count)
+        let settled = try #require(cache.settle(record("a"), key: key, bytes: 10, evictions: again))
+        #expect(settled?.sessionId == "a")
+        #expect(isFound(cache.record(key)))
+    }
+
+    @Test func whatIsInMemoryWinsOverARow() throws {
+        let cache = RecordCache(countMax: 1_000, bytesMax: 1 << 30)
+        let key = SessionKey("a")
+        let count = try #require(evictions(cache.record(key)))
+        let event = try SessionEvent.decode(body("SESSION_STARTED", "a", at: 1))
+        cache.update(key, orInsert: record("a"), bytes: 10) { entry in
+            entry.record.apply(event, position: 1, receivedAt: .epoch)
+            entry.isDirty = true
+        }
+        let settled = try #require(cache.settle(nil, key: key, bytes: 0, evictions: count))
+        #expect(settled?.received == 1)
+    }
+
+    /// Ids that Swift's strings take for equal are different sessions.
+    @Test func idsAreComparedByBytes() async throws {
+        let directory = TemporaryDirectory()
+        var store = try openStore(directory)
+        _ = try await store.ingest(try delivery("SESSION_STARTED", "caf\u{E9}", at: 1))
+        _ = try await store.ingest(try delivery("SESSION_STOPPED", "cafe\u{301}", at: 1))
+        store.close()
+        store = try openStore(directory)
+        #expect(try await store.record("caf\u{E9}")?.state.status == .started)
+        #expect(try await store.record("cafe\u{301}")?.state.status == .stopped)
+        #expect(try store.check { _ in }.sessions == 2)
+        store.close()
+    }
+}
