@@ -55,6 +55,8 @@ let package = Package(
         .testTarget(name: "SessionModelTests", dependencies: ["SessionModel"]),
         .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
+        .testTarget(
+            name: "ChargefoldTests", dependencies: ["CSQLite", "Compression", "HTTPClient", "SessionModel", "chargefold"]),
         .target(name: "CSQLiteFaults", dependencies: ["CSQLite"], path: "Tests/CSQLiteFaults"),
         .testTarget(
             name: "SessionStoreTests",
