@@ -1,4 +1,5 @@
 import HTTPServer
+import Locks
 package import Logging
 import SessionModel
 import SessionStore

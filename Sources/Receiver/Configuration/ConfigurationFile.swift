@@ -1,6 +1,6 @@
 internal import Configuration
 internal import Glibc
-internal import Synchronization
+internal import Locks
 
 /// A configuration file, read once.
 struct ConfigurationFile: Sendable {
@@ -28,7 +28,7 @@ struct ConfigurationFile: Sendable {
         self.path = path
         let text = String(decoding: bytes, as: UTF8.self)
         lines = Self.findLines(text)
-        let found = Mutex<[String]>([])
+        let found = Locked<[String]>([])
         // The library tells no names; but it asks of every value whether it is secret. That also keeps values out
         // of anything that it prints.
         let options = YAMLSnapshot.ParsingOptions(
