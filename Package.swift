@@ -71,7 +71,18 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-let targetsInC = ["CLinux", "CSQLiteFaults"]
+// Only where scripts/fuzz asks for it: linking needs libFuzzer, and every target its instrumentation.
+if Context.environment["CHARGEFOLD_FUZZING"] != nil {
+    package.targets += [
+        .target(name: "CFuzzer", path: "Fuzzing/CFuzzer"),
+        .executableTarget(
+            name: "fuzzer",
+            dependencies: ["CFuzzer", "Compression", "HTTPServer", "Receiver", "SessionModel", "WebhookSecurity"],
+            path: "Fuzzing/Fuzzer"),
+    ]
+}
+
+let targetsInC = ["CFuzzer", "CLinux", "CSQLiteFaults"]
 for target in package.targets
 where [.executable, .test, .regular].contains(target.type) && !targetsInC.contains(target.name) {
     target.swiftSettings = [
