@@ -34,6 +34,13 @@ let package = Package(
         ),
         .target(name: "DriveAPI", dependencies: ["HTTPClient", "SessionModel", "WebhookSecurity"]),
         .target(
+            name: "Sandbox",
+            dependencies: [
+                "HTTPClient", "HTTPServer", "SessionModel", "WebhookSecurity",
+                .product(name: "Configuration", package: "swift-configuration"),
+            ]
+        ),
+        .target(
             name: "Receiver",
             dependencies: [
                 "CLinux", "Compression", "DriveAPI", "HTTPServer", "SessionModel", "SessionStore", "WebhookSecurity",
@@ -44,7 +51,7 @@ let package = Package(
         .executableTarget(
             name: "chargefold",
             dependencies: [
-                "Compression", "HTTPClient", "Receiver", "SessionModel", "SessionStore", "WebhookSecurity",
+                "Compression", "HTTPClient", "Receiver", "Sandbox", "SessionModel", "SessionStore", "WebhookSecurity",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]
@@ -66,6 +73,10 @@ let package = Package(
         .testTarget(
             name: "DriveAPITests",
             dependencies: ["DriveAPI", "HTTPClient", "HTTPServer", "SessionModel", "WebhookSecurity"]
+        ),
+        .testTarget(
+            name: "SandboxTests",
+            dependencies: ["DriveAPI", "HTTPClient", "HTTPServer", "Sandbox", "SessionModel", "WebhookSecurity"]
         ),
         .testTarget(
             name: "ReceiverTests",
