@@ -26,6 +26,7 @@ let package = Package(
         .target(name: "HTTPClient", dependencies: ["CLinux", "COpenSSL"]),
         .target(name: "SessionModel"),
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
+        .target(name: "YAMLMapping", dependencies: ["CYAML"]),
         .target(name: "Compression", dependencies: ["CZlib", "Locks"]),
         .target(
             name: "SessionStore",
@@ -34,10 +35,18 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
+        .target(name: "DriveAPI", dependencies: ["HTTPClient", "SessionModel", "WebhookSecurity"]),
+        .target(
+            name: "Sandbox",
+            dependencies: [
+                "HTTPClient", "HTTPServer", "SessionModel", "WebhookSecurity", "YAMLMapping",
+            ]
+        ),
         .target(
             name: "Receiver",
             dependencies: [
-                "CLinux", "CYAML", "Compression", "HTTPServer", "Locks", "SessionModel", "SessionStore", "WebhookSecurity",
+                "CLinux", "Compression", "DriveAPI", "HTTPServer", "Locks", "SessionModel", "SessionStore",
+                "WebhookSecurity", "YAMLMapping",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ]
@@ -45,7 +54,8 @@ let package = Package(
         .executableTarget(
             name: "chargefold",
             dependencies: [
-                "Compression", "HTTPClient", "Locks", "Receiver", "SessionModel", "SessionStore", "WebhookSecurity",
+                "Compression", "HTTPClient", "Locks", "Receiver", "Sandbox", "SessionModel", "SessionStore",
+                "WebhookSecurity",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]
@@ -57,7 +67,8 @@ let package = Package(
         .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
         .testTarget(
-            name: "ChargefoldTests", dependencies: ["CSQLite", "Compression", "HTTPClient", "SessionModel", "chargefold"]),
+            name: "ChargefoldTests",
+            dependencies: ["CSQLite", "Compression", "HTTPClient", "SessionModel", "chargefold"]),
         .target(name: "CSQLiteFaults", dependencies: ["CSQLite"], path: "Tests/CSQLiteFaults"),
         .testTarget(
             name: "SessionStoreTests",
@@ -67,9 +78,17 @@ let package = Package(
             ]
         ),
         .testTarget(
+            name: "DriveAPITests",
+            dependencies: ["DriveAPI", "HTTPClient", "HTTPServer", "SessionModel", "WebhookSecurity"]
+        ),
+        .testTarget(
+            name: "SandboxTests",
+            dependencies: ["DriveAPI", "HTTPClient", "HTTPServer", "Sandbox", "SessionModel", "WebhookSecurity"]
+        ),
+        .testTarget(
             name: "ReceiverTests",
             dependencies: [
-                "Compression", "HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore",
+                "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore",
                 "WebhookSecurity",
                 .product(name: "Logging", package: "swift-log"),
             ]
