@@ -93,6 +93,7 @@ import Testing
 
     @Test func `TCP with a port of the kernel's choice`() throws {
         let directory = TestDirectory()
+        defer { withExtendedLifetime(directory) {} }
         var configuration = try testConfiguration(directory)
         configuration.http.host = "127.0.0.1"
         configuration.http.port = 0
@@ -112,6 +113,7 @@ import Testing
 
     @Test func `a second stop does no harm`() throws {
         let directory = TestDirectory()
+        defer { withExtendedLifetime(directory) {} }
         let log = LogCapture(in: directory)
         let application = try Application(try testConfiguration(directory), logger: log.logger())
         _ = try application.start()

@@ -48,6 +48,7 @@ import Testing
     @Test(arguments: [ReceiverConfiguration.Log.Format.json, .text])
     func `no secret, token, signature or content is ever in the log`(format: ReceiverConfiguration.Log.Format) throws {
         let directory = TestDirectory()
+        defer { withExtendedLifetime(directory) {} }
         let log = LogCapture(in: directory)
         var configuration = try testConfiguration(directory)
         configuration.webhook.authorizationHeaders = [
@@ -82,6 +83,7 @@ import Testing
 
     @Test func `every line of JSON is JSON, whatever is logged`() throws {
         let directory = TestDirectory()
+        defer { withExtendedLifetime(directory) {} }
         let log = LogCapture(in: directory)
         log.logger().warning(
             "a \"message\"\nwith lines", metadata: ["key": "a\u{0}b\r\n\u{1B}[31m", "b": ["x", "y"], "a": "1"])
@@ -94,6 +96,7 @@ import Testing
 
     @Test func `a line of text can't be broken, nor another one forged`() throws {
         let directory = TestDirectory()
+        defer { withExtendedLifetime(directory) {} }
         let log = LogCapture(in: directory)
         log.logger(.text).error(
             "first\nsecond",
