@@ -50,6 +50,7 @@ import Testing
             var configuration = try testConfiguration(other)
             configuration.data.directory = directory.file("data")
             let log = LogCapture(in: other)
+            defer { withExtendedLifetime((other, log)) {} }
             let error = #expect(throws: StoreError.self) { try Application(configuration, logger: log.logger()) }
             #expect(error?.code == .locked)
             #expect(error?.message.contains(directory.file("data")) == true)
@@ -93,13 +94,13 @@ import Testing
 
     @Test func `TCP with a port of the kernel's choice`() throws {
         let directory = TestDirectory()
-        defer { withExtendedLifetime(directory) {} }
         var configuration = try testConfiguration(directory)
         configuration.http.host = "127.0.0.1"
         configuration.http.port = 0
         configuration.http.unixSocket = nil
         configuration.http.workers = 2
         let log = LogCapture(in: directory)
+        defer { withExtendedLifetime((directory, log)) {} }
         let application = try Application(configuration, logger: log.logger())
         defer { application.stop() }
         let bound = try application.start()
@@ -113,8 +114,8 @@ import Testing
 
     @Test func `a second stop does no harm`() throws {
         let directory = TestDirectory()
-        defer { withExtendedLifetime(directory) {} }
         let log = LogCapture(in: directory)
+        defer { withExtendedLifetime((directory, log)) {} }
         let application = try Application(try testConfiguration(directory), logger: log.logger())
         _ = try application.start()
         application.stop()
