@@ -60,7 +60,7 @@ func withApplication<Result>(
     defer {
         server.connection.close()
         application.stop()
-        withExtendedLifetime(directory) {}
+        withExtendedLifetime((directory, log)) {}
     }
     return try body(server)
 }
@@ -106,7 +106,7 @@ func withReceiver<Result>(
     defer {
         server.connection.close()
         http.stop()
-        withExtendedLifetime(directory) {}
+        withExtendedLifetime((directory, log)) {}
     }
     return try body(server, http)
 }
