@@ -10,13 +10,14 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
     ],
     targets: [
         // System libraries and the C shim.
         .target(name: "CLinux"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libssl libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // Each wall of the house; arrows run one way (see README, "The house").
@@ -36,7 +37,7 @@ let package = Package(
         .target(
             name: "Receiver",
             dependencies: [
-                "CLinux", "Compression", "HTTPServer", "Locks", "SessionModel", "SessionStore", "WebhookSecurity",
+                "CLinux", "CYAML", "Compression", "HTTPServer", "Locks", "SessionModel", "SessionStore", "WebhookSecurity",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ]
@@ -55,6 +56,8 @@ let package = Package(
         .testTarget(name: "SessionModelTests", dependencies: ["SessionModel"]),
         .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
+        .testTarget(
+            name: "ChargefoldTests", dependencies: ["CSQLite", "Compression", "HTTPClient", "SessionModel", "chargefold"]),
         .target(name: "CSQLiteFaults", dependencies: ["CSQLite"], path: "Tests/CSQLiteFaults"),
         .testTarget(
             name: "SessionStoreTests",
@@ -65,7 +68,11 @@ let package = Package(
         ),
         .testTarget(
             name: "ReceiverTests",
-            dependencies: ["HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore", "WebhookSecurity"],
+            dependencies: [
+                "Compression", "HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore",
+                "WebhookSecurity",
+                .product(name: "Logging", package: "swift-log"),
+            ]
         ),
     ],
     swiftLanguageModes: [.v6]

@@ -89,7 +89,8 @@ package struct QuarantineSelection {
         guard let value = try? CanonicalJSON(parsing: json) else { return nil }
         if value.member("all")?.text == "true" {
             ids = nil
-        } else if let elements = value.member("ids")?.elements {
+        } else if let list = value.member("ids"), list.bytes.first == UInt8(ascii: "[") {
+            let elements = list.elements
             let parsed = elements.compactMap { Int64($0.text) }
             guard parsed.count == elements.count else { return nil }
             ids = parsed
