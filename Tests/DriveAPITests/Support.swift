@@ -1,8 +1,8 @@
 import Dispatch
 import DriveAPI
 import HTTPClient
+import Locks
 import SessionModel
-import Synchronization
 import WebhookSecurity
 
 struct TestFailure: Error, CustomStringConvertible {
@@ -16,7 +16,7 @@ final class ManualClock: DriveAPIClock {
         var scheduled: [(at: UInt64, work: @Sendable () -> Void)] = []
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let arrived = DispatchSemaphore(value: 0)
 
     func now() -> Instant { Instant(seconds: 1_750_000_000, nanoseconds: 123_000_000) }
@@ -64,7 +64,7 @@ final class ScriptedAPI: Sendable {
         var waiting = 0
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     /// Where given, every request waits for a signal before it is answered.
     let gate: DispatchSemaphore?
     let arrived = DispatchSemaphore(value: 0)
@@ -109,7 +109,7 @@ func broken(_ code: HTTPClientError.Code) -> ScriptedAPI.Reply {
 
 /// Values handed from a client's queues to a test.
 final class Mailbox<Value: Sendable>: Sendable {
-    private let values = Mutex<[Value]>([])
+    private let values = Locked<[Value]>([])
     private let semaphore = DispatchSemaphore(value: 0)
 
     func put(_ value: Value) {

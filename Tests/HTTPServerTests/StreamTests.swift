@@ -1,6 +1,6 @@
 import Dispatch
 import HTTPServer
-import Synchronization
+import Locks
 import Testing
 
 @Suite struct StreamTests {
@@ -151,9 +151,9 @@ import Testing
 
 /// Counts down to nothing, from any thread.
 final class Counted: Sendable {
-    private let rest: Mutex<Int>
+    private let rest: Locked<Int>
 
-    init(_ count: Int) { rest = Mutex(count) }
+    init(_ count: Int) { rest = Locked(count) }
 
     /// Whether there was something left.
     func countDown() -> Bool {
