@@ -1,7 +1,6 @@
 import CLinux
 import Dispatch
 import Glibc
-import Synchronization
 
 /// An HTTP/1.1 server on POSIX sockets: one event loop for each worker, each a block on a Dispatch queue of its own.
 package final class HTTPServer: Sendable {
@@ -15,7 +14,7 @@ package final class HTTPServer: Sendable {
 
     private let configuration: ServerConfiguration
     private let handler: any RequestHandler
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let group = DispatchGroup()
 
     private let accept: AcceptCall

@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import Synchronization
 
 /// Work for a worker from another thread.
 enum InboxItem: Sendable {
@@ -19,7 +18,7 @@ final class Inbox: Sendable {
         var isClosed = false
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     /// Owned by the worker, which closes the inbox before the descriptor.
     let wakeDescriptor: Int32
 
@@ -27,11 +26,14 @@ final class Inbox: Sendable {
         self.wakeDescriptor = wakeDescriptor
     }
 
-    func post(_ item: InboxItem) {
+    /// - Returns: false when the worker has ended.
+    @discardableResult
+    func post(_ item: InboxItem) -> Bool {
         state.withLock { state in
-            guard !state.isClosed else { return }
+            guard !state.isClosed else { return false }
             state.items.append(item)
             wake(&state)
+            return true
         }
     }
 

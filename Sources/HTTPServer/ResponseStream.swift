@@ -1,5 +1,3 @@
-import Synchronization
-
 /// A response that is written piece by piece, from any thread. Dropping the last reference without `finish` aborts it.
 package final class ResponseStream: Sendable {
     private let core: StreamCore
@@ -56,7 +54,7 @@ final class StreamCore: Sendable {
     let serial: UInt64
     let endsAtHalfClose: Bool
     private let bufferBytesMax: Int
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     init(worker: Worker, slot: Int, serial: UInt64, bufferBytesMax: Int, endsAtHalfClose: Bool) {
         self.worker = worker

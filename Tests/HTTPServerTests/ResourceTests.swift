@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import Synchronization
 import Testing
 
 @testable import HTTPServer
@@ -10,7 +9,7 @@ import Testing
     private func start(
         failing errors: [Int32], limits change: (inout Limits) -> Void = { _ in }
     ) throws -> (HTTPServer, BoundAddress) {
-        let rest = Mutex(errors)
+        let rest = Locked(errors)
         var limits = Limits()
         change(&limits)
         let server = HTTPServer(
@@ -120,7 +119,7 @@ import Testing
 
 /// Set on one thread, taken once on another.
 final class Flag: Sendable {
-    private let value = Mutex(false)
+    private let value = Locked(false)
 
     func set() { value.withLock { $0 = true } }
 

@@ -1,6 +1,5 @@
 import Dispatch
 import HTTPServer
-import Synchronization
 import Testing
 
 @Suite struct StreamTests {
@@ -151,9 +150,9 @@ import Testing
 
 /// Counts down to nothing, from any thread.
 final class Counted: Sendable {
-    private let rest: Mutex<Int>
+    private let rest: Locked<Int>
 
-    init(_ count: Int) { rest = Mutex(count) }
+    init(_ count: Int) { rest = Locked(count) }
 
     /// Whether there was something left.
     func countDown() -> Bool {

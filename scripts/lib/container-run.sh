@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # container-run.sh REPOSITORY ROOT WORK: the second half of scripts/container-test. Runs the image's file system ROOT
 # (read-only, unprivileged) behind nginx in a network of its own, and talks to it over HTTPS.
-# WORK holds image.json, and takes the logs. To be started by `unshare --net`.
+# WORK holds image.json, and takes the logs. To be started by `unshare --net --pid --fork --mount-proc`.
 set -euo pipefail
 library=$(dirname -- "${BASH_SOURCE[0]}")
 # shellcheck source=scripts/lib/common.sh
@@ -33,11 +33,10 @@ CHARGEFOLD_API_TOKEN_FILE=/run/secrets/api_token
 "
 export SETTINGS
 
-# in_container USER COMMAND...: see container-enter.sh.
-in_container() {
-    unshare --mount --pid --fork --kill-child -- \
-        bash "$library/container-enter.sh" "$root" "$data" "$secrets" "$image" "$@"
-}
+# container USER COMMAND...: see container-enter.sh.
+container=(unshare --mount --pid --fork --kill-child --
+    bash "$library/container-enter.sh" "$root" "$data" "$secrets" "$image")
+in_container() { "${container[@]}" "$@"; }
 
 mapfile -t entry < <(jq --raw-output '.Docker.config | (.Entrypoint + .Cmd)[]' "$image")
 mapfile -t health < <(jq --raw-output '.Docker.config.Healthcheck.Test[1:][]' "$image")
@@ -46,7 +45,7 @@ NGINX='' SERVER='' SERVER_PARENT=''
 
 # start_server: sets SERVER, the process id of chargefold, and SERVER_PARENT, whose exit status is chargefold's.
 start_server() {
-    in_container image "${entry[@]}" >>"$server_log" 2>&1 &
+    "${container[@]}" image "${entry[@]}" >>"$server_log" 2>&1 &
     SERVER_PARENT=$!
     at_exit stop_process "$SERVER_PARENT" 1
     wait_until 30 server_is_ready_or_gone || true

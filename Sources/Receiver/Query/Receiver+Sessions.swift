@@ -22,7 +22,7 @@ extension Receiver {
 
     /// `GET /v1/sessions/{sessionId}/facts`: every fact, in fold order, and which one decided and why.
     func answerFacts(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
-        answerRecord(id, request, exchange) { Response(json: $0.sessionJSON()) }
+        answerRecord(id, request, exchange) { Response(json: $0.factsJSON) }
     }
 
     private func answerRecord(

@@ -1,7 +1,6 @@
 import Dispatch
 import Glibc
 import HTTPServer
-import Synchronization
 
 /// A handler out of closures.
 struct ClosureHandler: RequestHandler {
@@ -63,7 +62,7 @@ final class TestServer: Sendable {
 
 /// Values handed from the server's threads to a test, which waits for them.
 final class Mailbox<Value: Sendable>: Sendable {
-    private let values = Mutex<[Value]>([])
+    private let values = Locked<[Value]>([])
     private let semaphore = DispatchSemaphore(value: 0)
 
     func put(_ value: Value) {
