@@ -24,7 +24,7 @@ package final class Application: Sendable {
     /// - Throws: `StoreError` where the data directory can't be opened; what the server throws for its addresses.
     package init(
         _ configuration: ReceiverConfiguration, logger: Logger,
-        clock: @escaping @Sendable () -> Instant = SystemClock.now
+        clock: @escaping @Sendable () -> Instant = SystemClock.now, live: LiveOptions = LiveOptions()
     ) throws {
         self.configuration = configuration
         self.logger = logger
@@ -33,11 +33,16 @@ package final class Application: Sendable {
         ) { position, last in
             logger.info("folding the log", metadata: ["position": "\(position)", "last": "\(last)"])
         }
+        var dependencies = Receiver.Dependencies(
+            store: store, authenticator: configuration.webhook.authenticator, access: configuration.accessControl,
+            logger: logger, clock: clock)
+        dependencies.guidance = configuration.guidanceSettings
+        dependencies.sealKey = try SealKeyFile.load(directory: configuration.data.directory)
+        dependencies.live = live
         receiver = Receiver(
-            Receiver.Dependencies(
-                store: store, authenticator: configuration.webhook.authenticator, access: configuration.accessControl,
-                logger: logger, clock: clock),
+            dependencies,
             callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
+        receiver.loadConnectorStarts()
         server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
         let path = configuration.data.directory + "/" + Self.controlSocketName
         control = HTTPServer(
