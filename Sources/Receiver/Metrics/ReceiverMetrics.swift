@@ -10,6 +10,8 @@ package final class ReceiverMetrics: Sendable {
     package let callbackDuration = DurationHistogram()
     package let queries = Counter()
     package let refusedQueries = Counter()
+    /// Queries refused because callbacks were waiting.
+    package let shedQueries = Counter()
     /// Requests that reached no resource: unknown paths, wrong methods, malformed HTTP.
     package let refusedRequests = Counter()
 
