@@ -32,10 +32,11 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
+        .target(name: "DriveAPI", dependencies: ["HTTPClient", "SessionModel", "WebhookSecurity"]),
         .target(
             name: "Receiver",
             dependencies: [
-                "CLinux", "Compression", "HTTPServer", "SessionModel", "SessionStore", "WebhookSecurity",
+                "CLinux", "Compression", "DriveAPI", "HTTPServer", "SessionModel", "SessionStore", "WebhookSecurity",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ]
@@ -63,8 +64,14 @@ let package = Package(
             ]
         ),
         .testTarget(
+            name: "DriveAPITests",
+            dependencies: ["DriveAPI", "HTTPClient", "HTTPServer", "SessionModel", "WebhookSecurity"]
+        ),
+        .testTarget(
             name: "ReceiverTests",
-            dependencies: ["HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore", "WebhookSecurity"],
+            dependencies: [
+                "DriveAPI", "HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore", "WebhookSecurity",
+            ],
         ),
     ],
     swiftLanguageModes: [.v6]
