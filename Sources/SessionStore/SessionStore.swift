@@ -44,6 +44,15 @@ package protocol SessionStore: AnyObject, Sendable {
     /// Refolds the whole log and compares it with the derived rows. Blocks, and may take long.
     func check(progress: (CheckProgress) -> Void) throws(StoreError) -> CheckReport
 
+    /// Sessions that are not settled, in order of creation. Blocks: not for a worker's thread.
+    ///
+    /// - Parameters:
+    ///   - least: `.open` for open sessions only, `.unsettled` for all that are not settled.
+    ///   - after: where the page before ended; 0 for the first.
+    func unsettledSessions(
+        _ least: SessionRecord.Settlement, after: Int64, limit: Int
+    ) throws(StoreError) -> UnsettledPage
+
     /// Writes every changed derived row. Blocks: not for a worker's thread.
     func flush() throws(StoreError)
 
