@@ -70,8 +70,10 @@ let package = Package(
         .testTarget(
             name: "ReceiverTests",
             dependencies: [
-                "DriveAPI", "HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore", "WebhookSecurity",
-            ],
+                "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore",
+                "WebhookSecurity",
+                .product(name: "Logging", package: "swift-log"),
+            ]
         ),
     ],
     swiftLanguageModes: [.v6]

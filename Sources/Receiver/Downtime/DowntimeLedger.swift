@@ -136,9 +136,9 @@ package final class DowntimeLedger: @unchecked Sendable {
             let downtimes = try operations.unsearchedDowntimes()
             guard !downtimes.isEmpty else { return }
             var count = 0
-            var after: Int64 = 0
+            var selection = SessionSelection(.unsettled(.open), limit: 500)
             while count < Self.affectedMax {
-                let page = try store.unsettledSessions(.open, after: after, limit: 500)
+                let page = try store.page(selection)
                 let open = page.records
                 count += open.count
                 for downtime in downtimes {
@@ -148,7 +148,7 @@ package final class DowntimeLedger: @unchecked Sendable {
                 }
                 onAffected(open)
                 guard let next = page.next else { break }
-                after = next
+                selection.after = next
             }
             for downtime in downtimes {
                 try operations.setSearched(downtime.id, isTruncated: count >= Self.affectedMax)
@@ -165,6 +165,20 @@ package final class DowntimeLedger: @unchecked Sendable {
                 "from": "\(downtime.beganAt.rfc3339)", "to": "\(downtime.endedAt.rfc3339)",
                 "cause": "\(downtime.cause.rawValue)",
             ])
+    }
+}
+
+extension SessionStore {
+    /// A page, waited for: for queues that may block.
+    func page(_ selection: SessionSelection) throws(StoreError) -> SessionPage {
+        let done = DispatchSemaphore(value: 0)
+        let page = Mutex<Result<SessionPage, StoreError>>(.success(SessionPage()))
+        select(selection) { result in
+            page.withLock { $0 = result }
+            done.signal()
+        }
+        done.wait()
+        return try page.withLock { $0 }.get()
     }
 }
 

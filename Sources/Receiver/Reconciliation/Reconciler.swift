@@ -11,6 +11,7 @@ import Synchronization
 package final class Reconciler: @unchecked Sendable {
     /// News that wait for the next tick; beyond it they are dropped and the store is searched again.
     static let newsMax = 65_536
+    private static let beginning = SessionPlace(key: 0, number: 0)
 
     private let client: DriveAPIClient
     private let store: any SessionStore
@@ -26,7 +27,8 @@ package final class Reconciler: @unchecked Sendable {
     private var timer: (any DispatchSourceTimer)?
     private var underWay = 0
     /// Where the search for unsettled sessions stands; nil: none is under way.
-    private var searchAfter: Int64?
+    private var searchAfter: SessionPlace?
+    private var isSearching = false
     private var pausedUntil: UInt64 = 0
     private var reconciled: [(sessionId: String, sentAt: Instant)] = []
     private var isStopped = false
@@ -61,7 +63,7 @@ package final class Reconciler: @unchecked Sendable {
         timer.setEventHandler { [weak self] in self?.tick() }
         queue.sync {
             self.timer = timer
-            searchAfter = 0
+            searchAfter = Self.beginning
         }
         timer.activate()
     }
@@ -128,29 +130,41 @@ package final class Reconciler: @unchecked Sendable {
             return news
         }
         for (sessionId, status) in taken.outcomes { schedule.noted(SessionKey(sessionId), status, now: now) }
-        if taken.isIncomplete, searchAfter == nil { searchAfter = 0 }
+        if taken.isIncomplete, searchAfter == nil { searchAfter = Self.beginning }
     }
 
     /// One page of the sessions that are not settled, while such a search is under way.
     private func searchStore(_ now: UInt64) {
         if searchAfter == nil, schedule.wantsMore {
             schedule.willLookUp()
-            searchAfter = 0
+            searchAfter = Self.beginning
         }
-        guard let after = searchAfter, schedule.count < settings.sessionsMax else { return }
-        do throws(StoreError) {
-            let page = try store.unsettledSessions(.unsettled, after: after, limit: 500)
+        guard let after = searchAfter, !isSearching, schedule.count < settings.sessionsMax else { return }
+        isSearching = true
+        var selection = SessionSelection(.unsettled(.unsettled), limit: 500)
+        selection.after = after
+        store.select(selection) { [self] result in
+            queue.async { [self] in
+                isSearching = false
+                found(result)
+            }
+        }
+    }
+
+    private func found(_ result: Result<SessionPage, StoreError>) {
+        let now = monotonic()
+        switch result {
+        case .success(let page):
             let wall = clock()
             for record in page.records where isYoung(record, wall) {
                 // As if the news had just been heard, less the time that has passed since.
                 let waited = max(0, wall.microseconds(since: record.lastReceivedAt)) / 1_000_000
-                let patience = settings.patienceSeconds(record.state.status)
-                let rest = max(0, patience - waited)
+                let rest = max(0, settings.patienceSeconds(record.state.status) - waited)
                 schedule.add(
                     SessionKey(record.sessionId), record.state.status, at: now + UInt64(rest) * 1_000_000_000)
             }
             searchAfter = page.next
-        } catch {
+        case .failure(let error):
             logger.warning("sessions to reconcile can't be looked up", metadata: ["reason": "\(error)"])
             pausedUntil = now + 1_000_000_000
         }
