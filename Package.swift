@@ -35,6 +35,13 @@ let package = Package(
         ),
         .target(name: "DriveAPI", dependencies: ["HTTPClient", "SessionModel", "WebhookSecurity"]),
         .target(
+            name: "Sandbox",
+            dependencies: [
+                "HTTPClient", "HTTPServer", "SessionModel", "WebhookSecurity",
+                .product(name: "Configuration", package: "swift-configuration"),
+            ]
+        ),
+        .target(
             name: "Receiver",
             dependencies: [
                 "CLinux", "CYAML", "Compression", "DriveAPI", "HTTPServer", "SessionModel", "SessionStore",
@@ -46,7 +53,7 @@ let package = Package(
         .executableTarget(
             name: "chargefold",
             dependencies: [
-                "Compression", "HTTPClient", "Receiver", "SessionModel", "SessionStore", "WebhookSecurity",
+                "Compression", "HTTPClient", "Receiver", "Sandbox", "SessionModel", "SessionStore", "WebhookSecurity",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]
@@ -68,6 +75,10 @@ let package = Package(
         .testTarget(
             name: "DriveAPITests",
             dependencies: ["DriveAPI", "HTTPClient", "HTTPServer", "SessionModel", "WebhookSecurity"]
+        ),
+        .testTarget(
+            name: "SandboxTests",
+            dependencies: ["DriveAPI", "HTTPClient", "HTTPServer", "Sandbox", "SessionModel", "WebhookSecurity"]
         ),
         .testTarget(
             name: "ReceiverTests",
