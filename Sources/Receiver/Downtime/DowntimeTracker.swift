@@ -1,5 +1,4 @@
 package import SessionModel
-package import SessionStore
 
 /// Tells when the receiver could not accept callbacks while its process ran: a value, told the time.
 package struct DowntimeTracker: Sendable {

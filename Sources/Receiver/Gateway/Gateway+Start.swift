@@ -3,6 +3,7 @@ import HTTPServer
 import Logging
 import SessionModel
 import SessionStore
+import Synchronization
 
 extension KeyedRequest {
     /// What is unique.
@@ -64,8 +65,7 @@ extension Gateway {
             case .success(.answered(let answer)):
                 metrics.replays.increment()
                 release(keyed)
-                var response = Response(status: answer.status, contentType: answer.contentType, body: answer.body)
-                response.add("Cache-Control", "no-store" as StaticString)
+                var response = Response(answer)
                 response.add("Idempotency-Replayed", "true" as StaticString)
                 return start.respond(response)
             case .success(.otherRequest):
@@ -151,9 +151,7 @@ extension Gateway {
     private func started(_ start: PendingStart, _ answer: DriveAPIAnswer<StartAnswer>) {
         // The driver must sign, and then start again: that must not be taken for a second try.
         if answer.value.threeDSClientSecret != nil { cancelCooldown(start) }
-        let kept = KeptAnswer(
-            status: UInt16(clamping: answer.status), contentType: answer.contentType ?? "application/json",
-            body: answer.body)
+        let kept = KeptAnswer(passing: answer)
         guard let sessionId = answer.value.sessionId, SessionEvent.isValid(sessionId: sessionId) else {
             guard answer.value.threeDSClientSecret != nil else {
                 metrics.failures.increment()

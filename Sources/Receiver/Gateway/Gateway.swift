@@ -108,10 +108,9 @@ package final class Gateway: Sendable {
             }
             store.session(sessionId) { [self] known in
                 // Only what may still run can wait for its end.
-                if let status = (try? known.get())?.state.status, status.hasEnded {
-                    return respond(Response(passing: answer))
-                }
-                note(.stop, sessionId: sessionId, userId: userId, at: answer.sentAt) { [self] error in
+                let record = (try? known.get()) ?? nil
+                if record?.state.status.hasEnded == true { return respond(Response(passing: answer)) }
+                note(.stop, sessionId: sessionId, userId: userId, at: answer.sentAt, record: record) { [self] error in
                     if let error {
                         logger.error("a stop could not be recorded", metadata: ["reason": "\(error)"])
                         reconciler?.askSoon(sessionId)
@@ -124,13 +123,15 @@ package final class Gateway: Sendable {
     }
 
     /// Logs what a client did, as a fact of the second in which the request was sent: what the Drive API reports of it
-    /// happens later, but its callbacks may name whole seconds only.
+    /// happens later, but its callbacks may name whole seconds only. Where they are known to be exact, so is this.
     func note(
         _ action: SessionEvent.ClientAction, sessionId: String, userId: String, connectorId: String? = nil,
-        at sentAt: Instant, completion: @escaping @Sendable (StoreError?) -> Void
+        at sentAt: Instant, record: SessionRecord? = nil, completion: @escaping @Sendable (StoreError?) -> Void
     ) {
+        let isExact = record?.facts.contains { $0.source == .webhook && $0.timestamp.nanoseconds != 0 } ?? false
         let body = SessionEvent.clientBody(
-            action, sessionId: sessionId, userId: userId, connectorId: connectorId, at: Instant(seconds: sentAt.seconds))
+            action, sessionId: sessionId, userId: userId, connectorId: connectorId,
+            at: isExact ? sentAt : Instant(seconds: sentAt.seconds))
         let event: SessionEvent
         do throws(EventError) {
             event = try SessionEvent.decode(body, source: .client, limits: .unbounded)
@@ -172,10 +173,23 @@ extension Result where Failure == DriveAPIError {
 extension Response {
     /// The Drive API's answer, as it came.
     init<Value>(passing answer: DriveAPIAnswer<Value>) {
-        self.init(
-            status: UInt16(clamping: answer.status),
-            contentType: answer.body.isEmpty ? nil : answer.contentType ?? "application/json", body: answer.body)
+        self.init(KeptAnswer(passing: answer))
+    }
+}
+
+extension Response {
+    init(_ answer: KeptAnswer) {
+        self.init(status: answer.status, body: answer.body)
+        if !answer.body.isEmpty { add("Content-Type", answer.contentType) }
         add("Cache-Control", "no-store" as StaticString)
+    }
+}
+
+extension KeptAnswer {
+    init<Value>(passing answer: DriveAPIAnswer<Value>) {
+        self.init(
+            status: UInt16(clamping: answer.status), contentType: answer.contentType ?? "application/json",
+            body: answer.body)
     }
 }
 

@@ -15,6 +15,14 @@ package final class Receiver: RequestHandler, Sendable {
         package var logger: Logger
         /// The wall clock. Injected, so that tests choose the time.
         package var clock: @Sendable () -> Instant
+        /// What passes requests on to the Drive API; nil without a key.
+        package var gateway: Gateway?
+        package var reconciler: Reconciler?
+        package var backfill: Backfill?
+        package var operations: OperationsStore?
+        package var downtime: DowntimeLedger?
+        /// Seconds within which a charge detail record is answered: upstream waits for five.
+        package var recordDeadlineSeconds = 4.5
 
         package init(
             store: any SessionStore, authenticator: CallbackAuthenticator, access: AccessControl, logger: Logger,
@@ -34,6 +42,12 @@ package final class Receiver: RequestHandler, Sendable {
     let logger: Logger
     let clock: @Sendable () -> Instant
     let callbackBodyBytesMax: Int
+    package let gateway: Gateway?
+    package let reconciler: Reconciler?
+    let backfill: Backfill?
+    let operations: OperationsStore?
+    let downtime: DowntimeLedger?
+    let recordDeadlineSeconds: Double
     let eventLimits: EventLimits
     package let metrics = ReceiverMetrics()
     /// The server's own figures for the metrics page; set once the server exists.
@@ -47,6 +61,12 @@ package final class Receiver: RequestHandler, Sendable {
         access = dependencies.access
         logger = dependencies.logger
         clock = dependencies.clock
+        gateway = dependencies.gateway
+        reconciler = dependencies.reconciler
+        backfill = dependencies.backfill
+        operations = dependencies.operations
+        downtime = dependencies.downtime
+        recordDeadlineSeconds = dependencies.recordDeadlineSeconds
         self.callbackBodyBytesMax = callbackBodyBytesMax
         eventLimits = .callbacks(bodyBytesMax: callbackBodyBytesMax)
     }
@@ -76,6 +96,9 @@ package final class Receiver: RequestHandler, Sendable {
                 return refuse(.lengthRequired)
             }
             return .accept(bodyBytesMax: callbackBodyBytesMax)
+        case .chargeDetailRecords:
+            guard head.hasBodyFraming else { return refuse(.lengthRequired) }
+            return .accept(bodyBytesMax: callbackBodyBytesMax)
         case .quarantineRetry: return .accept(bodyBytesMax: callbackBodyBytesMax)
         default: return .accept(bodyBytesMax: 4_096)
         }
@@ -89,6 +112,15 @@ package final class Receiver: RequestHandler, Sendable {
         case .sessionEvents: receiveCallback(request, exchange)
         case .session(let id): answerSession(id, request, exchange)
         case .sessionFacts(let id): answerFacts(id, request, exchange)
+        case .chargeDetailRecords: receiveChargeDetailRecord(request, exchange)
+        case .sessionRecords(let id): answerRecords(id, request, exchange)
+        case .startSession, .stopSession, .receipt, .retryPayment: passOn(resource, request, exchange)
+        case .downtime, .backfill:
+            if let problem = access.adminRefusal(request.head) {
+                metrics.refusedQueries.increment()
+                return exchange.respond(Response(problem))
+            }
+            operate(resource, request, exchange)
         case .quarantine, .quarantined, .quarantineRetry, .log:
             if let problem = access.adminRefusal(request.head) {
                 metrics.refusedQueries.increment()
@@ -103,10 +135,11 @@ package final class Receiver: RequestHandler, Sendable {
 
     /// Answers what only operators may ask for; the caller has made sure that it is one.
     func operate(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
-        if resource == .log {
-            streamLog(request, exchange)
-        } else {
-            answerQuarantine(resource, request, exchange)
+        switch resource {
+        case .log: streamLog(request, exchange)
+        case .downtime: answerDowntime(request, exchange)
+        case .backfill: runBackfill(request, exchange)
+        default: answerQuarantine(resource, request, exchange)
         }
     }
 

@@ -3,7 +3,7 @@ package import DriveAPI
 package import Logging
 package import SessionModel
 package import SessionStore
-import Synchronization
+package import Synchronization
 
 /// Asks the Drive API about sessions whose state calls for it, and logs what it answers as facts.
 ///
