@@ -21,15 +21,17 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // Each wall of the house; arrows run one way (see README, "The house").
-        .target(name: "HTTPServer", dependencies: ["CLinux"]),
+        .target(name: "Locks"),
+        .target(name: "HTTPServer", dependencies: ["CLinux", "Locks"]),
         .target(name: "HTTPClient", dependencies: ["CLinux", "COpenSSL"]),
         .target(name: "SessionModel"),
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
-        .target(name: "Compression", dependencies: ["CZlib"]),
+        .target(name: "YAMLMapping", dependencies: ["CYAML"]),
+        .target(name: "Compression", dependencies: ["CZlib", "Locks"]),
         .target(
             name: "SessionStore",
             dependencies: [
-                "CLinux", "CSQLite", "SessionModel",
+                "CLinux", "CSQLite", "Locks", "SessionModel",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -37,15 +39,14 @@ let package = Package(
         .target(
             name: "Sandbox",
             dependencies: [
-                "HTTPClient", "HTTPServer", "SessionModel", "WebhookSecurity",
-                .product(name: "Configuration", package: "swift-configuration"),
+                "HTTPClient", "HTTPServer", "SessionModel", "WebhookSecurity", "YAMLMapping",
             ]
         ),
         .target(
             name: "Receiver",
             dependencies: [
-                "CLinux", "CYAML", "Compression", "DriveAPI", "HTTPServer", "SessionModel", "SessionStore",
-                "WebhookSecurity",
+                "CLinux", "Compression", "DriveAPI", "HTTPServer", "Locks", "SessionModel", "SessionStore",
+                "WebhookSecurity", "YAMLMapping",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ]
@@ -53,22 +54,26 @@ let package = Package(
         .executableTarget(
             name: "chargefold",
             dependencies: [
-                "Compression", "HTTPClient", "Receiver", "Sandbox", "SessionModel", "SessionStore", "WebhookSecurity",
+                "Compression", "HTTPClient", "Locks", "Receiver", "Sandbox", "SessionModel", "SessionStore",
+                "WebhookSecurity",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
 
-        .testTarget(name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer"]),
+        .testTarget(name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer", "Locks"]),
         .testTarget(name: "HTTPClientTests", dependencies: ["CLinux", "HTTPClient", "HTTPServer"]),
         .testTarget(name: "SessionModelTests", dependencies: ["SessionModel"]),
         .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
+        .testTarget(
+            name: "ChargefoldTests",
+            dependencies: ["CSQLite", "Compression", "HTTPClient", "SessionModel", "chargefold"]),
         .target(name: "CSQLiteFaults", dependencies: ["CSQLite"], path: "Tests/CSQLiteFaults"),
         .testTarget(
             name: "SessionStoreTests",
             dependencies: [
-                "CSQLite", "CSQLiteFaults", "SessionModel", "SessionStore",
+                "CSQLite", "CSQLiteFaults", "Locks", "SessionModel", "SessionStore",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -92,7 +97,18 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-let targetsInC = ["CLinux", "CSQLiteFaults"]
+// Only where scripts/fuzz asks for it: linking needs libFuzzer, and every target its instrumentation.
+if Context.environment["CHARGEFOLD_FUZZING"] != nil {
+    package.targets += [
+        .target(name: "CFuzzer", path: "Fuzzing/CFuzzer"),
+        .executableTarget(
+            name: "fuzzer",
+            dependencies: ["CFuzzer", "Compression", "HTTPServer", "Receiver", "SessionModel", "WebhookSecurity"],
+            path: "Fuzzing/Fuzzer"),
+    ]
+}
+
+let targetsInC = ["CFuzzer", "CLinux", "CSQLiteFaults"]
 for target in package.targets
 where [.executable, .test, .regular].contains(target.type) && !targetsInC.contains(target.name) {
     target.swiftSettings = [

@@ -1,4 +1,5 @@
 import HTTPServer
+import Locks
 import SessionModel
 import SessionStore
 import Synchronization
@@ -19,6 +20,7 @@ extension Receiver {
     var metricsPage: Response {
         var page = MetricsPage()
         addCallbacks(to: &page)
+        addDriveAPI(to: &page)
         add(store.statistics, to: &page)
         if let statistics = serverStatistics.withLock({ $0?() }) { add(statistics, to: &page) }
         var response = Response(

@@ -1,8 +1,9 @@
 package import HTTPServer
+package import Locks
 package import Logging
 package import SessionModel
 package import SessionStore
-package import Synchronization
+import Synchronization
 package import WebhookSecurity
 
 /// The application behind the HTTP server: routes requests to callbacks, queries and operations.
@@ -19,6 +20,7 @@ package final class Receiver: RequestHandler, Sendable {
         package var gateway: Gateway?
         package var reconciler: Reconciler?
         package var backfill: Backfill?
+        package var driveAPI: DriveAPIMetrics?
         package var operations: OperationsStore?
         package var downtime: DowntimeLedger?
         /// Seconds within which a charge detail record is answered: upstream waits for five.
@@ -45,13 +47,14 @@ package final class Receiver: RequestHandler, Sendable {
     package let gateway: Gateway?
     package let reconciler: Reconciler?
     let backfill: Backfill?
+    let driveAPI: DriveAPIMetrics?
     let operations: OperationsStore?
     let downtime: DowntimeLedger?
     let recordDeadlineSeconds: Double
     let eventLimits: EventLimits
     package let metrics = ReceiverMetrics()
     /// The server's own figures for the metrics page; set once the server exists.
-    package let serverStatistics = Mutex<(@Sendable () -> ServerStatistics)?>(nil)
+    package let serverStatistics = Locked<(@Sendable () -> ServerStatistics)?>(nil)
     private let draining = Atomic<Bool>(false)
 
     /// - Parameter callbackBodyBytesMax: the largest callback body, in bytes, after decompression.
@@ -64,6 +67,7 @@ package final class Receiver: RequestHandler, Sendable {
         gateway = dependencies.gateway
         reconciler = dependencies.reconciler
         backfill = dependencies.backfill
+        driveAPI = dependencies.driveAPI
         operations = dependencies.operations
         downtime = dependencies.downtime
         recordDeadlineSeconds = dependencies.recordDeadlineSeconds

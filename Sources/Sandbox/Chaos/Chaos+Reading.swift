@@ -1,6 +1,5 @@
-internal import Configuration
 package import SessionModel
-internal import Synchronization
+internal import YAMLMapping
 
 /// Why a description of chaos can't be used; a sentence for people.
 package struct ChaosError: Error, CustomStringConvertible, Sendable, Equatable {
@@ -10,28 +9,18 @@ package struct ChaosError: Error, CustomStringConvertible, Sendable, Equatable {
 extension Chaos {
     /// Reads a chaos file: YAML, and so JSON as well. `preset: rough` may stand in it as a start.
     package init(yaml bytes: [UInt8]) throws(ChaosError) {
-        let found = Mutex<[String]>([])
-        let options = YAMLSnapshot.ParsingOptions(
-            secretsSpecifier: .dynamic { name, _ in
-                found.withLock { $0.append(name) }
-                return false
-            })
         var values: [String: String] = [:]
         do {
-            let snapshot = try YAMLSnapshot(data: bytes.span.bytes, providerName: "chaos", parsingOptions: options)
-            for name in found.withLock({ $0 }) {
-                let key = AbsoluteConfigKey(name.split(separator: ".").map(String.init))
-                let value = try? snapshot.value(forKey: key, type: .string).value
-                guard case .string(let text) = value?.content else {
-                    throw ChaosError(description: "\(name) is no number")
-                }
-                values[name] = text
+            for (name, value) in try YAMLMapping.read(bytes) {
+                guard value.texts.count == 1 else { throw ChaosError(description: "\(name) is no number") }
+                values[name] = value.texts[0]
             }
+        } catch let error as YAMLMapping.Failure {
+            throw ChaosError(description: "the file \(error)" + (error.line.map { " (line \($0))" } ?? ""))
         } catch let error as ChaosError {
             throw error
         } catch {
-            let reason = String(describing: error).split(separator: "\n").first.map(String.init) ?? "not YAML"
-            throw ChaosError(description: "not YAML or JSON: \(reason)")
+            throw ChaosError(description: "\(error)")
         }
         self = .none
         try apply(values)

@@ -1,40 +1,51 @@
-extension ConfigurationKey {
-    static let driveApi: [ConfigurationKey] = [
-        .secret(
-            "driveApi.key", \.driveApi.key, example: "the key of the Drive API",
-            """
-            The X-API-Key of the Drive API. Without it nothing is ever asked: starts and stops through this server answer \
-            501, and no session is reconciled; everything else works.
-            """),
-        .text(
-            "driveApi.baseUrl", \.driveApi.baseUrl,
-            """
-            What goes before /v1/... The stage environment is https://drive-api-stage.plugsurfing.com/drive, a sandbox of \
-            one's own (chargefold sandbox) http://127.0.0.1:8090/drive.
-            """),
-        .integer(
-            "driveApi.connectTimeoutSeconds", \.driveApi.connectTimeoutSeconds, 1...120, unit: "seconds",
-            "For a connection, TLS included."),
-        .integer(
-            "driveApi.answerTimeoutSeconds", \.driveApi.answerTimeoutSeconds, 1...300, unit: "seconds",
-            "From sending a request to the end of its answer."),
-        .integer(
-            "driveApi.totalTimeoutSeconds", \.driveApi.totalTimeoutSeconds, 1...600, unit: "seconds",
-            "For a call with all its waits and tries."),
-        .integer(
-            "driveApi.concurrency", \.driveApi.concurrency, 1...64, unit: "calls",
-            "Calls under way at the same time, each on a connection of its own."),
-        .integer(
-            "driveApi.callsPerSecond", \.driveApi.callsPerSecond, 1...10_000, unit: "calls",
-            "Reconciliation and back-fill together ask no more often per second; drivers' requests never wait for it."),
-        .text(
-            "driveApi.receiptPath", \.driveApi.receiptPath,
-            "Method and path of a receipt's URL. Not documented upstream."),
-        .text(
-            "driveApi.retryPaymentPath", \.driveApi.retryPaymentPath,
-            "Method and path of another try to take a payment. Not documented upstream."),
-    ]
+extension ReceiverConfiguration {
+    /// What the gateway keeps.
+    package struct Gateway: Sendable {
+        package var idempotencyHours = 24
+        package var requestsMax = 1000
+    }
 
+    /// When the Drive API is asked about a session.
+    package struct Reconciliation: Sendable {
+        package var enabled = true
+        package var waitingSeconds = 120
+        package var startedSilenceSeconds = 1800
+        package var stoppedSeconds = 300
+        package var completeSeconds = 60
+        package var failedSeconds = 600
+        package var backOffSecondsMax = 21_600
+        package var triesMax = 12
+        package var spreadSeconds = 30
+        package var giveUpDays = 14
+        package var sessionsMax = 100_000
+    }
+
+    var gatewaySettings: GatewaySettings {
+        var settings = GatewaySettings()
+        settings.cooldownSeconds = Int64(guidance.connectorCooldownSeconds)
+        settings.idempotencySeconds = Int64(gateway.idempotencyHours) * 3600
+        settings.requestsMax = gateway.requestsMax
+        return settings
+    }
+
+    var reconciliationSettings: ReconciliationSettings {
+        var settings = ReconciliationSettings()
+        settings.waitingSeconds = Int64(reconciliation.waitingSeconds)
+        settings.startedSilenceSeconds = Int64(reconciliation.startedSilenceSeconds)
+        settings.stoppedSeconds = Int64(reconciliation.stoppedSeconds)
+        settings.completeSeconds = Int64(reconciliation.completeSeconds)
+        settings.failedSeconds = Int64(reconciliation.failedSeconds)
+        settings.backOffSecondsMax = Int64(reconciliation.backOffSecondsMax)
+        settings.triesMax = reconciliation.triesMax
+        settings.spreadSeconds = Int64(reconciliation.spreadSeconds)
+        settings.giveUpDays = Int64(reconciliation.giveUpDays)
+        settings.sessionsMax = reconciliation.sessionsMax
+        settings.callsMax = 2 * driveApi.concurrency
+        return settings
+    }
+}
+
+extension ConfigurationKey {
     static let gateway: [ConfigurationKey] = [
         .integer(
             "gateway.idempotencyHours", \.gateway.idempotencyHours, 1...720, unit: "hours",
@@ -68,7 +79,9 @@ extension ConfigurationKey {
             "The wait doubles with each answer that brings no change of status, up to this."),
         .integer(
             "reconciliation.triesMax", \.reconciliation.triesMax, 1...1000, unit: "calls",
-            "Answers without a change of status after which a session is left alone until something new is heard of it."),
+            """
+            Answers without a change of status after which a session is left alone until something new is heard of it.
+            """),
         .integer(
             "reconciliation.spreadSeconds", \.reconciliation.spreadSeconds, 0...86_400, unit: "seconds",
             "After a downtime, the open sessions are asked about within so long."),
