@@ -1,35 +1,28 @@
 import Dispatch
 package import DriveAPI
+import Locks
 package import SessionModel
 package import SessionStore
-import Synchronization
 
 /// Reads a user's history from the Drive API, page by page, and logs what it tells as facts.
 package final class Backfill: Sendable {
-    /// How far it has come.
-    package struct Progress: Sendable, Equatable {
-        package var pages = 0
+    /// What one page told.
+    package struct Page: Sendable, Equatable {
         package var sessions = 0
         /// Sessions of which something new was learnt.
         package var news = 0
         /// Sessions that the page showed without an id or a status.
         package var unusable = 0
+        /// Of the next page; nil after the last one.
+        package var cursor: String?
 
         package init() {}
     }
 
-    /// Why it ended early.
     package enum Failure: Error, Sendable {
         case driveAPI(DriveAPIError)
         case store(StoreError)
-        /// Upstream gave the same cursor again, or more pages than anybody has.
-        case endless
-        /// Whoever asked for it has gone.
-        case cancelled
     }
-
-    /// Pages at most; at 50 sessions each, far more than a user has.
-    static let pagesMax = 10_000
 
     private let client: DriveAPIClient
     private let store: any SessionStore
@@ -49,39 +42,34 @@ package final class Backfill: Sendable {
         .unknown,
     ]
 
-    /// Blocks until the history is at its end: for a queue of its own.
+    /// Reads one page. Blocks: for a queue of its own.
     ///
     /// - Parameters:
     ///   - from: bounds on the start of the sessions, both inclusive.
-    ///   - progress: called after each page; false ends it.
-    package func run(
-        userId: String, from: Instant?, to: Instant?, progress: (Progress) -> Bool
-    ) throws(Failure) -> Progress {
+    ///   - cursor: from the page before; nil for the first.
+    package func page(
+        userId: String, from: Instant?, to: Instant?, cursor: String?
+    ) throws(Failure) -> Page {
         var query = HistoryQuery()
         query.statuses = Self.statuses
         query.startTime = from
         query.endTime = to
-        var done = Progress()
-        while done.pages < Self.pagesMax {
-            let answer = try page(userId, query)
-            for session in answer.value.sessions {
-                done.sessions += 1
-                guard let sessionId = session.sessionId, SessionEvent.isValid(sessionId: sessionId),
-                    session.status != nil
-                else {
-                    done.unusable += 1
-                    continue
-                }
-                let observation = Observation(session, sessionId: sessionId, userId: userId, sentAt: answer.sentAt)
-                if try log(observation).isNews { done.news += 1 }
+        query.cursor = cursor
+        let answer = try page(userId, query)
+        var page = Page()
+        for session in answer.value.sessions {
+            page.sessions += 1
+            guard let sessionId = session.sessionId, SessionEvent.isValid(sessionId: sessionId), session.status != nil
+            else {
+                page.unusable += 1
+                continue
             }
-            done.pages += 1
-            guard progress(done) else { throw .cancelled }
-            guard let cursor = answer.value.cursor else { return done }
-            guard cursor != query.cursor else { throw .endless }
-            query.cursor = cursor
+            let observation = Observation(session, sessionId: sessionId, userId: userId, sentAt: answer.sentAt)
+            if try log(observation).isNews { page.news += 1 }
         }
-        throw .endless
+        // The same cursor again would have no end.
+        page.cursor = answer.value.cursor == cursor ? nil : answer.value.cursor
+        return page
     }
 
     private func page(_ userId: String, _ query: HistoryQuery) throws(Failure) -> DriveAPIAnswer<HistoryPage> {
@@ -96,7 +84,7 @@ package final class Backfill: Sendable {
 
     private func awaiting<Value: Sendable>(_ start: (@escaping @Sendable (Value) -> Void) -> Void) -> Value {
         let done = DispatchSemaphore(value: 0)
-        let value = Mutex<Value?>(nil)
+        let value = Locked<Value?>(nil)
         start { result in
             value.withLock { $0 = result }
             done.signal()

@@ -1,8 +1,8 @@
 import Dispatch
+import Locks
 package import Logging
 package import SessionModel
 package import SessionStore
-import Synchronization
 
 /// Keeps the account of times in which callbacks could not be accepted, and of the sessions that may have missed some.
 ///
@@ -16,7 +16,7 @@ package final class DowntimeLedger: @unchecked Sendable {
     private let clock: @Sendable () -> Instant
     private let logger: Logger
     private let queue = DispatchQueue(label: "chargefold.downtime", qos: .utility)
-    private let state: Mutex<State>
+    private let state: Locked<State>
     private var timer: (any DispatchSourceTimer)?
     /// Told of open sessions that may have missed events.
     private let onAffected: @Sendable ([SessionRecord]) -> Void
@@ -38,7 +38,7 @@ package final class DowntimeLedger: @unchecked Sendable {
         self.logger = logger
         self.clock = clock
         self.onAffected = onAffected
-        state = Mutex(State())
+        state = Locked(State())
     }
 
     /// The receiver listens as of now: records the time since it last did. Blocks.
@@ -172,7 +172,7 @@ extension SessionStore {
     /// A page, waited for: for queues that may block.
     func page(_ selection: SessionSelection) throws(StoreError) -> SessionPage {
         let done = DispatchSemaphore(value: 0)
-        let page = Mutex<Result<SessionPage, StoreError>>(.success(SessionPage()))
+        let page = Locked<Result<SessionPage, StoreError>>(.success(SessionPage()))
         select(selection) { result in
             page.withLock { $0 = result }
             done.signal()

@@ -1,9 +1,9 @@
 import DriveAPI
 import HTTPServer
+import Locks
 import Logging
 import SessionModel
 import SessionStore
-import Synchronization
 
 extension KeyedRequest {
     /// What is unique.

@@ -1,6 +1,7 @@
 import Dispatch
 package import DriveAPI
 package import HTTPServer
+import Locks
 package import Logging
 package import SessionModel
 package import SessionStore
@@ -22,9 +23,9 @@ package final class Gateway: Sendable {
     let clock: @Sendable () -> Instant
     let reconciler: Reconciler?
     package let metrics = GatewayMetrics()
-    let cooldowns: Mutex<ConnectorCooldowns>
+    let cooldowns: Locked<ConnectorCooldowns>
     /// Keyed requests that are under way in this process.
-    let keysInFlight = Mutex<[KeyedRequest.Name: String]>([:])
+    let keysInFlight = Locked<[KeyedRequest.Name: String]>([:])
     private let underWay = Atomic(0)
 
     /// Reads which connectors still cool down. Blocks.
@@ -47,7 +48,7 @@ package final class Gateway: Sendable {
         } catch {
             logger.warning("starts of a moment ago are not known", metadata: ["reason": "\(error)"])
         }
-        self.cooldowns = Mutex(cooldowns)
+        self.cooldowns = Locked(cooldowns)
     }
 
     /// Counts a request in and, once it is answered, out.

@@ -1,12 +1,12 @@
 package import DriveAPI
+import Locks
 package import Logging
-import Synchronization
 
 /// What is counted of calls to the Drive API. Safe from any thread.
 package final class DriveAPIMetrics: DriveAPIObserver {
     private let logger: Logger
     private let outcomes: [DriveAPICall: (answered: Counter, failed: Counter)]
-    private let statisticsSource = Mutex<(@Sendable () -> DriveAPIStatistics)?>(nil)
+    private let statisticsSource = Locked<(@Sendable () -> DriveAPIStatistics)?>(nil)
     package let duration = DurationHistogram()
 
     package init(logger: Logger) {

@@ -1,5 +1,6 @@
 import Dispatch
 package import DriveAPI
+import Locks
 package import Logging
 package import SessionModel
 package import SessionStore
@@ -38,7 +39,7 @@ package final class Reconciler: @unchecked Sendable {
         var isIncomplete = false
     }
 
-    private let news = Mutex(News())
+    private let news = Locked(News())
 
     package init(
         client: DriveAPIClient, store: any SessionStore, operations: OperationsStore?,

@@ -45,9 +45,9 @@ extension OperationsStore {
     package func lastHeartbeat() throws(StoreError) -> (at: Instant, isClean: Bool)? {
         try run { (database) throws(SQLiteError) in
             var found: (at: Instant, isClean: Bool)?
-            try database.query("SELECT at, is_clean FROM heartbeat") {
-                found = (Instant(microsecondsSince1970: $0.int64(0)), $0.int64(1) != 0)
-            }
+            try database.query(
+                "SELECT at, is_clean FROM heartbeat",
+                row: { found = (Instant(microsecondsSince1970: $0.int64(0)), $0.int64(1) != 0) })
             return found
         }
     }
