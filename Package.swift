@@ -22,11 +22,11 @@ let package = Package(
 
         // Each wall of the house; arrows run one way (see README, "The house").
         .target(name: "Locks"),
+        .target(name: "YAML", dependencies: ["CYAML"]),
         .target(name: "HTTPServer", dependencies: ["CLinux", "Locks"]),
         .target(name: "HTTPClient", dependencies: ["CLinux", "COpenSSL"]),
         .target(name: "SessionModel"),
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
-        .target(name: "YAMLMapping", dependencies: ["CYAML"]),
         .target(name: "Compression", dependencies: ["CZlib", "Locks"]),
         .target(
             name: "SessionStore",
@@ -35,18 +35,16 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
-        .target(name: "DriveAPI", dependencies: ["HTTPClient", "SessionModel", "WebhookSecurity"]),
+        .target(name: "DriveAPI", dependencies: ["HTTPClient", "Locks", "SessionModel", "WebhookSecurity"]),
         .target(
             name: "Sandbox",
-            dependencies: [
-                "HTTPClient", "HTTPServer", "SessionModel", "WebhookSecurity", "YAMLMapping",
-            ]
+            dependencies: ["HTTPClient", "HTTPServer", "Locks", "SessionModel", "WebhookSecurity", "YAML"]
         ),
         .target(
             name: "Receiver",
             dependencies: [
                 "CLinux", "Compression", "DriveAPI", "HTTPServer", "Locks", "SessionModel", "SessionStore",
-                "WebhookSecurity", "YAMLMapping",
+                "WebhookSecurity", "YAML",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ]
@@ -79,11 +77,13 @@ let package = Package(
         ),
         .testTarget(
             name: "DriveAPITests",
-            dependencies: ["DriveAPI", "HTTPClient", "HTTPServer", "SessionModel", "WebhookSecurity"]
+            dependencies: ["DriveAPI", "HTTPClient", "HTTPServer", "Locks", "SessionModel", "WebhookSecurity"]
         ),
         .testTarget(
             name: "SandboxTests",
-            dependencies: ["DriveAPI", "HTTPClient", "HTTPServer", "Sandbox", "SessionModel", "WebhookSecurity"]
+            dependencies: [
+                "DriveAPI", "HTTPClient", "HTTPServer", "Locks", "Sandbox", "SessionModel", "WebhookSecurity",
+            ]
         ),
         .testTarget(
             name: "ReceiverTests",

@@ -1,7 +1,7 @@
 internal import Dispatch
 internal import HTTPClient
+internal import Locks
 internal import SessionModel
-internal import Synchronization
 
 /// One call on its way through the queue.
 struct QueuedCall: Sendable {
@@ -52,7 +52,7 @@ final class CallQueue: Sendable {
     private let clock: any DriveAPIClock
     private let observer: (any DriveAPIObserver)?
     private let lanes: [CallLane]
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     init(
         _ settings: DriveAPISettings, clock: any DriveAPIClock, observer: (any DriveAPIObserver)?, seed: UInt64,
@@ -63,7 +63,7 @@ final class CallQueue: Sendable {
         self.observer = observer
         let count = max(settings.concurrency, 1)
         lanes = (0..<count).map { CallLane(number: $0, transport()) }
-        state = Mutex(
+        state = Locked(
             State(
                 breaker: CircuitBreaker(settings.breaker),
                 bucket: TokenBucket(perSecond: settings.callsPerSecond, burst: settings.burst),

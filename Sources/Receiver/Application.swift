@@ -29,7 +29,7 @@ package final class Application: Sendable {
     /// - Throws: `StoreError` where the data directory can't be opened; what the server throws for its addresses.
     package init(
         _ configuration: ReceiverConfiguration, logger: Logger,
-        clock: @escaping @Sendable () -> Instant = SystemClock.now
+        clock: @escaping @Sendable () -> Instant = SystemClock.now, live: LiveOptions = LiveOptions()
     ) throws {
         self.configuration = configuration
         self.logger = logger
@@ -55,7 +55,11 @@ package final class Application: Sendable {
         dependencies.gateway = driveAPI?.gateway
         dependencies.backfill = driveAPI?.backfill
         dependencies.driveAPI = driveAPI?.metrics
+        dependencies.guidance = configuration.guidanceSettings
+        dependencies.sealKey = try SealKeyFile.load(directory: configuration.data.directory)
+        dependencies.live = live
         receiver = Receiver(dependencies, callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
+        receiver.loadConnectorStarts()
         server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
         let path = configuration.data.directory + "/" + Self.controlSocketName
         control = HTTPServer(

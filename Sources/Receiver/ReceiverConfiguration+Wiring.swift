@@ -1,11 +1,23 @@
 import HTTPServer
 package import Logging
+package import SessionModel
 package import SessionStore
 import WebhookSecurity
 
 extension ReceiverConfiguration {
     var accessControl: AccessControl {
         AccessControl(tokens: api.tokenSet, allowsAnonymousReads: api.allowAnonymousReads)
+    }
+
+    /// The times of guidance and anomalies.
+    package var guidanceSettings: GuidanceSettings {
+        var settings = GuidanceSettings()
+        settings.startTimeoutSeconds = Int64(guidance.startTimeoutSeconds)
+        settings.connectorCooldownSeconds = Int64(guidance.connectorCooldownSeconds)
+        settings.failedStartCooldownSeconds = Int64(guidance.failedStartWaitSeconds)
+        settings.stopFailedGraceSeconds = Int64(guidance.stopFailedGraceSeconds)
+        settings.startedTooLongHours = Int64(guidance.startedHoursMax)
+        return settings
     }
 
     /// What the HTTP server is told.

@@ -1,17 +1,17 @@
 import Dispatch
 import Glibc
 package import HTTPServer
+import Locks
 import SessionModel
-import Synchronization
 
 /// The stage environment of the Drive API in a box: its calls over HTTP, sessions that live through their statuses, and
 /// signed callbacks.
 package final class Sandbox: Sendable {
     private let options: SandboxOptions
-    private let world: Mutex<World>
+    private let world: Locked<World>
     private let sender: CallbackSender
     private let ticker: Ticker
-    private let server: Mutex<HTTPServer?> = Mutex(nil)
+    private let server: Locked<HTTPServer?> = Locked(nil)
     private let delays = DispatchQueue(label: "chargefold.sandbox.delays")
 
     /// - Throws: `HTTPClientError` (`invalidURL`) where a callback URL is none.
@@ -21,7 +21,7 @@ package final class Sandbox: Sendable {
         worldOptions.sendsDetailRecords = options.detailRecordURL != nil
         let clock = SandboxClock(
             speed: options.speed, stamps: options.stamps, monotonic: Self.monotonic(), wall: Self.wall())
-        world = Mutex(World(worldOptions, clock: clock))
+        world = Locked(World(worldOptions, clock: clock))
         sender = try CallbackSender(options) { Sandbox.wall().rfc3339 }
         ticker = Ticker()
     }
@@ -110,7 +110,7 @@ package final class Sandbox: Sendable {
 // @unchecked: a dispatch source may be used from any thread; only its type does not say so.
 final class Ticker: @unchecked Sendable {
     private let source: any DispatchSourceTimer
-    private let setting = Mutex<UInt64?>(nil)
+    private let setting = Locked<UInt64?>(nil)
 
     init() {
         source = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "chargefold.sandbox.timer"))

@@ -12,16 +12,11 @@ extension Receiver {
 
     /// `GET /v1/sessions/{sessionId}/cdr`: the session's charge detail records, each as it came.
     func answerRecords(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
-        if let problem = access.refusal(authorization: request.head.header("authorization")) {
-            metrics.refusedQueries.increment()
-            return exchange.respond(Response(problem))
-        }
-        metrics.queries.increment()
+        guard let grant = grant(request, exchange) else { return }
         store.session(id) { [self] result in
             switch result {
-            case .success(nil): exchange.respond(Response(.sessionNotFound))
             case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
-            case .success(let session?):
+            case .success(let session?) where grant.allows(userId: session.state.userId):
                 let records = session.chargeDetailRecords.suffix(Self.recordsMax)
                 guard !records.isEmpty else { return exchange.respond(Response(.noRecord)) }
                 recordQueue.async { [self] in
@@ -31,6 +26,7 @@ extension Receiver {
                         exchange.respond(Response(Problem(error, .storeUnreadable)))
                     }
                 }
+            case .success: exchange.respond(Response(.sessionNotFound))
             }
         }
     }

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import YAMLMapping
+internal import YAML
 
 /// A configuration file, read once.
 struct ConfigurationFile: Sendable {

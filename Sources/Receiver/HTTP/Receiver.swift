@@ -25,6 +25,10 @@ package final class Receiver: RequestHandler, Sendable {
         package var downtime: DowntimeLedger?
         /// Seconds within which a charge detail record is answered: upstream waits for five.
         package var recordDeadlineSeconds = 4.5
+        package var guidance = GuidanceSettings()
+        package var live = LiveOptions()
+        /// The key of what clients hand back; nil: one that nobody can have, so that no cursor is ever valid again.
+        package var sealKey: SecretKey?
 
         package init(
             store: any SessionStore, authenticator: CallbackAuthenticator, access: AccessControl, logger: Logger,
@@ -51,6 +55,11 @@ package final class Receiver: RequestHandler, Sendable {
     let operations: OperationsStore?
     let downtime: DowntimeLedger?
     let recordDeadlineSeconds: Double
+    let renderer: SessionRenderer
+    let cursors: PageCursor
+    let abandonments = Abandonments()
+    package let connectorStarts: ConnectorStarts
+    package let live: LiveHub
     let eventLimits: EventLimits
     package let metrics = ReceiverMetrics()
     /// The server's own figures for the metrics page; set once the server exists.
@@ -71,6 +80,12 @@ package final class Receiver: RequestHandler, Sendable {
         operations = dependencies.operations
         downtime = dependencies.downtime
         recordDeadlineSeconds = dependencies.recordDeadlineSeconds
+        connectorStarts = ConnectorStarts(cooldownSeconds: dependencies.guidance.connectorCooldownSeconds)
+        renderer = SessionRenderer(settings: dependencies.guidance, connectorStarts: connectorStarts)
+        cursors = PageCursor(seal: dependencies.sealKey.map { Seal(key: $0) })
+        live = LiveHub(
+            store: dependencies.store, settings: dependencies.guidance, options: dependencies.live,
+            logger: dependencies.logger, clock: dependencies.clock)
         self.callbackBodyBytesMax = callbackBodyBytesMax
         eventLimits = .callbacks(bodyBytesMax: callbackBodyBytesMax)
     }
@@ -78,6 +93,7 @@ package final class Receiver: RequestHandler, Sendable {
     /// From now on `/readyz` answers 503, so that the proxy sends nothing new.
     package func beginDraining() {
         draining.store(true, ordering: .relaxed)
+        live.close()
     }
 
     var isDraining: Bool { draining.load(ordering: .relaxed) }
@@ -119,13 +135,16 @@ package final class Receiver: RequestHandler, Sendable {
         case .chargeDetailRecords: receiveChargeDetailRecord(request, exchange)
         case .sessionRecords(let id): answerRecords(id, request, exchange)
         case .startSession, .stopSession, .receipt, .retryPayment: passOn(resource, request, exchange)
-        case .downtime, .backfill:
-            if let problem = access.adminRefusal(request.head) {
-                metrics.refusedQueries.increment()
-                return exchange.respond(Response(problem))
-            }
-            operate(resource, request, exchange)
-        case .quarantine, .quarantined, .quarantineRetry, .log:
+        case .sessionAbandon(let id): abandon(id, request, exchange)
+        case .sessions: answerAnomalies(request, exchange)
+        case .userSessions(let userId), .userHistory(let userId): answerHistory(userId, request, exchange)
+        case .userActive(let userId): answerActive(userId, request, exchange)
+        case .userSession(let userId, let id): answerSession(id, of: userId, request, exchange)
+        case .sessionEventStream(let id): streamSession(id, request, exchange)
+        case .userEventStream(let userId): streamUser(userId, request, exchange)
+        case .eventStream: streamEverything(request, exchange)
+        case .fees: answerFees(request, exchange)
+        case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log, .downtime, .backfill:
             if let problem = access.adminRefusal(request.head) {
                 metrics.refusedQueries.increment()
                 return exchange.respond(Response(problem))

@@ -11,9 +11,20 @@ package enum Resource: Equatable, Sendable {
     case stopSession(userId: String, sessionId: String)
     case receipt(userId: String, sessionId: String)
     case retryPayment(userId: String, sessionId: String)
+    case sessionAbandon(String)
+    case sessionEventStream(String)
+    case sessions
+    case userSessions(String)
+    case userHistory(String)
+    case userActive(String)
+    case userSession(userId: String, sessionId: String)
+    case userEventStream(String)
+    case eventStream
+    case fees
     case quarantine
     case quarantined(Int64)
     case quarantineRetry
+    case quarantinedRetry(Int64)
     case log
     case health
     case ready
@@ -31,11 +42,10 @@ package enum Resource: Equatable, Sendable {
     /// The methods that the resource allows, as the `Allow` header lists them (RFC 9110 section 10.2.1).
     package var allow: String {
         switch self {
-        case .sessionEvents, .quarantineRetry: "POST"
+        case .sessionEvents, .quarantineRetry, .quarantinedRetry, .sessionAbandon, .userHistory: "POST"
         case .chargeDetailRecords, .backfill, .startSession, .stopSession, .retryPayment: "POST"
-        case .sessionRecords, .downtime, .receipt: "GET, HEAD"
         case .quarantined: "GET, HEAD, DELETE"
-        case .session, .sessionFacts, .health, .ready, .metrics, .quarantine, .log: "GET, HEAD"
+        default: "GET, HEAD"
         }
     }
 
@@ -43,11 +53,10 @@ package enum Resource: Equatable, Sendable {
     package func allows(_ method: UnsafeRawBufferPointer) -> Bool {
         let method = method[...]
         return switch self {
-        case .sessionEvents, .quarantineRetry: method.equals("POST")
+        case .sessionEvents, .quarantineRetry, .quarantinedRetry, .sessionAbandon, .userHistory: method.equals("POST")
         case .chargeDetailRecords, .backfill, .startSession, .stopSession, .retryPayment: method.equals("POST")
-        case .sessionRecords, .downtime, .receipt: method.equals("GET") || method.equals("HEAD")
         case .quarantined: method.equals("GET") || method.equals("HEAD") || method.equals("DELETE")
-        case .session, .sessionFacts, .health, .ready, .metrics, .quarantine, .log:
+        default:
             method.equals("GET") || method.equals("HEAD")
         }
     }
@@ -78,19 +87,45 @@ package enum Resource: Equatable, Sendable {
             if segments[0].equals("webhooks"), segments[1].equals("session-events") { return .resource(.sessionEvents) }
             if isVersion1, segments[1].equals("log") { return .resource(.log) }
             if isVersion1, segments[1].equals("quarantine") { return .resource(.quarantine) }
+            if isVersion1, segments[1].equals("sessions") { return .resource(.sessions) }
+            if isVersion1, segments[1].equals("events") { return .resource(.eventStream) }
+            if isVersion1, segments[1].equals("fees") { return .resource(.fees) }
         case 3 where isVersion1:
             if segments[1].equals("sessions") { return parameter(segments[2]) { .session($0) } }
             if segments[1].equals("quarantine") {
                 if segments[2].equals("retry") { return .resource(.quarantineRetry) }
                 return parameter(segments[2]) { Int64($0).map { .quarantined($0) } }
             }
-        case 4 where isVersion1:
-            if segments[1].equals("sessions"), segments[3].equals("facts") {
-                return parameter(segments[2]) { .sessionFacts($0) }
-            }
+        case 4 where isVersion1: return match4(segments)
+        case 5 where isVersion1:
+            if segments[1].equals("users"), segments[3].equals("sessions") { return matchUserSession(segments) }
         default: break
         }
         return .none
+    }
+
+    private static func match4(_ segments: [Slice<UnsafeRawBufferPointer>]) -> Match {
+        if segments[1].equals("sessions") {
+            if segments[3].equals("facts") { return parameter(segments[2]) { .sessionFacts($0) } }
+            if segments[3].equals("abandon") { return parameter(segments[2]) { .sessionAbandon($0) } }
+            if segments[3].equals("events") { return parameter(segments[2]) { .sessionEventStream($0) } }
+        } else if segments[1].equals("users") {
+            if segments[3].equals("sessions") { return parameter(segments[2]) { .userSessions($0) } }
+            if segments[3].equals("events") { return parameter(segments[2]) { .userEventStream($0) } }
+        } else if segments[1].equals("quarantine"), segments[3].equals("retry") {
+            return parameter(segments[2]) { Int64($0).map { .quarantinedRetry($0) } }
+        }
+        return .none
+    }
+
+    /// `/v1/users/{userId}/sessions/…`: the Drive API's own words come before session ids.
+    private static func matchUserSession(_ segments: [Slice<UnsafeRawBufferPointer>]) -> Match {
+        if segments[4].equals("history") { return parameter(segments[2]) { .userHistory($0) } }
+        if segments[4].equals("active") { return parameter(segments[2]) { .userActive($0) } }
+        guard !segments[2].isEmpty, !segments[4].isEmpty else { return .none }
+        guard let userId = PercentEncoding.decode(segments[2]), let sessionId = PercentEncoding.decode(segments[4])
+        else { return .malformed }
+        return .resource(.userSession(userId: userId, sessionId: sessionId))
     }
 
     private static func parameter(

@@ -1,6 +1,6 @@
 import Dispatch
 import HTTPClient
-import Synchronization
+import Locks
 import WebhookSecurity
 
 /// Posts callbacks, each once, on a few connections. What can't be delivered is lost, as it is upstream.
@@ -38,7 +38,7 @@ final class CallbackSender: Sendable {
     private let verifiers: [CallbackFate.Secret: SignatureVerifier]
     private let headers: [(name: String, value: String)]
     private let signedAt: @Sendable () -> String
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     /// - Throws: `invalidURL`.
     init(_ options: SandboxOptions, signedAt: @escaping @Sendable () -> String) throws(HTTPClientError) {
@@ -48,7 +48,7 @@ final class CallbackSender: Sendable {
         lanes = (0..<count).map {
             Lane(number: $0, events: events, detailRecords: records, seconds: options.callbackSeconds)
         }
-        state = Mutex(State(idle: Array((0..<count).reversed())))
+        state = Locked(State(idle: Array((0..<count).reversed())))
         headers = options.headers
         self.signedAt = signedAt
         var verifiers: [CallbackFate.Secret: SignatureVerifier] = [:]

@@ -1,5 +1,5 @@
 package import SessionModel
-internal import YAMLMapping
+internal import YAML
 
 /// Why a description of chaos can't be used; a sentence for people.
 package struct ChaosError: Error, CustomStringConvertible, Sendable, Equatable {
@@ -10,17 +10,15 @@ extension Chaos {
     /// Reads a chaos file: YAML, and so JSON as well. `preset: rough` may stand in it as a start.
     package init(yaml bytes: [UInt8]) throws(ChaosError) {
         var values: [String: String] = [:]
-        do {
+        do throws(YAMLMapping.Failure) {
             for (name, value) in try YAMLMapping.read(bytes) {
-                guard value.texts.count == 1 else { throw ChaosError(description: "\(name) is no number") }
-                values[name] = value.texts[0]
+                guard value.texts.count == 1, let text = value.texts.first else {
+                    throw YAMLMapping.Failure(description: "\(name) is no number", line: value.line)
+                }
+                values[name] = text
             }
-        } catch let error as YAMLMapping.Failure {
-            throw ChaosError(description: "the file \(error)" + (error.line.map { " (line \($0))" } ?? ""))
-        } catch let error as ChaosError {
-            throw error
         } catch {
-            throw ChaosError(description: "\(error)")
+            throw ChaosError(description: (error.line.map { "line \($0): " } ?? "") + error.description)
         }
         self = .none
         try apply(values)

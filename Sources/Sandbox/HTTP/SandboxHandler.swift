@@ -20,6 +20,10 @@ struct SandboxHandler: RequestHandler {
         .accept(bodyBytesMax: Self.bodyBytesMax)
     }
 
+    func protocolError(_ error: HTTPError) -> Response {
+        SandboxError(error.status, error.name.description.uppercased(), error.detail.description).response
+    }
+
     func handle(_ request: borrowing Request, _ exchange: Exchange) {
         guard let target = RequestTarget(request.head) else {
             return exchange.respond(SandboxError(400, "BAD_REQUEST", "The path is not valid.").response)

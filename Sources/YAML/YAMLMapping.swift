@@ -1,7 +1,6 @@
 internal import CYAML
 
-/// Reads a YAML document that is a mapping of mappings, as configurations are, with libyaml: JSON
-/// objects are such documents too.
+/// Reads a YAML document that is a mapping of mappings, as configurations are, with libyaml.
 package enum YAMLMapping {
     /// A scalar, or a list of scalars.
     package struct Value: Sendable, Equatable {
@@ -14,6 +13,11 @@ package enum YAMLMapping {
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
         package let line: Int?
+
+        package init(description: String, line: Int?) {
+            self.description = description
+            self.line = line
+        }
     }
 
     /// The values by dotted name. A file of comments only has none.
