@@ -39,7 +39,8 @@ package final class Application: Sendable {
             logger.info("folding the log", metadata: ["position": "\(position)", "last": "\(last)"])
         }
         operations = try OperationsStore(directory: configuration.data.directory, logger: logger)
-        let driveAPI = try DriveAPIParts(configuration, store: store, operations: operations, logger: logger, clock: clock)
+        let driveAPI = try DriveAPIParts(
+            configuration, store: store, operations: operations, logger: logger, clock: clock)
         client = driveAPI?.client
         let reconciler = configuration.reconciliation.enabled ? driveAPI?.reconciler : nil
         self.reconciler = reconciler

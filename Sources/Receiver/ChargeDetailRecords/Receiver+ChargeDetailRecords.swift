@@ -142,7 +142,8 @@ extension Receiver {
 }
 
 extension ChargeDetailRecord {
-    func delivery(at timestamp: Instant, receivedAt: Instant, quarantineId: Int64? = nil) throws(EventError) -> Delivery {
+    func delivery(at timestamp: Instant, receivedAt: Instant, quarantineId: Int64? = nil) throws(EventError) -> Delivery
+    {
         let body = factBody(timestamp: timestamp)
         let event = try SessionEvent.decode(body, source: .cdr, limits: .unbounded)
         return Delivery(event: event, body: body, receivedAt: receivedAt, quarantineId: quarantineId)

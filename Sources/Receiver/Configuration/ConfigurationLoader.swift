@@ -142,7 +142,8 @@ struct ConfigurationLoader {
     /// is called chargefold. Nobody has misspelt those, nor what `chargefold sandbox` reads.
     private static func isServiceLink(_ name: String) -> Bool {
         let rest = name.dropFirst(environmentPrefix.count + 1)
-        return rest == "PORT" || rest.hasPrefix("SANDBOX_") || rest.hasPrefix("SERVICE_HOST") || rest.hasPrefix("SERVICE_PORT")
+        return rest == "PORT" || rest.hasPrefix("SANDBOX_") || rest.hasPrefix("SERVICE_HOST")
+            || rest.hasPrefix("SERVICE_PORT")
             || rest.hasPrefix("PORT_") && rest.dropFirst(5).first?.isNumber == true
     }
 

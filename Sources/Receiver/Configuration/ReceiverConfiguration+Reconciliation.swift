@@ -63,7 +63,8 @@ extension ConfigurationKey {
             "reconciliation.waitingSeconds", \.reconciliation.waitingSeconds, 1...86_400, unit: "seconds",
             "CREATED, WAITING_TO_START, WAITING_TO_STOP or STOP_FAILED for so long: the Drive API is asked."),
         .integer(
-            "reconciliation.startedSilenceSeconds", \.reconciliation.startedSilenceSeconds, 1...604_800, unit: "seconds",
+            "reconciliation.startedSilenceSeconds", \.reconciliation.startedSilenceSeconds, 1...604_800,
+            unit: "seconds",
             "STARTED for so long without news."),
         .integer(
             "reconciliation.stoppedSeconds", \.reconciliation.stoppedSeconds, 1...604_800, unit: "seconds",

@@ -129,7 +129,8 @@ extension Gateway {
         cooldowns.withLock { $0.cancel(start.connectorId, startedAt: start.startedAt) }
         operations.setStart(
             connectorId: start.connectorId, nil,
-            forgetBefore: start.startedAt.adding(seconds: -settings.cooldownSeconds)) { _ in }
+            forgetBefore: start.startedAt.adding(seconds: -settings.cooldownSeconds)
+        ) { _ in }
     }
 
     // MARK: The Drive API
@@ -142,8 +143,8 @@ extension Gateway {
                 metrics.failures.increment()
                 // 409 and 429 tell of a start of somebody else; the connector does cool down.
                 let isBusy = error.code == .rateLimited || error.status == 409
-                if !error.mayHaveBeenSent, !isBusy { cancelCooldown(start) }
-                refuse(start, Problem(error), hadNoEffect: !error.mayHaveBeenSent)
+                if error.hadNoEffect, !isBusy { cancelCooldown(start) }
+                refuse(start, Problem(error), hadNoEffect: error.hadNoEffect)
             }
         }
     }
@@ -165,7 +166,10 @@ extension Gateway {
         note(
             .start, sessionId: sessionId, userId: start.userId, connectorId: start.connectorId, at: answer.sentAt
         ) { [self] error in
-            guard let error else { return finish(start, kept, Response(passing: answer), hadNoEffect: false) }
+            guard let error else {
+                onStarted.withLock { $0 }?(start.connectorId, start.startedAt)
+                return finish(start, kept, Response(passing: answer), hadNoEffect: false)
+            }
             // The session exists: whoever started it must at least learn its id.
             logger.error(
                 "a started session could not be recorded",
@@ -173,6 +177,15 @@ extension Gateway {
             refuse(
                 start, Problem(error, .startNotRecorded).with(member: "sessionId", sessionId), hadNoEffect: false)
         }
+    }
+}
+
+extension DriveAPIError {
+    /// Whether the API certainly did not act on the call: nothing of it can have arrived, or the API says that it took no
+    /// requests then (RFC 9110, sections 15.5 and 15.6.4).
+    var hadNoEffect: Bool {
+        if let status { return 400..<500 ~= status || status == 503 }
+        return !mayHaveBeenSent
     }
 }
 

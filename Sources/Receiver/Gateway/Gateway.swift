@@ -1,7 +1,7 @@
 import Dispatch
 package import DriveAPI
 package import HTTPServer
-import Locks
+package import Locks
 package import Logging
 package import SessionModel
 package import SessionStore
@@ -26,6 +26,8 @@ package final class Gateway: Sendable {
     let cooldowns: Locked<ConnectorCooldowns>
     /// Keyed requests that are under way in this process.
     let keysInFlight = Locked<[KeyedRequest.Name: String]>([:])
+    /// Told of every connector that a session was started on.
+    package let onStarted = Locked<(@Sendable (_ connectorId: String, _ at: Instant) -> Void)?>(nil)
     private let underWay = Atomic(0)
 
     /// Reads which connectors still cool down. Blocks.

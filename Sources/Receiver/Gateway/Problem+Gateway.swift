@@ -15,7 +15,8 @@ extension Problem {
         422, "idempotency-key-reused", "The Idempotency-Key has been used with another request.")
     static let keyWithoutAnswer = Problem(
         409, "idempotency-outcome-unknown",
-        "A request with this Idempotency-Key was made, and its outcome is not known: look at the user's sessions first.")
+        "A request with this Idempotency-Key was made, and its outcome is not known: look at the user's sessions first."
+    )
     static var keyInFlight: Problem {
         var problem = Problem(
             409, "idempotency-in-flight", "A request with this Idempotency-Key is under way; its answer will be kept.")

@@ -86,6 +86,9 @@ package final class Receiver: RequestHandler, Sendable {
         live = LiveHub(
             store: dependencies.store, settings: dependencies.guidance, options: dependencies.live,
             logger: dependencies.logger, clock: dependencies.clock)
+        gateway?.onStarted.withLock { [connectorStarts] in
+            $0 = { connectorStarts.note(connectorId: $0, at: $1) }
+        }
         self.callbackBodyBytesMax = callbackBodyBytesMax
         eventLimits = .callbacks(bodyBytesMax: callbackBodyBytesMax)
     }

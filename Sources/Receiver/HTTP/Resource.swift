@@ -72,7 +72,7 @@ package enum Resource: Equatable, Sendable {
             segments.append(segment)
         }
         // The Drive API's base path, so that an app can be pointed here by changing the host alone.
-        if segments[0].equals("drive"), segments.count > 1 { segments.removeFirst() }
+        if segments.count > 3, segments[0].equals("drive"), segments[2].equals("users") { segments.removeFirst() }
         return matchGateway(segments) ?? match(segments)
     }
 
