@@ -20,6 +20,7 @@ extension Receiver {
     var metricsPage: Response {
         var page = MetricsPage()
         addCallbacks(to: &page)
+        addDriveAPI(to: &page)
         add(store.statistics, to: &page)
         if let statistics = serverStatistics.withLock({ $0?() }) { add(statistics, to: &page) }
         var response = Response(

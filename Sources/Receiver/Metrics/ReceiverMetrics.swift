@@ -8,6 +8,7 @@ package final class ReceiverMetrics: Sendable {
     package let unavailable = Counter()
     package let refusedCallbacks: [RefusedCallback: Counter]
     package let callbackDuration = DurationHistogram()
+    package let chargeDetailRecords = ChargeDetailRecordMetrics()
     package let queries = Counter()
     package let refusedQueries = Counter()
     /// Queries refused because callbacks were waiting.
