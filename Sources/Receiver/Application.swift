@@ -1,6 +1,6 @@
 import HTTPServer
 package import Logging
-import SessionModel
+package import SessionModel
 import SessionStore
 import Synchronization
 import WebhookSecurity
@@ -19,8 +19,11 @@ package final class Application: Sendable {
 
     /// Opens the data directory and wires everything; nothing listens yet.
     ///
+    /// - Parameter clock: the wall clock; tests choose the time.
     /// - Throws: `StoreError` where the data directory can't be opened; what the server throws for its addresses.
-    package init(_ configuration: ReceiverConfiguration, logger: Logger) throws {
+    package init(
+        _ configuration: ReceiverConfiguration, logger: Logger, clock: @escaping @Sendable () -> Instant = SystemClock.now
+    ) throws {
         self.configuration = configuration
         self.logger = logger
         store = try SQLiteSessionStore(
@@ -31,7 +34,7 @@ package final class Application: Sendable {
         receiver = Receiver(
             Receiver.Dependencies(
                 store: store, authenticator: configuration.webhook.authenticator, access: configuration.accessControl,
-                logger: logger),
+                logger: logger, clock: clock),
             callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
         server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
         let path = configuration.data.directory + "/" + Self.controlSocketName
@@ -47,7 +50,12 @@ package final class Application: Sendable {
         let server = server
         receiver.serverStatistics.withLock { $0 = { server.statistics } }
         _ = try control.start()
-        return try server.start().map(\.description)
+        do {
+            return try server.start().map(\.description)
+        } catch {
+            control.stop()
+            throw error
+        }
     }
 
     /// Stops accepting, finishes what is in flight, writes everything and frees the data directory. Blocks for at most

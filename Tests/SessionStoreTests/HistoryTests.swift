@@ -1,14 +1,13 @@
 import Dispatch
 import SessionModel
-import Synchronization
 import Testing
 
 @testable import SessionStore
 
 /// The highest version that was acknowledged, by session.
 private final class Versions: Sendable {
-    private let versions: Mutex<[Int]>
-    init(count: Int) { versions = Mutex([Int](repeating: 0, count: count)) }
+    private let versions: Guarded<[Int]>
+    init(count: Int) { versions = Guarded([Int](repeating: 0, count: count)) }
     func raise(_ session: Int, to version: Int) { versions.withLock { $0[session] = max($0[session], version) } }
     subscript(session: Int) -> Int { versions.withLock { $0[session] } }
 }

@@ -7,11 +7,21 @@ import Synchronization
 
 @testable import SessionStore
 
+/// A value behind a serial queue, which ThreadSanitizer understands (see `SanitizedMutex.swift`).
+///
+/// `@unchecked Sendable`: the value is touched on the queue only.
+final class Guarded<Value: Sendable>: @unchecked Sendable {
+    private let queue = DispatchQueue(label: "guarded")
+    private var value: Value
+    init(_ value: Value) { self.value = value }
+    func withLock<Result>(_ body: (inout Value) -> Result) -> Result { queue.sync { body(&value) } }
+}
+
 /// A directory of its own for a test; goes when the tests end, because stores may outlive the values that name it.
 struct TemporaryDirectory: Sendable {
     let path: String
 
-    private static let all = Mutex<[String]>([])
+    private static let all = Guarded<[String]>([])
 
     init() {
         var template = Array("/tmp/chargefold-store-XXXXXX".utf8CString)

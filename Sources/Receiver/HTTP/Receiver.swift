@@ -34,6 +34,7 @@ package final class Receiver: RequestHandler, Sendable {
     let logger: Logger
     let clock: @Sendable () -> Instant
     let callbackBodyBytesMax: Int
+    let eventLimits: EventLimits
     package let metrics = ReceiverMetrics()
     /// The server's own figures for the metrics page; set once the server exists.
     package let serverStatistics = Mutex<(@Sendable () -> ServerStatistics)?>(nil)
@@ -47,6 +48,7 @@ package final class Receiver: RequestHandler, Sendable {
         logger = dependencies.logger
         clock = dependencies.clock
         self.callbackBodyBytesMax = callbackBodyBytesMax
+        eventLimits = .callbacks(bodyBytesMax: callbackBodyBytesMax)
     }
 
     /// From now on `/readyz` answers 503, so that the proxy sends nothing new.
@@ -63,10 +65,16 @@ package final class Receiver: RequestHandler, Sendable {
         case .none: return refuse(.notFound)
         case .malformed: return refuse(.malformedPath)
         }
-        guard resource.allows(head.method) else { return refuse(.methodNotAllowed(allow: resource.allow)) }
+        guard resource.allows(head.method) else {
+            if resource == .sessionEvents { logRefusal(status: 405, reason: "METHOD_NOT_ALLOWED") }
+            return refuse(.methodNotAllowed(allow: resource.allow))
+        }
         switch resource {
         case .sessionEvents:
-            guard head.hasBodyFraming else { return refuse(.lengthRequired) }
+            guard head.hasBodyFraming else {
+                logRefusal(status: 411, reason: "LENGTH_REQUIRED")
+                return refuse(.lengthRequired)
+            }
             return .accept(bodyBytesMax: callbackBodyBytesMax)
         case .quarantineRetry: return .accept(bodyBytesMax: callbackBodyBytesMax)
         default: return .accept(bodyBytesMax: 4_096)
@@ -108,8 +116,13 @@ package final class Receiver: RequestHandler, Sendable {
         var problem = Problem(
             error.status, "http-" + "\(error.name)".replacing("_", with: "-"), title, detail: "\(error.detail)")
         if error.status == 503 { problem.retryAfterSeconds = 1 }
-        if error.status == 405 { problem.headers.append(("Allow", "GET, HEAD, POST, DELETE")) }
+        logRefusal(status: error.status, reason: "\(error.name)".uppercased())
         return Response(problem)
+    }
+
+    /// A line for a request that was refused before its content was looked at: it may have been a callback.
+    private func logRefusal(status: UInt16, reason: String) {
+        logger.warning("request refused", metadata: ["status": "\(status)", "reason": "\(reason)"])
     }
 
     private func refuse(_ problem: Problem) -> Admission {

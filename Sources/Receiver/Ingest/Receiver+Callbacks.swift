@@ -80,7 +80,7 @@ extension Receiver {
         }
         let event: SessionEvent
         do throws(EventError) {
-            event = try SessionEvent.decode(content)
+            event = try SessionEvent.decode(content, limits: eventLimits)
         } catch {
             let problem = Problem.invalidEvent.with(detail: error.detail).with(member: "code", error.code.rawValue)
             return set(aside: request, arrival, .invalidEvent, problem, reason: error.code.rawValue, exchange)
@@ -94,17 +94,29 @@ extension Receiver {
             case .success(let outcome):
                 (outcome.duplicate ? metrics.duplicates : metrics.accepted).increment()
                 exchange.respond(Response(outcome))
-            case .failure(let error):
-                metrics.unavailable.increment()
-                exchange.respond(Response(Problem(error, .storeUnavailable)))
+            case .failure(let error): turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
             }
             metrics.callbackDuration.record(
                 microseconds: (SystemClock.monotonicNanoseconds() - arrival.startedNanoseconds) / 1000)
         }
-        if !isQueued {
-            metrics.unavailable.increment()
-            exchange.respond(Response(store.isWritable ? .overloaded : .storeUnavailable))
+        if !isQueued { turnAway(exchange) }
+    }
+
+    /// Answers a callback that the store did not take.
+    private func turnAway(_ exchange: Exchange) {
+        if let error = store.unavailability, error.code != .queueFull {
+            turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
+        } else {
+            turnAway(.overloaded, code: .queueFull, exchange)
         }
+    }
+
+    /// Answers and logs a callback that can't be made durable now. It is lost unless its sender tries again, so each
+    /// has its line.
+    private func turnAway(_ problem: Problem, code: StoreError.Code, _ exchange: Exchange) {
+        metrics.unavailable.increment()
+        logger.error("callback refused", metadata: ["status": "\(problem.status)", "reason": "\(code.rawValue)"])
+        exchange.respond(Response(problem))
     }
 
     /// Puts an authentic body that can't be taken into the quarantine, durably, and then refuses it.
@@ -125,15 +137,10 @@ extension Receiver {
         let isQueued = store.quarantineVerified(kept) { [self] result in
             switch result {
             case .success: refusal()
-            case .failure(let error):
-                metrics.unavailable.increment()
-                exchange.respond(Response(Problem(error, .storeUnavailable)))
+            case .failure(let error): turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
             }
         }
-        if !isQueued {
-            metrics.unavailable.increment()
-            exchange.respond(Response(.overloaded))
-        }
+        if !isQueued { turnAway(exchange) }
     }
 
     private func keepUnverified(_ request: borrowing Request, _ problem: CredentialProblem, _ receivedAt: Instant) {
@@ -166,6 +173,15 @@ extension Receiver {
         problem.detail = detail
         if !problem.members.contains(where: { "\($0.name)" == "code" }) { problem = problem.with(member: "code", code) }
         exchange.respond(Response(problem))
+    }
+}
+
+extension EventLimits {
+    /// The bounds of a callback under the configured limit, which goes before the model's own.
+    static func callbacks(bodyBytesMax: Int) -> EventLimits {
+        var limits = EventLimits()
+        limits.bodyBytesMax = bodyBytesMax
+        return limits
     }
 }
 

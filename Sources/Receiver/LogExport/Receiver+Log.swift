@@ -61,7 +61,8 @@ private final class LogDownload: Sendable {
             // The status has been sent: only a broken end can say that something is missing.
             return stream.abort()
         }
-        if !piece.isEmpty { _ = send(piece) }
+        // Nothing at all would be no gzip, where gzip was announced.
+        if !piece.isEmpty || usesGzip { _ = send(piece) }
         stream.finish()
     }
 

@@ -31,10 +31,6 @@ package final class LogWriter: Sendable {
                 pending.droppedCount += 1
                 return false
             }
-            if pending.droppedCount > 0 {
-                pending.bytes += Array("(\(pending.droppedCount) log lines dropped: the log was not read)\n".utf8)
-                pending.droppedCount = 0
-            }
             pending.bytes += line
             pending.bytes.append(UInt8(ascii: "\n"))
             defer { pending.isScheduled = true }
@@ -43,16 +39,26 @@ package final class LogWriter: Sendable {
         if mustSchedule { queue.async { self.drain() } }
     }
 
-    /// Waits until everything queued so far is written. For the end of the process.
-    package func flush() {
-        queue.sync { drain() }
+    /// Waits until everything queued so far is written, but not longer than `seconds`: a reader of the log that hangs
+    /// must not keep the process from ending.
+    package func flush(withinSeconds seconds: Int = 2) {
+        let done = DispatchSemaphore(value: 0)
+        queue.async {
+            self.drain()
+            done.signal()
+        }
+        _ = done.wait(timeout: .now() + .seconds(seconds))
     }
 
     private func drain() {
         while true {
             let bytes = pending.withLock { pending in
-                defer { pending.bytes = [] }
+                if pending.droppedCount > 0 {
+                    pending.bytes += Array("(\(pending.droppedCount) log lines dropped: the log was not read)\n".utf8)
+                    pending.droppedCount = 0
+                }
                 if pending.bytes.isEmpty { pending.isScheduled = false }
+                defer { pending.bytes = [] }
                 return pending.bytes
             }
             guard !bytes.isEmpty else { return }
@@ -66,8 +72,12 @@ package final class LogWriter: Sendable {
             let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
             if count > 0 {
                 rest = rest.dropFirst(count)
-            } else if count < 0, errno == EINTR || errno == EAGAIN {
+            } else if count < 0, errno == EINTR {
                 continue
+            } else if count < 0, errno == EAGAIN {
+                // Somebody made the descriptor non-blocking: wait for the reader without using the processor up.
+                var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = poll(&entry, 1, -1)
             } else {
                 return  // The log's reader is gone; the service goes on without it.
             }

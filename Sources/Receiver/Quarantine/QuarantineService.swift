@@ -82,7 +82,7 @@ package struct QuarantineService: Sendable {
         }
         let event: SessionEvent
         do throws(EventError) {
-            event = try SessionEvent.decode(content)
+            event = try SessionEvent.decode(content, limits: .callbacks(bodyBytesMax: bodyBytesMax))
         } catch {
             return refused(error.code.rawValue)
         }
