@@ -64,7 +64,11 @@ let package = Package(
         ),
         .testTarget(
             name: "ReceiverTests",
-            dependencies: ["HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore", "WebhookSecurity"],
+            dependencies: [
+                "Compression", "HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore",
+                "WebhookSecurity",
+                .product(name: "Logging", package: "swift-log"),
+            ]
         ),
     ],
     swiftLanguageModes: [.v6]

@@ -51,7 +51,7 @@ package final class LoadClient<Delegate: LoadDelegate> {
     private var addressIndex = 0
     private var connections: [LoadConnection?] = []
     private var idle: [Int] = []
-    private var busyCount = 0
+    private var inFlightCount = 0
     private var isEnded = false
     private var askAgainAt: UInt64 = 0
     /// Until a connection has been made (again) they are tried one at a time.
@@ -107,7 +107,7 @@ package final class LoadClient<Delegate: LoadDelegate> {
                 for tag in connections.compactMap({ $0?.tag }) { delegate.failed(tag: tag, error) }
                 throw error
             }
-            if isEnded, busyCount == 0 { return }
+            if isEnded, inFlightCount == 0 { return }
             let count = clinux_epoll_wait(epoll, &events, Int32(events.count), waitMilliseconds)
             for index in 0..<max(0, Int(count)) { handle(events[index].data) }
             sweep()
@@ -151,7 +151,7 @@ package final class LoadClient<Delegate: LoadDelegate> {
             return false
         case .request(let tag):
             idle.removeLast()
-            busyCount += 1
+            inFlightCount += 1
             do throws(HTTPClientError) {
                 // A server that is gone may have left an answer: a failure to send is for `advance` to judge.
                 let isSent = try connection.begin(tag: tag, request, seconds: options.responseSeconds)
@@ -173,7 +173,6 @@ package final class LoadClient<Delegate: LoadDelegate> {
             }
             connections[slot] = connection
             idle.removeLast()
-            busyCount += 1
             connectingCount += 1
         } catch {
             unreachable(error)
@@ -208,7 +207,6 @@ package final class LoadClient<Delegate: LoadDelegate> {
                 unreachableSince = nil
                 isReachable = true
                 connectingCount -= 1
-                busyCount -= 1
                 idle.append(slot)
             case .response:
                 report(connection)
@@ -217,7 +215,7 @@ package final class LoadClient<Delegate: LoadDelegate> {
                 } else {
                     connections[slot] = nil
                 }
-                busyCount -= 1
+                inFlightCount -= 1
                 idle.append(slot)
             }
         } catch {
@@ -238,6 +236,7 @@ package final class LoadClient<Delegate: LoadDelegate> {
     private func fail(_ slot: Int, _ connection: LoadConnection, _ error: HTTPClientError) {
         connections[slot] = nil
         if let tag = connection.tag {
+            inFlightCount -= 1
             delegate.failed(tag: tag, error)
         } else if connection.isReady {
             // An idle connection that the server closed: a new one when it is needed.
@@ -246,7 +245,6 @@ package final class LoadClient<Delegate: LoadDelegate> {
             connectingCount -= 1
             unreachable(error)
         }
-        busyCount -= 1
         idle.append(slot)
     }
 

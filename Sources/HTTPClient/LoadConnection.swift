@@ -25,6 +25,8 @@ final class LoadConnection {
     private var output: [UInt8] = []
     private var sent = 0
     private var hasFailedToSend = false
+    /// The stream ended without TLS's own end.
+    private var wasCut = false
 
     init(
         _ endpoint: Endpoint, _ address: SocketAddress, _ context: TLSContext?, _ options: ClientOptions
@@ -144,7 +146,7 @@ final class LoadConnection {
                 throw HTTPClientError(.closedBeforeResponse, "the server closed an idle connection")
             }
             guard count > 0 else {
-                try parser.end(wasCut: session != nil)
+                try parser.end(wasCut: wasCut)
                 return .response
             }
             let taken = try parser.feed(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
@@ -165,7 +167,10 @@ final class LoadConnection {
             case .closed: return 0
             case .needsInput:
                 guard let count = try receiveRaw(buffer) else { return nil }
-                guard count > 0 else { return 0 }
+                guard count > 0 else {
+                    wasCut = true
+                    return 0
+                }
                 session.feed(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             }
         }

@@ -29,8 +29,8 @@ package struct Exchange: Sendable {
             endsAtHalfClose: endsAtHalfClose)
         if worker.isCurrentThread {
             worker.openStreamOnWorker(core, head)
-        } else {
-            worker.inbox.post(.openStream(core, head))
+        } else if !worker.inbox.post(.openStream(core, head)) {
+            core.close()
         }
         return ResponseStream(core: core)
     }

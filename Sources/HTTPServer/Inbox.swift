@@ -26,11 +26,14 @@ final class Inbox: Sendable {
         self.wakeDescriptor = wakeDescriptor
     }
 
-    func post(_ item: InboxItem) {
+    /// - Returns: false when the worker has ended.
+    @discardableResult
+    func post(_ item: InboxItem) -> Bool {
         state.withLock { state in
-            guard !state.isClosed else { return }
+            guard !state.isClosed else { return false }
             state.items.append(item)
             wake(&state)
+            return true
         }
     }
 

@@ -27,8 +27,10 @@ package struct RequestHead: ~Copyable {
 
     /// The path of the target, still percent-encoded; never empty (`*` for `OPTIONS *`).
     package var path: UnsafeRawBufferPointer {
-        // An absolute target without a path means `/`, or `*` for OPTIONS (RFC 9112 section 3.2.4).
-        guard lines.pathStart < lines.pathEnd else { return Self.root }
+        // An absolute target without a path means `/`, or `*` for OPTIONS without a query (RFC 9112 section 3.2.4).
+        guard lines.pathStart < lines.pathEnd else {
+            return isMethod("OPTIONS") && !lines.hasQuery ? Self.constant("*") : Self.constant("/")
+        }
         return bytes(lines.pathStart, lines.pathEnd)
     }
 
@@ -93,9 +95,8 @@ package struct RequestHead: ~Copyable {
         ASCII.equals(self.path, path)
     }
 
-    private static var root: UnsafeRawBufferPointer {
-        let slash: StaticString = "/"
-        return UnsafeRawBufferPointer(start: slash.utf8Start, count: 1)
+    private static func constant(_ text: StaticString) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
     }
 }
 

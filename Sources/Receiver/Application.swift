@@ -22,7 +22,8 @@ package final class Application: Sendable {
     /// - Parameter clock: the wall clock; tests choose the time.
     /// - Throws: `StoreError` where the data directory can't be opened; what the server throws for its addresses.
     package init(
-        _ configuration: ReceiverConfiguration, logger: Logger, clock: @escaping @Sendable () -> Instant = SystemClock.now
+        _ configuration: ReceiverConfiguration, logger: Logger,
+        clock: @escaping @Sendable () -> Instant = SystemClock.now
     ) throws {
         self.configuration = configuration
         self.logger = logger

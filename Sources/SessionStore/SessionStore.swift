@@ -35,6 +35,17 @@ package protocol SessionStore: AnyObject, Sendable {
     /// Everything known of a session, or nil. Calls back at once when that is in memory, else from a reader's queue.
     func session(_ id: String, completion: @escaping @Sendable (Result<SessionRecord?, StoreError>) -> Void)
 
+    /// A page of sessions out of an index; sees every delivery whose outcome was reported. Calls back from a reader's
+    /// queue.
+    func select(
+        _ selection: SessionSelection, completion: @escaping @Sendable (Result<SessionPage, StoreError>) -> Void)
+
+    /// Sets who is told of every change from now on (nil: nobody); there is one at most. Blocks for as long as the fold
+    /// of one batch takes: not from a completion or an observer.
+    /// - Returns: the position up to which everything was folded before; the observer is told of what follows.
+    @discardableResult
+    func observe(_ observer: FoldObserver?) -> Int64
+
     /// Walks over the log from the row after `position` on, in constant memory, until `visit` returns false or the rows
     /// end. Blocks: not for a worker's thread.
     /// - Returns: the position to go on after.

@@ -36,6 +36,8 @@ package struct StoreOptions: Sendable {
 
     /// Reads of sessions that wait for the disk; beyond it `session` answers `queueFull`.
     package var readQueueCountMax = 1_024
+    /// Rows of an index that one page looks at; beyond it the page is short and says where to go on.
+    package var rowsPerPageMax = 5_000
 
     /// Frames (4 KiB) of the log's WAL that start a checkpoint.
     package var checkpointFrames = 4_096

@@ -7,21 +7,44 @@ struct DerivedRow {
     let sessionId: String
     let userId: String?
     let status: String
-    /// Microseconds since 1970.
-    let startTime: Int64?
+    /// The integer columns, in the order of `integerColumns`.
+    let integers: [Int64?]
     /// Where the encoded record stands in the buffer that goes with the row.
     let record: Range<Int>
+
+    /// Instants are microseconds since 1970.
+    static let integerColumns = [
+        "start_time", "order_key", "skewed", "ongoing", "anomalies", "started_since", "waits_until", "requested_at",
+    ]
+
+    /// A session whose start lies further than this from the key it is ordered by is `skewed`: those are few, and are
+    /// looked through apart, so that bounds of the start are bounds of the key for all others.
+    static let skewMaxMicroseconds: Int64 = 86_400_000_000
 
     /// Encodes a record's row; the record's own bytes are added to `buffer`.
     init(_ record: SessionRecord, into buffer: inout [UInt8]) {
         // The first delivery of a session is the first delivery of one of its facts.
-        number = record.facts.reduce(Int64.max) { min($0, $1.position) }
+        let first = record.facts.min { $0.position < $1.position }
+        number = first?.position ?? Int64.max
         sessionId = record.sessionId
         userId = record.state.userId
         status = record.state.status.name
-        startTime = record.state.startTime?.microsecondsSince1970
-        let start = buffer.count
+        let start = record.state.startTime?.microsecondsSince1970
+        let key = (first?.timestamp ?? .epoch).microsecondsSince1970
+        // Without `startedTooLong`, which depends on the time: `started_since` stands for it.
+        let anomalies = Anomaly.all(of: record, now: .earliest).reduce(0 as Int64) { $0 | $1.bit }
+        integers = [
+            start, key, Self.isSkewed(start: start, key: key) ? 1 : 0, record.isOngoing ? 1 : 0, anomalies,
+            record.startedSince?.microsecondsSince1970, record.waitsUntil?.microsecondsSince1970,
+            record.requestedAt?.microsecondsSince1970,
+        ]
+        let offset = buffer.count
         record.encode(into: &buffer)
-        self.record = start..<buffer.count
+        self.record = offset..<buffer.count
+    }
+
+    private static func isSkewed(start: Int64?, key: Int64) -> Bool {
+        guard let start else { return false }
+        return start - key > skewMaxMicroseconds || key - start > skewMaxMicroseconds
     }
 }

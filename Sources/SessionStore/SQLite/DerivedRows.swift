@@ -15,7 +15,10 @@ final class DerivedRows {
             path: parts.derivedPath, mode: parts.readMode.derived, virtualFileSystem: parts.options.virtualFileSystem)
         try database.execute(DerivedSchema.readerPragmas)
         byId = try database.prepare(
-            "SELECT number, user_id, status, start_time, record FROM sessions WHERE session_id = ?1")
+            """
+            SELECT number, user_id, status, record, \(DerivedRow.integerColumns.joined(separator: ", "))
+            FROM sessions WHERE session_id = ?1
+            """)
         all = try database.prepare("SELECT number, session_id FROM sessions ORDER BY number")
         overlay = parts.writeBehind == nil ? parts.cache : nil
         // The transaction keeps the rows as they are now, however long the check takes.
@@ -41,8 +44,10 @@ final class DerivedRows {
         let isSame =
             byId.int64(0) == expected.number && text(1) == expected.userId.map { Array($0.utf8) }
             && byId.array(2) == Array(expected.status.utf8)
-            && (byId.isNull(3) ? nil : byId.int64(3)) == expected.startTime
-            && byId.bytes(4).elementsEqual(buffer[expected.record])
+            && byId.bytes(3).elementsEqual(buffer[expected.record])
+            && expected.integers.enumerated().allSatisfy { index, value in
+                (byId.isNull(Int32(index) + 4) ? nil : byId.int64(Int32(index) + 4)) == value
+            }
         return isSame ? .same : .different
     }
 

@@ -5,7 +5,7 @@ enum DerivedSchema {
     static let rebuildMarkerName = "sessions.rebuild"
 
     /// `number` is the log position of the session's first delivery: unique, in order of creation, and the same after
-    /// every rebuild. The index for a user's history comes as a later step.
+    /// every rebuild.
     static let schema = Schema(
         applicationId: 0x4346_5345,  // "CFSE"
         migrations: [
@@ -17,7 +17,30 @@ enum DerivedSchema {
                         start_time INTEGER, record BLOB NOT NULL);
                     CREATE TABLE properties(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
                     INSERT INTO properties VALUES('derived_position', 0), ('log_id', ''), ('record_version', 0);
-                    """)
+                    """),
+            // The rows follow from the log, so the step drops them: the start folds them anew, with the new columns.
+            // `order_key` never changes and `user_id` seldom: an update of the other columns leaves the big index alone.
+            SchemaMigration(
+                version: 2,
+                sql: """
+                    DROP TABLE sessions;
+                    CREATE TABLE sessions(
+                        number INTEGER PRIMARY KEY, session_id TEXT NOT NULL UNIQUE, user_id TEXT, status TEXT NOT NULL,
+                        start_time INTEGER, order_key INTEGER NOT NULL, skewed INTEGER NOT NULL,
+                        ongoing INTEGER NOT NULL, anomalies INTEGER NOT NULL, started_since INTEGER,
+                        waits_until INTEGER, requested_at INTEGER, record BLOB NOT NULL);
+                    CREATE INDEX sessions_by_user ON sessions(user_id, skewed, order_key) WHERE user_id IS NOT NULL;
+                    CREATE INDEX sessions_ongoing ON sessions(user_id, order_key) WHERE ongoing = 1;
+                    CREATE INDEX sessions_started ON sessions(started_since) WHERE started_since IS NOT NULL;
+                    CREATE INDEX sessions_waiting ON sessions(waits_until) WHERE waits_until IS NOT NULL;
+                    CREATE INDEX sessions_requested ON sessions(requested_at) WHERE requested_at IS NOT NULL;
+                    CREATE INDEX sessions_anomaly_1 ON sessions(number) WHERE (anomalies & 1) != 0;
+                    CREATE INDEX sessions_anomaly_2 ON sessions(number) WHERE (anomalies & 2) != 0;
+                    CREATE INDEX sessions_anomaly_4 ON sessions(number) WHERE (anomalies & 4) != 0;
+                    CREATE INDEX sessions_anomaly_8 ON sessions(number) WHERE (anomalies & 8) != 0;
+                    CREATE INDEX sessions_anomaly_32 ON sessions(number) WHERE (anomalies & 32) != 0;
+                    UPDATE properties SET value = 0 WHERE name = 'derived_position';
+                    """),
         ])
 
     /// NORMAL: a power cut may take the newest rows, never the file's consistency; the log's tail makes them again.

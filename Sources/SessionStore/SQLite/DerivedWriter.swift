@@ -8,18 +8,30 @@ final class DerivedWriter {
     /// Every log position up to this one is covered by the rows.
     private(set) var derivedPosition: Int64
     private let upsert: Statement
+    private let updateUser: Statement
     private let setPosition: Statement
+
+    /// SQLite writes the entries of an index anew whenever an update names one of its columns. These seldom change, so
+    /// they have a statement of their own that touches only the rows where they do.
+    private static let columnsOfTheUsersIndex: Set<String> = ["order_key", "skewed"]
 
     init(database: Database) throws(SQLiteError) {
         self.database = database
         derivedPosition =
             try database.integer("SELECT value FROM properties WHERE name = 'derived_position'") ?? 0
+        let columns = DerivedRow.integerColumns
+        let updated = columns.filter { !Self.columnsOfTheUsersIndex.contains($0) }
         upsert = try database.prepare(
             """
-            INSERT INTO sessions(number, session_id, user_id, status, start_time, record) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
-            ON CONFLICT(number) DO UPDATE SET
-                user_id = excluded.user_id, status = excluded.status, start_time = excluded.start_time,
-                record = excluded.record
+            INSERT INTO sessions(number, session_id, user_id, status, record, \(columns.joined(separator: ", ")))
+            VALUES(?1, ?2, ?3, ?4, ?5, \(columns.indices.map { "?\($0 + 6)" }.joined(separator: ", ")))
+            ON CONFLICT(number) DO UPDATE SET status = excluded.status, record = excluded.record,
+                \(updated.map { "\($0) = excluded.\($0)" }.joined(separator: ", "))
+            """)
+        updateUser = try database.prepare(
+            """
+            UPDATE sessions SET user_id = ?2, skewed = ?3
+            WHERE number = ?1 AND (user_id IS NOT ?2 OR skewed IS NOT ?3)
             """)
         setPosition = try database.prepare("UPDATE properties SET value = ?1 WHERE name = 'derived_position'")
     }
@@ -38,9 +50,13 @@ final class DerivedWriter {
                     upsert.bind(2, text: row.sessionId)
                     upsert.bind(3, text: row.userId)
                     upsert.bind(4, text: row.status)
-                    upsert.bind(5, row.startTime)
-                    upsert.bindBorrowed(6, blob: UnsafeRawBufferPointer(rebasing: bytes[row.record]))
+                    upsert.bindBorrowed(5, blob: UnsafeRawBufferPointer(rebasing: bytes[row.record]))
+                    for (index, value) in row.integers.enumerated() { upsert.bind(Int32(index) + 6, value) }
                     _ = try upsert.step()
+                    updateUser.bind(1, row.number)
+                    updateUser.bind(2, text: row.userId)
+                    updateUser.bind(3, row.integers[2])
+                    _ = try updateUser.step()
                 }
             }
             setPosition.bind(1, position)
@@ -61,6 +77,7 @@ final class DerivedWriter {
 
     func close() {
         upsert.finalize()
+        updateUser.finalize()
         setPosition.finalize()
         database.close()
     }

@@ -21,6 +21,8 @@ final class Folder: @unchecked Sendable {
     /// Everything up to here is in the records.
     private(set) var foldedPosition: Int64
     private var newlyDirty: [CacheEntry] = []
+    private var observer: FoldObserver?
+    private var changes: [FoldedChange] = []
 
     private let stalled = Atomic(false)
     private let queued = Atomic(0)
@@ -63,30 +65,43 @@ final class Folder: @unchecked Sendable {
         if foldedPosition < batch.firstPosition - 1 && !catchUp(to: batch.firstPosition - 1) {
             error = health.error(.fold) ?? StoreError(.unavailable, "sessions cannot be read")
         }
+        var results: [Result<IngestOutcome, StoreError>] = []
+        results.reserveCapacity(batch.items.count)
         var position = batch.firstPosition
+        for case .delivery(let pending) in batch.items {
+            if error == nil {
+                do throws(StoreError) {
+                    let outcome = try apply(
+                        pending.delivery.event, position: position, receivedAt: pending.delivery.receivedAt)
+                    foldedPosition = position
+                    results.append(.success(outcome))
+                } catch let failure {
+                    stall(failure)
+                    error = failure
+                }
+            }
+            // It is in the log and will be folded, but what came of it cannot be said now.
+            if let error { results.append(.failure(error)) }
+            position += 1
+        }
+        // Before the answers: whoever has one finds what it tells of in every query.
+        publish()
         var ids = batch.quarantineIds.makeIterator()
+        var outcomes = results.makeIterator()
         for item in batch.items {
             switch item {
-            case .quarantine(let pending):
-                if let id = ids.next() { pending.completion(.success(id)) }
-            case .delivery(let pending):
-                if error == nil {
-                    do throws(StoreError) {
-                        let outcome = try apply(
-                            pending.delivery.event, position: position, receivedAt: pending.delivery.receivedAt)
-                        foldedPosition = position
-                        pending.completion(.success(outcome))
-                    } catch let failure {
-                        stall(failure)
-                        error = failure
-                    }
-                }
-                // It is in the log and will be folded, but what came of it cannot be said now.
-                if let error { pending.completion(.failure(error)) }
-                position += 1
+            case .quarantine(let pending): if let id = ids.next() { pending.completion(.success(id)) }
+            case .delivery(let pending): if let result = outcomes.next() { pending.completion(result) }
             }
         }
-        publish()
+    }
+
+    /// See `SessionStore.observe`.
+    func observe(_ observer: FoldObserver?) -> Int64 {
+        queue.sync {
+            self.observer = observer
+            return foldedPosition
+        }
     }
 
     private func apply(
@@ -99,7 +114,13 @@ final class Folder: @unchecked Sendable {
                 entry.isDirty = true
                 self.newlyDirty.append(entry)
             }
-            if application == .accepted { entry.bytes += RecordSize.fact(event) }
+            if application == .accepted {
+                entry.bytes += RecordSize.fact(event)
+                if self.observer != nil {
+                    self.changes.append(
+                        FoldedChange(record: entry.record, position: position, receivedAt: receivedAt))
+                }
+            }
             return IngestOutcome(
                 duplicate: application == .duplicate, sessionId: event.sessionId, status: entry.record.state.status,
                 version: entry.record.state.version, position: position)
@@ -114,7 +135,11 @@ final class Folder: @unchecked Sendable {
     private func publish() {
         reader.endSnapshot()
         writeBehind?.add(newlyDirty, foldedPosition: foldedPosition)
-        newlyDirty.removeAll(keepingCapacity: true)
+        // The write-behind keeps the array as it is.
+        newlyDirty = []
+        guard let observer else { return }
+        observer(changes, foldedPosition)
+        changes = []
     }
 
     private func stall(_ error: StoreError) {

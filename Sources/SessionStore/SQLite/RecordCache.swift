@@ -78,6 +78,23 @@ final class RecordCache: Sendable {
         }
     }
 
+    /// The record of a session whose row on disk may be older. Does not count as a use.
+    func unwritten(_ key: SessionKey) -> SessionRecord? {
+        shards[Self.shard(of: key.sessionId)].state.withLock { state in
+            guard let entry = state.young[key] ?? state.old[key], entry.isPinned else { return nil }
+            return entry.record
+        }
+    }
+
+    /// All records that are newer than their rows.
+    func unwrittenRecords() -> [SessionRecord] {
+        shards.flatMap { shard in
+            shard.state.withLock { state in
+                (Array(state.young.values) + Array(state.old.values)).filter(\.isPinned).map(\.record)
+            }
+        }
+    }
+
     /// Changes an entry in place, if it is in memory.
     func update<Value: Sendable>(_ key: SessionKey, _ change: (CacheEntry) -> Value) -> Lookup<Value> {
         shards[Self.shard(of: key.sessionId)].state.withLock { state in

@@ -25,6 +25,10 @@ struct SQLiteError: Error, Sendable, CustomStringConvertible {
         "\(message) (SQLite code \(extendedCode)) while \(action)"
     }
 
+    /// A row whose record is not what was written.
+    static let undecodableRow = SQLiteError(
+        code: SQLITE_CORRUPT, message: "a session's row cannot be decoded", action: "reading sessions")
+
     /// The last error of a connection.
     init(handle: OpaquePointer?, code: Int32, action: @autoclosure () -> String) {
         if let handle {

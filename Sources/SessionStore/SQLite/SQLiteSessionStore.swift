@@ -79,6 +79,15 @@ package final class SQLiteSessionStore: SessionStore {
         parts.sessionReader.session(id, completion: completion)
     }
 
+    package func select(
+        _ selection: SessionSelection, completion: @escaping @Sendable (Result<SessionPage, StoreError>) -> Void
+    ) {
+        parts.indexReader.select(selection, completion: completion)
+    }
+
+    @discardableResult
+    package func observe(_ observer: FoldObserver?) -> Int64 { parts.folder.observe(observer) }
+
     package func quarantined(
         after id: Int64, limit: Int, kind: QuarantineKind?
     ) throws(StoreError) -> [QuarantineEntry] {

@@ -27,6 +27,7 @@ struct StoreOpening {
         var derivedWriter: DerivedWriter?
         let foldReader: DerivedReader
         let queryReader: DerivedReader
+        let indexDatabase: Database
         let foldLogReader: LogReader
         let logReader: LogReader
         let derivedPosition: Int64
@@ -50,6 +51,7 @@ struct StoreOpening {
             return try Files(
                 logWriter: log, derivedWriter: derived,
                 foldReader: derivedReader(.readOnly), queryReader: derivedReader(.readOnly),
+                indexDatabase: indexDatabase(.readOnly),
                 foldLogReader: logReader(.readOnly), logReader: logReader(.readOnly),
                 derivedPosition: derived.derivedPosition, lastPosition: log.lastPosition)
         } catch {
@@ -97,6 +99,7 @@ struct StoreOpening {
             }
             return try Files(
                 foldReader: derivedReader(derived.mode), queryReader: derivedReader(derived.mode),
+                indexDatabase: indexDatabase(derived.mode),
                 foldLogReader: logReader(mode), logReader: logReader(mode),
                 derivedPosition: position, lastPosition: last, readMode: (mode, derived.mode))
         } catch let error as StoreError {
@@ -141,6 +144,12 @@ struct StoreOpening {
                     message: "schema \(found) is older than \(schema.version); start the server once",
                     action: "reading \(path)"))
         }
+        return database
+    }
+
+    private func indexDatabase(_ mode: Database.Mode) throws(SQLiteError) -> Database {
+        let database = try Database(path: derivedPath, mode: mode, virtualFileSystem: options.virtualFileSystem)
+        try database.execute(DerivedSchema.readerPragmas)
         return database
     }
 

@@ -14,6 +14,7 @@ final class StoreParts: @unchecked Sendable {
     let cache: RecordCache
     let folder: Folder
     let sessionReader: SessionReader
+    let indexReader: IndexReader
     let logger: Logger
     /// nil when open for reading only.
     let committer: Committer?
@@ -65,6 +66,8 @@ final class StoreParts: @unchecked Sendable {
             derivedPosition: files.derivedPosition, options: options, health: health, logger: logger,
             onDamage: onDamage)
         sessionReader = SessionReader(reader: files.queryReader, cache: cache, countMax: options.readQueueCountMax)
+        indexReader = IndexReader(
+            database: files.indexDatabase, cache: cache, writeBehind: writeBehind, options: options)
         logReader = files.logReader
         logReader.confine(to: logReadQueue)
         if let writer = files.logWriter {
@@ -139,6 +142,7 @@ final class StoreParts: @unchecked Sendable {
         isClosed.store(true, ordering: .releasing)
         folder.close()
         sessionReader.close()
+        indexReader.close()
         logReadQueue.sync { logReader.close() }
         writeBehind?.close()
         committer?.closeWriter()

@@ -17,8 +17,11 @@ final class WriteBehind: @unchecked Sendable {
     private let onDamage: @Sendable (SQLiteError) -> Void
 
     private struct State {
-        /// Changed records, each once.
-        var dirty: [CacheEntry] = []
+        /// Changed records, each once; in the batches in which they came, so that queries share them for nothing.
+        var dirty: [[CacheEntry]] = []
+        var dirtyCount = 0
+        /// Those that are being written now.
+        var writing: [[CacheEntry]] = []
         var foldedPosition: Int64 = 0
         var derivedPosition: Int64 = 0
         var beingWritten = 0
@@ -57,7 +60,7 @@ final class WriteBehind: @unchecked Sendable {
     /// False while the fold of a long tail should stop for a write.
     var hasRoomForTail: Bool {
         state.withLock {
-            $0.dirty.count + $0.beingWritten < min(options.writeBehindCount * 8, options.unwrittenRecordsMax)
+            $0.dirtyCount + $0.beingWritten < min(options.writeBehindCount * 8, options.unwrittenRecordsMax)
         }
     }
 
@@ -65,11 +68,12 @@ final class WriteBehind: @unchecked Sendable {
     func add(_ entries: [CacheEntry], foldedPosition: Int64) {
         enum Action { case none, write, setTimer }
         let action = state.withLock { state -> Action in
-            state.dirty.append(contentsOf: entries)
+            if !entries.isEmpty { state.dirty.append(entries) }
+            state.dirtyCount += entries.count
             state.foldedPosition = foldedPosition
             updateRoom(&state)
-            guard options.writesBehindAutomatically, !state.dirty.isEmpty else { return .none }
-            if state.dirty.count >= options.writeBehindCount {
+            guard options.writesBehindAutomatically, state.dirtyCount > 0 else { return .none }
+            if state.dirtyCount >= options.writeBehindCount {
                 if state.isWriteQueued { return .none }
                 state.isWriteQueued = true
                 return .write
@@ -84,6 +88,9 @@ final class WriteBehind: @unchecked Sendable {
         case .setTimer: setTimer()
         }
     }
+
+    /// Everything that the rows on disk may not have yet: whoever reads rows looks here first.
+    var unwritten: [[CacheEntry]] { state.withLock { $0.writing + $0.dirty } }
 
     private func setTimer() {
         queue.asyncAfter(deadline: .now() + .milliseconds(options.writeBehindMilliseconds)) {
@@ -115,11 +122,11 @@ final class WriteBehind: @unchecked Sendable {
     private func write() throws(StoreError) {
         dispatchPrecondition(condition: .onQueue(queue))
         let (entries, position, covered) = state.withLock { state in
-            defer {
-                state.beingWritten = state.dirty.count
-                state.dirty = []
-            }
-            return (state.dirty, state.foldedPosition, state.derivedPosition)
+            state.writing = state.dirty
+            state.beingWritten = state.dirtyCount
+            state.dirty = []
+            state.dirtyCount = 0
+            return (state.writing.flatMap { $0 }, state.foldedPosition, state.derivedPosition)
         }
         guard !entries.isEmpty || position > covered else { return }
         var buffer: [UInt8] = []
@@ -147,6 +154,7 @@ final class WriteBehind: @unchecked Sendable {
         state.withLock { state in
             state.derivedPosition = position
             state.beingWritten = 0
+            state.writing = []
             state.writes += 1
             state.rows += rows.count
             updateRoom(&state)
@@ -164,8 +172,10 @@ final class WriteBehind: @unchecked Sendable {
             }
         }
         state.withLock { state in
-            state.dirty.append(contentsOf: still)
+            if !still.isEmpty { state.dirty.append(still) }
+            state.dirtyCount += still.count
             state.beingWritten = 0
+            state.writing = []
             state.failures += 1
             updateRoom(&state)
         }
@@ -185,7 +195,7 @@ final class WriteBehind: @unchecked Sendable {
 
     private func updateRoom(_ state: inout State) {
         let full =
-            state.dirty.count + state.beingWritten >= options.unwrittenRecordsMax
+            state.dirtyCount + state.beingWritten >= options.unwrittenRecordsMax
             || state.foldedPosition - state.derivedPosition >= options.tailCountMax
         isFull.store(full, ordering: .relaxed)
     }
@@ -202,7 +212,7 @@ final class WriteBehind: @unchecked Sendable {
         state.withLock { state in
             statistics.derivedPosition = state.derivedPosition
             statistics.foldedPosition = state.foldedPosition
-            statistics.unwrittenRecords = state.dirty.count + state.beingWritten
+            statistics.unwrittenRecords = state.dirtyCount + state.beingWritten
             statistics.derivedWrites = state.writes
             statistics.derivedWriteFailures = state.failures
             statistics.derivedRowsWritten = state.rows

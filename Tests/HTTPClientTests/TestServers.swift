@@ -1,0 +1,119 @@
+import Dispatch
+import Glibc
+import HTTPClient
+import HTTPServer
+import Synchronization
+
+/// A server that does to each connection, in order, what the test says; further connections are refused.
+final class ScriptedServer: Sendable {
+    typealias Script = @Sendable (_ connection: Connection) -> Void
+
+    struct Connection {
+        let descriptor: Int32
+
+        /// Reads one request (up to the empty line and its Content-Length).
+        @discardableResult func readRequest() -> String {
+            var text = ""
+            var byte: UInt8 = 0
+            while !text.hasSuffix("\r\n\r\n"), recv(descriptor, &byte, 1, 0) == 1 {
+                text.unicodeScalars.append(UnicodeScalar(byte))
+            }
+            let length = text.lowercased().split(separator: "content-length: ").dropFirst().first?.prefix {
+                $0.isNumber
+            }
+            for _ in 0..<(length.flatMap { Int($0) } ?? 0) where recv(descriptor, &byte, 1, 0) == 1 {
+                text.unicodeScalars.append(UnicodeScalar(byte))
+            }
+            return text
+        }
+
+        func write(_ text: String) {
+            let bytes = Array(text.utf8)
+            _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+        }
+
+        func answer(_ body: String = "ok", _ fields: String = "") {
+            write("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\(fields)\r\n\(body)")
+        }
+
+        /// Returns when the client has closed.
+        func waitForEnd() {
+            var byte: UInt8 = 0
+            while recv(descriptor, &byte, 1, 0) > 0 {}
+        }
+
+        /// Closes with a reset instead of an orderly end.
+        func reset() {
+            var option = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        }
+    }
+
+    let url: String
+    private let done = DispatchSemaphore(value: 0)
+
+    init(_ scripts: [Script]) {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = bind(listener, $0, length)
+                _ = listen(listener, 16)
+                _ = getsockname(listener, $0, &length)
+            }
+        }
+        url = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
+        let done = done
+        DispatchQueue.global().async {
+            for script in scripts {
+                let descriptor = accept(listener, nil, nil)
+                script(Connection(descriptor: descriptor))
+                close(descriptor)
+            }
+            close(listener)
+            done.signal()
+        }
+    }
+
+    /// Waits until every script has run.
+    func finish() {
+        done.wait()
+        done.signal()
+    }
+}
+
+/// The real server, with a handler that echoes.
+final class EchoServer {
+    private let server: HTTPServer
+    let url: String
+
+    init(_ address: ListenAddress = .tcp(host: "127.0.0.1", port: 0)) throws {
+        server = HTTPServer(configuration: ServerConfiguration(addresses: [address], workers: 1), handler: Echo())
+        let bound = try server.start()
+        url = bound.first.map { if case .unix(let path) = $0 { "unix:\(path)" } else { "http://\($0)" } } ?? ""
+    }
+
+    func stop() {
+        _ = server.drain(deadlineSeconds: 1)
+    }
+
+    private struct Echo: RequestHandler {
+        func admit(_ head: borrowing RequestHead) -> Admission { .accept(bodyBytesMax: 1 << 20) }
+
+        func handle(_ request: borrowing Request, _ exchange: Exchange) {
+            if request.head.isPath("/stream") {
+                let stream = exchange.stream(Response(status: 200))
+                for index in 0..<5 { _ = stream.write(Array("piece \(index)\n".utf8)) }
+                stream.finish()
+                return
+            }
+            var response = Response(status: 200, contentType: "text/plain", body: Array(request.body))
+            response.closesConnection = request.head.isPath("/close")
+            response.add("X-Path", Array(request.head.path))
+            exchange.respond(response)
+        }
+    }
+}

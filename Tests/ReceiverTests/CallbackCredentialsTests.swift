@@ -1,0 +1,159 @@
+import HTTPClient
+import Receiver
+import SessionModel
+import Testing
+import WebhookSecurity
+
+/// Who may post callbacks, over a real socket.
+@Suite struct CallbackCredentialsTests {
+    private let body = Callback.body("SESSION_STARTED")
+
+    private func expect(
+        _ answer: ClientResponse, _ status: Int, _ problem: String, code: String,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        #expect(answer.status == status, sourceLocation: sourceLocation)
+        #expect(answer.problem == problem, "\(answer.text)", sourceLocation: sourceLocation)
+        #expect(answer.json?.string("code") == code, sourceLocation: sourceLocation)
+        #expect(answer.json?.string("detail")?.isEmpty == false, sourceLocation: sourceLocation)
+        #expect(answer.field("Cache-Control") == "no-store", sourceLocation: sourceLocation)
+    }
+
+    @Test func `CURRENT and NEXT both open the door, others do not`() throws {
+        try withApplication({ $0.webhook.secretNext = try Callback.key(Callback.nextSecret) }) { server throws in
+            #expect(try server.post(body).status == 200)
+            #expect(try server.post(body, secret: Callback.nextSecret).json?.string("outcome") == "duplicate")
+            expect(
+                try server.post(body, secret: "some-other-secret"), 403, "wrong-credentials",
+                code: "SIGNATURE_MISMATCH")
+        }
+    }
+
+    @Test func `without a signature 401 with a challenge, with an empty one too`() throws {
+        try withApplication { server throws in
+            let none = try server.post(body, secret: nil)
+            expect(none, 401, "missing-credentials", code: "SIGNATURE_MISSING")
+            #expect(none.field("WWW-Authenticate") == "HMAC-SHA512")
+            let empty = try server.post(body, secret: nil, fields: [("X-HMAC-SHA512-Signature", " ")])
+            expect(empty, 401, "missing-credentials", code: "SIGNATURE_MISSING")
+        }
+    }
+
+    @Test(arguments: [
+        "nonsense", "AAAA", "====", String(repeating: "A", count: 88), String(repeating: "A", count: 4000),
+    ])
+    func `what is no HMAC-SHA512 in base64 is malformed`(signature: String) throws {
+        try withApplication { server throws in
+            let answer = try server.post(body, secret: nil, fields: [("X-HMAC-SHA512-Signature", signature)])
+            expect(answer, 403, "wrong-credentials", code: "SIGNATURE_MALFORMED")
+            #expect(!answer.text.contains(signature))
+        }
+    }
+
+    @Test func `a byte more, less or changed breaks the signature`() throws {
+        try withApplication { server throws in
+            for changed in [body + [0x20], body.dropLast(), [0x20] + body] {
+                expect(
+                    try server.post(Array(changed), signing: body), 403, "wrong-credentials", code: "SIGNATURE_MISMATCH"
+                )
+            }
+            #expect(try server.get("/v1/sessions/S1").status == 404)
+        }
+    }
+
+    @Test func `of two signatures the first one counts`() throws {
+        try withApplication { server throws in
+            let right = try Callback.signature(body)
+            let wrong = try Callback.signature(body, secret: "some-other-secret")
+            for (first, second, status) in [(right, wrong, 200), (wrong, right, 403)] {
+                let answer = try server.post(
+                    body, secret: nil,
+                    fields: [("X-HMAC-SHA512-Signature", first), ("X-HMAC-SHA512-Signature", second)])
+                #expect(answer.status == status)
+            }
+        }
+    }
+
+    @Test func `SignedAt is not asked for, and any text in it is fine`() throws {
+        try withApplication { server throws in
+            let signature = (name: "X-HMAC-SHA512-Signature", value: try Callback.signature(body))
+            #expect(try server.post(body, secret: nil, fields: [signature]).status == 200)
+            let odd = try server.post(body, secret: nil, fields: [signature, ("X-HMAC-SHA512-SignedAt", "yesterday")])
+            #expect(odd.status == 200)
+        }
+    }
+
+    @Test func `a freshness limit counts from the receiver's clock`() throws {
+        try withApplication({ $0.webhook.signedAtFreshnessSeconds = 60 }) { server throws in
+            let signature = (name: "X-HMAC-SHA512-Signature", value: try Callback.signature(body))
+            func post(_ signedAt: String) throws -> ClientResponse {
+                try server.post(body, secret: nil, fields: [signature, ("X-HMAC-SHA512-SignedAt", signedAt)])
+            }
+            for fresh in ["1760000000", "1760000060", "1759999940000", "2025-10-09T08:53:20Z"] {
+                #expect(try post(fresh).status == 200, "\(fresh)")
+            }
+            expect(try post("1760000061"), 403, "wrong-credentials", code: "SIGNED_AT_STALE")
+            expect(try post("soon"), 403, "wrong-credentials", code: "SIGNED_AT_MALFORMED")
+            expect(
+                try server.post(body, secret: nil, fields: [signature]), 401, "missing-credentials",
+                code: "SIGNED_AT_MISSING")
+        }
+    }
+
+    private static func agree(_ configuration: inout ReceiverConfiguration) throws {
+        configuration.webhook.authorizationHeaders = [
+            NamedSecret(name: "Authorization", value: try Callback.key("Basic agreed-with-upstream")),
+            NamedSecret(name: "X-Callback-Key", value: try Callback.key("between you and me")),
+        ]
+    }
+
+    private static let agreed = [
+        (name: "authorization", value: "Basic agreed-with-upstream"),
+        (name: "x-callback-key", value: "between you and me"),
+    ]
+
+    @Test func `agreed headers alone`() throws {
+        try withApplication({ configuration in
+            configuration.webhook.secretCurrent = nil
+            try Self.agree(&configuration)
+        }) { server throws in
+            #expect(try server.post(body, secret: nil, fields: Self.agreed).status == 200)
+            let one = try server.post(body, secret: nil, fields: [Self.agreed[0]])
+            expect(one, 401, "missing-credentials", code: "AUTHORIZATION_HEADER_MISSING")
+            #expect(one.json?.string("detail")?.contains("X-Callback-Key") == true)
+            let wrong = try server.post(
+                body, secret: nil, fields: [Self.agreed[0], ("X-Callback-Key", "another value")])
+            expect(wrong, 403, "wrong-credentials", code: "AUTHORIZATION_HEADER_MISMATCH")
+            #expect(!wrong.text.contains("between you"))
+            let twice = try server.post(body, secret: nil, fields: Self.agreed + [Self.agreed[1]])
+            expect(twice, 403, "wrong-credentials", code: "AUTHORIZATION_HEADER_MISMATCH")
+        }
+    }
+
+    @Test func `agreed headers and HMAC must both pass`() throws {
+        try withApplication(Self.agree) { server throws in
+            #expect(try server.post(body, fields: Self.agreed).status == 200)
+            expect(try server.post(body), 401, "missing-credentials", code: "AUTHORIZATION_HEADER_MISSING")
+            expect(
+                try server.post(body, secret: nil, fields: Self.agreed), 401, "missing-credentials",
+                code: "SIGNATURE_MISSING")
+            expect(
+                try server.post(body, secret: "some-other-secret", fields: Self.agreed), 403, "wrong-credentials",
+                code: "SIGNATURE_MISMATCH")
+            expect(
+                try server.post(body, fields: [Self.agreed[0], ("X-Callback-Key", "another value")]), 403,
+                "wrong-credentials", code: "AUTHORIZATION_HEADER_MISMATCH")
+        }
+    }
+
+    @Test func `whoever is let in unverified is taken as is`() throws {
+        try withApplication({ configuration in
+            configuration.webhook.secretCurrent = nil
+            configuration.webhook.allowUnverified = true
+        }) { server throws in
+            #expect(try server.post(body, secret: nil).status == 200)
+            #expect(try server.post(body, secret: "any secret").json?.string("outcome") == "duplicate")
+            #expect(try server.post([0x7B], secret: nil).problem == "invalid-event")
+        }
+    }
+}

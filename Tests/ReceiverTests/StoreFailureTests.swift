@@ -1,0 +1,90 @@
+import Compression
+import HTTPClient
+import Receiver
+import SessionModel
+import SessionStore
+import Testing
+
+/// What is answered when nothing can be made durable, over a real socket: never 200, and always when to try again.
+@Suite struct StoreFailureTests {
+    private let body = Callback.body("SESSION_STARTED")
+
+    private func expect(
+        _ answer: ClientResponse, _ problem: String, retryAfter: String,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        #expect(answer.status == 503, sourceLocation: sourceLocation)
+        #expect(answer.problem == problem, "\(answer.text)", sourceLocation: sourceLocation)
+        #expect(answer.field("Retry-After") == retryAfter, sourceLocation: sourceLocation)
+    }
+
+    @Test func `a commit that fails: 503, and the next one that works: 200`() throws {
+        let store = FakeStore(.fails(FakeStore.diskFull))
+        try withReceiver(store) { server, _ throws in
+            expect(try server.post(body), "store-unavailable", retryAfter: "5")
+            #expect(try server.get("/v1/sessions/S1").status == 404, "nothing was taken")
+            store.behave(.works)
+            #expect(try server.post(body).json?.string("outcome") == "accepted")
+            #expect(server.receiver.metrics.unavailable.value == 1)
+            #expect(server.receiver.metrics.accepted.value == 1)
+            let line = try #require(server.log.lines("callback refused").first)
+            #expect(line.string("status") == "503")
+            #expect(line.string("reason") == "UNAVAILABLE")
+        }
+    }
+
+    @Test func `a full queue: 503 and soon again`() throws {
+        let store = FakeStore(.isFull)
+        try withReceiver(store) { server, _ throws in
+            expect(try server.post(body), "overloaded", retryAfter: "1")
+            let invalid = try server.post(Array("{}".utf8))
+            expect(invalid, "overloaded", retryAfter: "1")
+            #expect(store.quarantine.isEmpty)
+            #expect(server.receiver.metrics.unavailable.value == 2)
+            #expect(server.log.lines("callback refused").map { $0.string("reason") } == ["QUEUE_FULL", "QUEUE_FULL"])
+        }
+    }
+
+    @Test func `a failure that is told as a full queue is one`() throws {
+        try withReceiver(FakeStore(.fails(StoreError(.queueFull, "too much")))) { server, _ throws in
+            expect(try server.post(body), "overloaded", retryAfter: "1")
+        }
+    }
+
+    @Test func `what can't be kept in quarantine is not refused with 400`() throws {
+        let store = FakeStore(.fails(FakeStore.diskFull))
+        try withReceiver(store) { server, _ throws in
+            expect(try server.post(Array("{}".utf8)), "store-unavailable", retryAfter: "5")
+            expect(try server.post(body, contentType: "text/plain"), "store-unavailable", retryAfter: "5")
+            expect(try server.post(body, fields: [("Content-Encoding", "br")]), "store-unavailable", retryAfter: "5")
+            // Of an unverified body nothing was promised.
+            #expect(try server.post(body, secret: "some-other-secret").status == 403)
+        }
+    }
+
+    @Test func `reads that fail: 503`() throws {
+        let store = FakeStore()
+        try withReceiver(store, access: .operators()) { server, _ throws in
+            #expect(try server.post(body).status == 200)
+            store.failReads(StoreError(.damaged, "the disk is broken at /some/place"))
+            for target in ["/v1/sessions/S1", "/v1/sessions/S1/facts", "/v1/quarantine", "/v1/quarantine/1"] {
+                let answer = try server.get(target)
+                expect(answer, "store-unreadable", retryAfter: "5")
+                #expect(!answer.text.contains("/some/place"), "the store's words are for the operator")
+            }
+            store.failReads(StoreError(.queueFull, "too many queries"))
+            expect(try server.get("/v1/sessions/S1"), "overloaded", retryAfter: "1")
+            store.failReads(nil)
+            #expect(try server.get("/v1/sessions/S1").status == 200)
+        }
+    }
+
+    @Test func `a log that can't be read to its end ends broken`() throws {
+        let store = FakeStore()
+        try withReceiver(store, access: .operators()) { server, _ throws in
+            #expect(try server.post(body).status == 200)
+            store.failReads(FakeStore.diskFull)
+            #expect(throws: HTTPClientError.self) { try server.get("/v1/log") }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+import Dispatch
+import SessionModel
+import Synchronization
+
+@testable import SessionStore
+
+/// A store in memory that fails on demand, or holds its answers back until the test lets them go.
+final class FakeStore: SessionStore {
+    enum Behaviour: Sendable {
+        case works
+        case fails(StoreError)
+        /// The queue has no room.
+        case isFull
+        /// Answers wait for `release()`.
+        case holds
+    }
+
+    private struct State {
+        var behaviour = Behaviour.works
+        var records: [SessionKey: SessionRecord] = [:]
+        var log: [LogEntry] = []
+        var quarantine: [QuarantineEntry] = []
+        var held: [@Sendable () -> Void] = []
+        var readFailure: StoreError?
+    }
+
+    private let state = Mutex(State())
+    /// Signalled for each answer that is held back.
+    let isHolding = DispatchSemaphore(value: 0)
+
+    static let diskFull = StoreError(.unavailable, "the disk is full")
+
+    init(_ behaviour: Behaviour = .works) {
+        state.withLock { $0.behaviour = behaviour }
+    }
+
+    func behave(_ behaviour: Behaviour) { state.withLock { $0.behaviour = behaviour } }
+
+    func failReads(_ error: StoreError?) { state.withLock { $0.readFailure = error } }
+
+    /// Gives all answers that were held back.
+    func release() {
+        let held = state.withLock { state in
+            defer { state.held = [] }
+            return state.held
+        }
+        for answer in held { answer() }
+    }
+
+    var quarantine: [QuarantineEntry] { state.withLock { $0.quarantine } }
+    var log: [LogEntry] { state.withLock { $0.log } }
+
+    /// Runs `work` as the behaviour wants it; false where there is no room.
+    private func perform<Value: Sendable>(
+        _ completion: @escaping @Sendable (Result<Value, StoreError>) -> Void,
+        _ work: @escaping @Sendable () -> Value
+    ) -> Bool {
+        switch state.withLock({ $0.behaviour }) {
+        case .works: completion(.success(work()))
+        case .fails(let error): completion(.failure(error))
+        case .isFull: return false
+        case .holds:
+            state.withLock { $0.held.append { completion(.success(work())) } }
+            isHolding.signal()
+        }
+        return true
+    }
+
+    func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion) -> Bool {
+        let delivery = delivery
+        return perform(completion) { [self] in
+            state.withLock { state in
+                let event = delivery.event
+                let position = Int64(state.log.count + 1)
+                state.log.append(
+                    LogEntry(
+                        position: position, receivedAt: delivery.receivedAt, source: event.source, body: delivery.body))
+                if let id = delivery.quarantineId { state.quarantine.removeAll { $0.id == id } }
+                let key = SessionKey(event.sessionId)
+                var record = state.records[key] ?? SessionRecord(sessionId: event.sessionId)
+                let application = record.apply(event, position: position, receivedAt: delivery.receivedAt)
+                state.records[key] = record
+                return IngestOutcome(
+                    duplicate: application == .duplicate, sessionId: event.sessionId, status: record.state.status,
+                    version: record.state.version, position: position)
+            }
+        }
+    }
+
+    private func quarantine(_ kind: QuarantineKind, _ content: QuarantinedBody) -> Int64 {
+        state.withLock { state in
+            let id = (state.quarantine.last?.id ?? 0) + 1
+            state.quarantine.append(QuarantineEntry(id: id, kind: kind, content: content))
+            return id
+        }
+    }
+
+    func quarantineVerified(
+        _ body: consuming QuarantinedBody, completion: @escaping @Sendable (Result<Int64, StoreError>) -> Void
+    ) -> Bool {
+        let body = body
+        return perform(completion) { [self] in quarantine(.verified, body) }
+    }
+
+    func quarantineUnverified(_ body: consuming QuarantinedBody) {
+        _ = quarantine(.unverified, body)
+    }
+
+    private func reading<Value>(_ body: (State) -> Value) throws(StoreError) -> Value {
+        let (value, error) = state.withLock { (body($0), $0.readFailure) }
+        if let error { throw error }
+        return value
+    }
+
+    func quarantined(
+        after id: Int64, limit: Int, kind: QuarantineKind?
+    ) throws(StoreError) -> [QuarantineEntry] {
+        try reading { Array($0.quarantine.filter { $0.id > id && (kind == nil || $0.kind == kind) }.prefix(limit)) }
+    }
+
+    func quarantined(id: Int64) throws(StoreError) -> QuarantineEntry? {
+        try reading { $0.quarantine.first { $0.id == id } }
+    }
+
+    func removeQuarantined(_ ids: [Int64], completion: @escaping @Sendable (Result<Int, StoreError>) -> Void) {
+        _ = perform(completion) { [self] in
+            state.withLock { state in
+                let before = state.quarantine.count
+                state.quarantine.removeAll { ids.contains($0.id) }
+                return before - state.quarantine.count
+            }
+        }
+    }
+
+    func session(_ id: String, completion: @escaping @Sendable (Result<SessionRecord?, StoreError>) -> Void) {
+        completion(Result { () throws(StoreError) in try reading { $0.records[SessionKey(id)] } })
+    }
+
+    @discardableResult
+    func scanLog(after position: Int64, visit: (LogEntry) throws(StoreError) -> Bool) throws(StoreError) -> Int64 {
+        var last = position
+        for entry in log where entry.position > position {
+            last = entry.position
+            if try !visit(entry) { break }
+        }
+        _ = try reading { $0.log.count }
+        return last
+    }
+
+    func check(progress: (CheckProgress) -> Void) throws(StoreError) -> CheckReport { CheckReport() }
+    func flush() throws(StoreError) {}
+    func close() {}
+
+    var unavailability: StoreError? {
+        switch state.withLock({ $0.behaviour }) {
+        case .fails(let error): error
+        case .isFull: StoreError(.queueFull, "the queue is full")
+        case .works, .holds: nil
+        }
+    }
+    var isWritable: Bool { unavailability == nil }
+
+    var statistics: StoreStatistics {
+        var statistics = StoreStatistics()
+        statistics.lastPosition = Int64(log.count)
+        return statistics
+    }
+}

@@ -1,0 +1,112 @@
+import HTTPClient
+import HTTPServer
+import Receiver
+import SessionModel
+import SessionStore
+import Testing
+import WebhookSecurity
+
+/// What a test talks to: a server on a Unix socket, and its log.
+final class RunningServer {
+    static let token = "a-token-for-the-tests"
+
+    let socketPath: String
+    let log: LogCapture
+    let receiver: Receiver
+    let connection: HTTPConnection
+
+    init(socketPath: String, log: LogCapture, receiver: Receiver) {
+        self.socketPath = socketPath
+        self.log = log
+        self.receiver = receiver
+        connection = HTTPConnection(Endpoint(transport: .unix(path: socketPath)))
+    }
+
+    func send(_ request: ClientRequest) throws -> ClientResponse { try connection.send(request) }
+
+    func post(
+        _ body: [UInt8], secret: String? = Callback.secret, signing: [UInt8]? = nil,
+        contentType: String? = "application/json", fields: [(name: String, value: String)] = []
+    ) throws -> ClientResponse {
+        try send(
+            try Callback.request(body, secret: secret, signing: signing, contentType: contentType, fields: fields))
+    }
+
+    /// - Parameter token: nil for none.
+    func get(
+        _ target: String, method: String = "GET", token: String? = token, fields: [(name: String, value: String)] = []
+    ) throws -> ClientResponse {
+        let authorization = token.map { [(name: "Authorization", value: "Bearer \($0)")] } ?? []
+        return try send(ClientRequest(method: method, target: target, fields: authorization + fields))
+    }
+
+    func raw() throws -> RawSocket { try RawSocket(path: socketPath) }
+}
+
+/// Runs a whole application on a Unix socket, with its data in `directory`.
+///
+/// - Returns: what `body` returns, after the application was stopped.
+@discardableResult
+func withApplication<Result>(
+    in directory: TestDirectory = TestDirectory(), _ change: (inout ReceiverConfiguration) throws -> Void = { _ in },
+    _ body: (RunningServer) throws -> Result
+) throws -> Result {
+    let configuration = try testConfiguration(directory, change)
+    let log = LogCapture(in: directory)
+    let application = try Application(configuration, logger: log.logger(), clock: { testTime })
+    let bound = try application.start()
+    #expect(bound.first == "unix:" + directory.file("http.sock"))
+    let server = RunningServer(socketPath: directory.file("http.sock"), log: log, receiver: application.receiver)
+    defer {
+        server.connection.close()
+        application.stop()
+        withExtendedLifetime(directory) {}
+    }
+    return try body(server)
+}
+
+/// The configuration of most tests: on a Unix socket, with a secret and a token.
+func testConfiguration(
+    _ directory: TestDirectory, _ change: (inout ReceiverConfiguration) throws -> Void = { _ in }
+) throws -> ReceiverConfiguration {
+    var configuration = ReceiverConfiguration()
+    configuration.http.host = ReceiverConfiguration.HTTP.noHost
+    configuration.http.unixSocket = directory.file("http.sock")
+    configuration.http.workers = 1
+    configuration.data.directory = directory.file("data")
+    configuration.webhook.secretCurrent = try Callback.key(Callback.secret)
+    configuration.api.token = try Callback.key(RunningServer.token)
+    try change(&configuration)
+    return configuration
+}
+
+/// Runs a receiver on a store that the test has in hand.
+@discardableResult
+func withReceiver<Result>(
+    _ store: FakeStore, bodyBytesMax: Int = 65_536, limits: Limits = Limits(),
+    access: AccessControl? = nil, _ body: (RunningServer, HTTPServer) throws -> Result
+) throws -> Result {
+    let directory = TestDirectory()
+    let log = LogCapture(in: directory)
+    let tokens = TokenSet([(.init(name: "test"), try Callback.key(RunningServer.token))])
+    let receiver = Receiver(
+        Receiver.Dependencies(
+            store: store,
+            authenticator: CallbackAuthenticator(
+                signature: SignatureVerifier(current: try Callback.key(Callback.secret)), headers: nil),
+            access: access ?? AccessControl(tokens: tokens, allowsAnonymousReads: false),
+            logger: log.logger(), clock: { testTime }),
+        callbackBodyBytesMax: bodyBytesMax)
+    let path = directory.file("http.sock")
+    let http = HTTPServer(
+        configuration: ServerConfiguration(addresses: [.unix(path: path, mode: 0o600)], workers: 1, limits: limits),
+        handler: receiver)
+    _ = try http.start()
+    let server = RunningServer(socketPath: path, log: log, receiver: receiver)
+    defer {
+        server.connection.close()
+        http.stop()
+        withExtendedLifetime(directory) {}
+    }
+    return try body(server, http)
+}
