@@ -7,10 +7,20 @@ package struct Exchange: Sendable {
     let slot: Int
     /// Tells this request from every other one of the worker.
     let serial: UInt64
+    /// Applied to the answer before it is sent, on the thread that answers: for what depends on the request and not on
+    /// the resource, such as a content coding. Not applied to streams.
+    package var transform: (@Sendable (consuming Response) -> Response)?
+
+    init(worker: Worker, slot: Int, serial: UInt64) {
+        self.worker = worker
+        self.slot = slot
+        self.serial = serial
+    }
 
     /// Answers. On the worker's own thread during `handle` the answer leaves with the turn; from elsewhere it goes
     /// through the worker's inbox.
     package func respond(_ response: consuming Response) {
+        if let transform { response = transform(response) }
         if worker.isCurrentThread {
             worker.respondOnWorker(slot, serial, response)
         } else {
@@ -43,6 +53,7 @@ package struct ResponseBatch: ~Copyable {
     package init() {}
 
     package mutating func add(_ exchange: Exchange, _ response: consuming Response) {
+        if let transform = exchange.transform { response = transform(response) }
         let item = InboxItem.respond(exchange.slot, exchange.serial, response)
         for index in parts.indices where parts[index].worker === exchange.worker {
             parts[index].items.append(item)

@@ -12,6 +12,8 @@ package final class Application: Sendable {
     private let store: any SessionStore
     private let server: HTTPServer
     private let control: HTTPServer
+    /// nil where sessions are kept for ever.
+    private let retention: RetentionTimer?
     package let receiver: Receiver
 
     /// The name of the control socket in the data directory, for the command line's use.
@@ -32,9 +34,16 @@ package final class Application: Sendable {
         ) { position, last in
             logger.info("folding the log", metadata: ["position": "\(position)", "last": "\(last)"])
         }
+        let sealKey = try configuration.api.sealKey ?? SealKeyFile.load(directory: configuration.data.directory)
+        retention =
+            configuration.retention.days > 0
+            ? (store as? any SessionEraser).map {
+                RetentionTimer(eraser: $0, days: configuration.retention.days, clock: clock, logger: logger)
+            } : nil
         receiver = Receiver(
             Receiver.Dependencies(
-                store: store, authenticator: configuration.webhook.authenticator, access: configuration.accessControl,
+                store: store, authenticator: configuration.webhook.authenticator,
+                access: configuration.accessControl(sealKey: sealKey),
                 logger: logger, clock: clock),
             callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
         server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
@@ -63,6 +72,7 @@ package final class Application: Sendable {
     /// the configured time and what the last write to disk takes.
     package func stop() {
         receiver.beginDraining()
+        retention?.cancel()
         server.drain(deadlineSeconds: Double(configuration.shutdown.deadlineSeconds) - 1)
         control.drain(deadlineSeconds: 1)
         store.close()

@@ -31,6 +31,8 @@ package final class Receiver: RequestHandler, Sendable {
     let store: any SessionStore
     let authenticator: CallbackAuthenticator
     let access: AccessControl
+    /// nil where the store can't erase.
+    var eraser: (any SessionEraser)? { store as? any SessionEraser }
     let logger: Logger
     let clock: @Sendable () -> Instant
     let callbackBodyBytesMax: Int
@@ -85,16 +87,15 @@ package final class Receiver: RequestHandler, Sendable {
         guard case .resource(let resource) = Resource.match(request.head.path) else {
             return exchange.respond(Response(.notFound))
         }
+        var exchange = exchange
+        if resource.hasCodedAnswers { exchange.transform = ContentCoding.transform(for: request.head) }
         switch resource {
         case .sessionEvents: receiveCallback(request, exchange)
         case .session(let id): answerSession(id, request, exchange)
         case .sessionFacts(let id): answerFacts(id, request, exchange)
-        case .quarantine, .quarantined, .quarantineRetry, .log:
-            if let problem = access.adminRefusal(request.head) {
-                metrics.refusedQueries.increment()
-                return exchange.respond(Response(problem))
-            }
-            operate(resource, request, exchange)
+        case .quarantine, .quarantined, .quarantineRetry, .log, .tokens, .user:
+            if isOperator(request, exchange) { operate(resource, request, exchange) }
+        case .openAPI: exchange.respond(Response(json: OpenAPIDocument.json))
         case .health: exchange.respond(Response(json: #"{"status":"ok"}"#))
         case .ready: exchange.respond(readiness)
         case .metrics: exchange.respond(metricsPage)
@@ -103,10 +104,11 @@ package final class Receiver: RequestHandler, Sendable {
 
     /// Answers what only operators may ask for; the caller has made sure that it is one.
     func operate(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
-        if resource == .log {
-            streamLog(request, exchange)
-        } else {
-            answerQuarantine(resource, request, exchange)
+        switch resource {
+        case .log: streamLog(request, exchange)
+        case .tokens: mintToken(request, exchange)
+        case .user(let userId): eraseUser(userId, exchange)
+        default: answerQuarantine(resource, request, exchange)
         }
     }
 

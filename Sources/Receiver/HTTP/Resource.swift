@@ -7,6 +7,9 @@ package enum Resource: Equatable, Sendable {
     case quarantined(Int64)
     case quarantineRetry
     case log
+    case tokens
+    case user(String)
+    case openAPI
     case health
     case ready
     case metrics
@@ -23,9 +26,10 @@ package enum Resource: Equatable, Sendable {
     /// The methods that the resource allows, as the `Allow` header lists them (RFC 9110 section 10.2.1).
     package var allow: String {
         switch self {
-        case .sessionEvents, .quarantineRetry: "POST"
+        case .sessionEvents, .quarantineRetry, .tokens: "POST"
+        case .user: "DELETE"
         case .quarantined: "GET, HEAD, DELETE"
-        case .session, .sessionFacts, .health, .ready, .metrics, .quarantine, .log: "GET, HEAD"
+        default: "GET, HEAD"
         }
     }
 
@@ -33,10 +37,10 @@ package enum Resource: Equatable, Sendable {
     package func allows(_ method: UnsafeRawBufferPointer) -> Bool {
         let method = method[...]
         return switch self {
-        case .sessionEvents, .quarantineRetry: method.equals("POST")
+        case .sessionEvents, .quarantineRetry, .tokens: method.equals("POST")
+        case .user: method.equals("DELETE")
         case .quarantined: method.equals("GET") || method.equals("HEAD") || method.equals("DELETE")
-        case .session, .sessionFacts, .health, .ready, .metrics, .quarantine, .log:
-            method.equals("GET") || method.equals("HEAD")
+        default: method.equals("GET") || method.equals("HEAD")
         }
     }
 
@@ -60,11 +64,14 @@ package enum Resource: Equatable, Sendable {
             if segments[0].equals("healthz") { return .resource(.health) }
             if segments[0].equals("readyz") { return .resource(.ready) }
             if segments[0].equals("metrics") { return .resource(.metrics) }
+            if segments[0].equals("openapi.json") { return .resource(.openAPI) }
         case 2:
             if segments[0].equals("webhooks"), segments[1].equals("session-events") { return .resource(.sessionEvents) }
             if isVersion1, segments[1].equals("log") { return .resource(.log) }
+            if isVersion1, segments[1].equals("tokens") { return .resource(.tokens) }
             if isVersion1, segments[1].equals("quarantine") { return .resource(.quarantine) }
         case 3 where isVersion1:
+            if segments[1].equals("users") { return parameter(segments[2]) { .user($0) } }
             if segments[1].equals("sessions") { return parameter(segments[2]) { .session($0) } }
             if segments[1].equals("quarantine") {
                 if segments[2].equals("retry") { return .resource(.quarantineRetry) }
@@ -92,5 +99,23 @@ extension Slice<UnsafeRawBufferPointer> {
     /// Whether the bytes are exactly these.
     func equals(_ text: StaticString) -> Bool {
         count == text.utf8CodeUnitCount && elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: count))
+    }
+}
+
+extension Resource {
+    /// Whether only operators may use it.
+    var isForOperators: Bool {
+        switch self {
+        case .quarantine, .quarantined, .quarantineRetry, .log, .tokens, .user: true
+        default: false
+        }
+    }
+
+    /// Whether its answers may be long enough to be compressed. Those of callbacks and probes never are.
+    var hasCodedAnswers: Bool {
+        switch self {
+        case .sessionEvents, .health, .ready: false
+        default: true
+        }
     }
 }

@@ -29,15 +29,11 @@ extension Receiver {
         _ id: String, _ request: borrowing Request, _ exchange: Exchange,
         _ answer: @escaping @Sendable (SessionRecord) -> Response
     ) {
-        if let problem = access.refusal(authorization: request.head.header("authorization")) {
-            metrics.refusedQueries.increment()
-            return exchange.respond(Response(problem))
-        }
-        metrics.queries.increment()
+        guard let grant = grant(request, exchange) else { return }
         store.session(id) { result in
             switch result {
-            case .success(let record?): exchange.respond(answer(record))
-            case .success(nil): exchange.respond(Response(.sessionNotFound))
+            case .success(let record?) where grant.allows(record): exchange.respond(answer(record))
+            case .success: exchange.respond(Response(.sessionNotFound))
             case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
             }
         }
