@@ -10,32 +10,34 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
     ],
     targets: [
         // System libraries and the C shim.
         .target(name: "CLinux"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libssl libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // Each wall of the house; arrows run one way (see README, "The house").
-        .target(name: "HTTPServer", dependencies: ["CLinux"]),
+        .target(name: "Locks"),
+        .target(name: "HTTPServer", dependencies: ["CLinux", "Locks"]),
         .target(name: "HTTPClient", dependencies: ["CLinux", "COpenSSL"]),
         .target(name: "SessionModel"),
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
-        .target(name: "Compression", dependencies: ["CZlib"]),
+        .target(name: "Compression", dependencies: ["CZlib", "Locks"]),
         .target(
             name: "SessionStore",
             dependencies: [
-                "CLinux", "CSQLite", "SessionModel",
+                "CLinux", "CSQLite", "Locks", "SessionModel",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
         .target(
             name: "Receiver",
             dependencies: [
-                "CLinux", "Compression", "HTTPServer", "SessionModel", "SessionStore", "WebhookSecurity",
+                "CLinux", "CYAML", "Compression", "HTTPServer", "Locks", "SessionModel", "SessionStore", "WebhookSecurity",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ]
@@ -43,22 +45,24 @@ let package = Package(
         .executableTarget(
             name: "chargefold",
             dependencies: [
-                "Compression", "HTTPClient", "Receiver", "SessionModel", "SessionStore", "WebhookSecurity",
+                "Compression", "HTTPClient", "Locks", "Receiver", "SessionModel", "SessionStore", "WebhookSecurity",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
 
-        .testTarget(name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer"]),
+        .testTarget(name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer", "Locks"]),
         .testTarget(name: "HTTPClientTests", dependencies: ["CLinux", "HTTPClient", "HTTPServer"]),
         .testTarget(name: "SessionModelTests", dependencies: ["SessionModel"]),
         .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
+        .testTarget(
+            name: "ChargefoldTests", dependencies: ["CSQLite", "Compression", "HTTPClient", "SessionModel", "chargefold"]),
         .target(name: "CSQLiteFaults", dependencies: ["CSQLite"], path: "Tests/CSQLiteFaults"),
         .testTarget(
             name: "SessionStoreTests",
             dependencies: [
-                "CSQLite", "CSQLiteFaults", "SessionModel", "SessionStore",
+                "CSQLite", "CSQLiteFaults", "Locks", "SessionModel", "SessionStore",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -74,7 +78,18 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-let targetsInC = ["CLinux", "CSQLiteFaults"]
+// Only where scripts/fuzz asks for it: linking needs libFuzzer, and every target its instrumentation.
+if Context.environment["CHARGEFOLD_FUZZING"] != nil {
+    package.targets += [
+        .target(name: "CFuzzer", path: "Fuzzing/CFuzzer"),
+        .executableTarget(
+            name: "fuzzer",
+            dependencies: ["CFuzzer", "Compression", "HTTPServer", "Receiver", "SessionModel", "WebhookSecurity"],
+            path: "Fuzzing/Fuzzer"),
+    ]
+}
+
+let targetsInC = ["CFuzzer", "CLinux", "CSQLiteFaults"]
 for target in package.targets
 where [.executable, .test, .regular].contains(target.type) && !targetsInC.contains(target.name) {
     target.swiftSettings = [

@@ -79,10 +79,10 @@ int clinux_stream_socket(int family) {
     return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-int clinux_prepare_tcp_listener(int descriptor) {
+int clinux_prepare_tcp_listener(int descriptor, int shares_port) {
     int on = 1;
     if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0
-        || setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0) {
+        || setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &shares_port, sizeof shares_port) < 0) {
         return -1;
     }
     return setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

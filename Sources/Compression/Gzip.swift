@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Locks
 
 /// Decompresses a gzip body (RFC 1952). Several members in a row are read as one.
 ///
@@ -114,7 +114,7 @@ private final class PooledInflater {
 // @unchecked: the elements are not thread-safe, but one is either in the list or with one taker.
 private final class Pool<Element: AnyObject>: @unchecked Sendable {
     private static var idleMax: Int { 8 }
-    private let lock = Mutex(())
+    private let lock = Locked(())
     private nonisolated(unsafe) var idle: [Element] = []
 
     func take(

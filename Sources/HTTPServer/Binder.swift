@@ -58,6 +58,7 @@ struct Binder {
             var storage = sockaddr_storage()
             memcpy(&storage, given, Int(info.ai_addrlen))
             Self.setPort(&storage, chosenPort)
+            if chosenPort != 0 { try makeSureIsFree(&storage, info.ai_addrlen, host, chosenPort, v6only: v6only) }
             let index = ownListeners.count
             ownListeners.append([])
             for _ in 0..<workers {
@@ -72,19 +73,39 @@ struct Binder {
         }
     }
 
+    /// The workers share a port with SO_REUSEPORT, and another process of the same user could join them unnoticed and
+    /// take half of the requests away. A socket without that option can't be bound where anybody listens.
+    private func makeSureIsFree(
+        _ storage: inout sockaddr_storage, _ length: socklen_t, _ host: String, _ port: UInt16, v6only: Bool
+    ) throws(SystemError) {
+        System.close(try bindTCP(&storage, length, host, port, v6only: v6only, sharesPort: false))
+    }
+
     private func listenTCP(
         _ storage: inout sockaddr_storage, _ length: socklen_t, _ host: String, _ port: UInt16, v6only: Bool
+    ) throws(SystemError) -> Int32 {
+        let descriptor = try bindTCP(&storage, length, host, port, v6only: v6only, sharesPort: true)
+        guard listen(descriptor, backlog) == 0 else {
+            let error = SystemError.last("listen on \(host) port \(port)")
+            System.close(descriptor)
+            throw error
+        }
+        return descriptor
+    }
+
+    private func bindTCP(
+        _ storage: inout sockaddr_storage, _ length: socklen_t, _ host: String, _ port: UInt16, v6only: Bool,
+        sharesPort: Bool
     ) throws(SystemError) -> Int32 {
         let family = Int32(storage.ss_family)
         let descriptor = clinux_stream_socket(family)
         guard descriptor >= 0 else { throw .last("socket for \(host) port \(port)") }
         let isReady =
-            clinux_prepare_tcp_listener(descriptor) == 0
+            clinux_prepare_tcp_listener(descriptor, sharesPort ? 1 : 0) == 0
             && (family != AF_INET6 || clinux_set_v6only(descriptor, v6only ? 1 : 0) == 0)
             && withUnsafePointer(to: &storage) {
                 $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.bind(descriptor, $0, length) == 0 }
             }
-            && listen(descriptor, backlog) == 0
         guard isReady else {
             let error = SystemError.last("listen on \(host) port \(port)")
             System.close(descriptor)

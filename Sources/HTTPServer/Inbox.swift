@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Locks
 
 /// Work for a worker from another thread.
 enum InboxItem: Sendable {

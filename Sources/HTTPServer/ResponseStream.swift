@@ -1,3 +1,5 @@
+import Locks
+
 /// A response that is written piece by piece, from any thread. Dropping the last reference without `finish` aborts it.
 package final class ResponseStream: Sendable {
     private let core: StreamCore

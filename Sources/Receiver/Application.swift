@@ -1,4 +1,5 @@
 import HTTPServer
+import Locks
 package import Logging
 package import SessionModel
 import SessionStore

@@ -1,12 +1,12 @@
 internal import Glibc
-internal import Synchronization
+internal import Locks
 
 /// The right to a data directory: one process holds it, from opening to closing.
 ///
 /// The lock is the kernel's (`flock`), so it goes with the process however that ends; the file's text only names the
 /// holder for people.
 final class DirectoryLock: Sendable {
-    private let descriptor: Mutex<Int32>
+    private let descriptor: Locked<Int32>
 
     /// Makes the directory (mode 0700) unless it is there, and takes the lock.
     /// - Parameter readOnly: the directory must be there already.
@@ -31,7 +31,7 @@ final class DirectoryLock: Sendable {
                 .locked, "the data directory \(directory) is in use by process \(holder); stop it first, or use another"
             )
         }
-        descriptor = Mutex(opened)
+        descriptor = Locked(opened)
         // For people only; a full disk must not stop the start.
         if ftruncate(opened, 0) == 0 {
             _ = "\(getpid())\n".withCString { pwrite(opened, $0, strlen($0), 0) }

@@ -1,8 +1,8 @@
 import Dispatch
+import Locks
 import Receiver
 import SessionModel
 import SessionStore
-import Synchronization
 
 /// What the `quarantine` subcommands do, with a running server or without one.
 struct Quarantine {
@@ -68,7 +68,7 @@ struct Quarantine {
         case .files(let store):
             defer { store.close() }
             let done = DispatchSemaphore(value: 0)
-            let removed = Mutex<Result<Int, StoreError>>(.success(0))
+            let removed = Locked<Result<Int, StoreError>>(.success(0))
             store.removeQuarantined(ids) { result in
                 removed.withLock { $0 = result }
                 done.signal()

@@ -20,7 +20,8 @@ struct QuarantineCommand: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List the entries as NDJSON: id, kind, reason, time and size, without bodies.")
+            abstract: "List the entries as NDJSON: id, kind, reason, time and size, without bodies.",
+            discussion: "EXAMPLE\n  chargefold quarantine list")
 
         @OptionGroup var options: ConfigurationOptions
 

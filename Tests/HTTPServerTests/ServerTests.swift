@@ -63,6 +63,15 @@ import Testing
         }
     }
 
+    @Test func `a port that another server listens on is refused, not shared`() throws {
+        let first = try TestServer(workers: 2)
+        let port = try #require(first.address.port)
+        let second = HTTPServer(
+            configuration: ServerConfiguration(addresses: [.tcp(host: "127.0.0.1", port: port)]),
+            handler: ClosureHandler { $1.respond(echo($0)) })
+        #expect(throws: SystemError.self) { try second.start() }
+    }
+
     @Test func `a thousand pipelined requests are answered in order`() throws {
         let server = try TestServer()
         let client = try server.client()

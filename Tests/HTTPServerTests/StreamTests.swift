@@ -1,5 +1,6 @@
 import Dispatch
 import HTTPServer
+import Locks
 import Testing
 
 @Suite struct StreamTests {

@@ -1,4 +1,5 @@
 import Dispatch
+import Locks
 import SessionModel
 import Testing
 
@@ -6,8 +7,8 @@ import Testing
 
 /// The highest version that was acknowledged, by session.
 private final class Versions: Sendable {
-    private let versions: Guarded<[Int]>
-    init(count: Int) { versions = Guarded([Int](repeating: 0, count: count)) }
+    private let versions: Locked<[Int]>
+    init(count: Int) { versions = Locked([Int](repeating: 0, count: count)) }
     func raise(_ session: Int, to version: Int) { versions.withLock { $0[session] = max($0[session], version) } }
     subscript(session: Int) -> Int { versions.withLock { $0[session] } }
 }

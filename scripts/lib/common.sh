@@ -104,24 +104,24 @@ APT_IS_UPDATED=''
 
 # apt_install PACKAGE...: installs those that are missing, quietly, and says so. The lists are updated once a script.
 apt_install() {
-    local package missing=() log
+    local package absent=() log
     for package in "$@"; do
         if [[ "$(dpkg-query --show --showformat='${db:Status-Abbrev}' "$package" 2>/dev/null)" != ?i* ]]; then
-            missing+=("$package")
+            absent+=("$package")
         fi
     done
-    ((${#missing[@]} > 0)) || return 0
-    command -v apt-get >/dev/null || die "please install these packages: ${missing[*]}"
-    step "Installing ${missing[*]}"
+    ((${#absent[@]} > 0)) || return 0
+    command -v apt-get >/dev/null || die "please install these packages: ${absent[*]}"
+    step "Installing ${absent[*]}"
     log=$(mktemp)
     if ! {
         { [[ -n "$APT_IS_UPDATED" ]] || as_root apt-get --quiet update; } &&
             as_root env DEBIAN_FRONTEND=noninteractive apt-get --quiet --yes --no-install-recommends \
-                -o DPkg::Lock::Timeout=300 install "${missing[@]}"
+                -o DPkg::Lock::Timeout=300 install "${absent[@]}"
     } >"$log" 2>&1 </dev/null; then
         tail -n 40 "$log" >&2
         rm -f -- "$log"
-        die "could not install: ${missing[*]}"
+        die "could not install: ${absent[*]}"
     fi
     rm -f -- "$log"
     APT_IS_UPDATED=yes
@@ -200,7 +200,7 @@ finish_checks() {
 # What it takes to build, besides the Swift toolchain.
 install_build_dependencies() {
     command -v swift >/dev/null || die "there is no swift: install a Swift 6.3 toolchain (https://www.swift.org/install/linux/)"
-    apt_install libssl-dev zlib1g-dev libsqlite3-dev
+    apt_install libssl-dev zlib1g-dev libsqlite3-dev libyaml-dev
 }
 
 # build_release: builds the release executable; $chargefold is its path afterwards.

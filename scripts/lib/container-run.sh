@@ -43,19 +43,19 @@ mapfile -t health < <(jq --raw-output '.Docker.config.Healthcheck.Test[1:][]' "$
 server_log=$work/chargefold.log
 NGINX='' SERVER='' SERVER_PARENT=''
 
-# start_server: sets SERVER, the process id of chargefold, and SERVER_PARENT, whose exit status is chargefold's.
-start_server() {
+# start_container: sets SERVER, the process id of chargefold, and SERVER_PARENT, whose exit status is chargefold's.
+start_container() {
     "${container[@]}" image "${entry[@]}" >>"$server_log" 2>&1 &
     SERVER_PARENT=$!
     at_exit stop_process "$SERVER_PARENT" 1
-    wait_until 30 server_is_ready_or_gone || true
-    if ! SERVER=$(pgrep --parent "$SERVER_PARENT") || ! server_answers; then
+    wait_until 30 container_is_ready_or_gone || true
+    if ! SERVER=$(pgrep --parent "$SERVER_PARENT") || ! container_answers; then
         tail -n 40 "$server_log" >&2
         die "chargefold did not become ready"
     fi
 }
-server_answers() { curl --silent --fail --output /dev/null --max-time 2 http://127.0.0.1:8080/readyz; }
-server_is_ready_or_gone() { process_has_ended "$SERVER_PARENT" || server_answers; }
+container_answers() { curl --silent --fail --output /dev/null --max-time 2 http://127.0.0.1:8080/readyz; }
+container_is_ready_or_gone() { process_has_ended "$SERVER_PARENT" || container_answers; }
 
 start_nginx() {
     : >"$work/access.log"
@@ -109,7 +109,7 @@ printf '%s' '{"event":"SESSION_FEE_INCURRING","payload":{"sessionId":"L60XMxWy0o
 
 # --- the container ---
 
-start_server
+start_container
 pass "chargefold becomes ready"
 process_status() { awk -v name="$1:" '$1 == name { print $2 }' "/proc/$SERVER/status"; }
 check_equal "it runs as user 10001" 10001 "$(process_status Uid)"
@@ -190,8 +190,8 @@ wait "$SERVER_PARENT" 2>/dev/null || true
 get_session
 check_equal "while it is down nginx says so, and when to try again" "502 application/problem+json 1" \
     "$STATUS $(header Content-Type) $(header Retry-After)"
-check "its health check fails then" not in_container image "${health[@]}"
-start_server
+check "its health check fails then" not in_container image "${health[@]}" 2>>"$server_log"
+start_container
 post_event "$work/fee.json"
 check_equal "after kill -9 the first callback through nginx finds it again" "200 duplicate" "$STATUS $(answer .outcome)"
 get_session

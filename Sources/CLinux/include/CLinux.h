@@ -51,8 +51,8 @@ int clinux_unacknowledged(int descriptor);
 /// socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC).
 int clinux_stream_socket(int family);
 
-/// SO_REUSEADDR, SO_REUSEPORT and TCP_NODELAY (which accepted sockets inherit); 0 or -1.
-int clinux_prepare_tcp_listener(int descriptor);
+/// SO_REUSEADDR, SO_REUSEPORT (if `shares_port`) and TCP_NODELAY (which accepted sockets inherit); 0 or -1.
+int clinux_prepare_tcp_listener(int descriptor, int shares_port);
 
 /// IPV6_V6ONLY on or off; 0 or -1.
 int clinux_set_v6only(int descriptor, int on);

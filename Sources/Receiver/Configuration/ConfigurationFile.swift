@@ -1,6 +1,4 @@
-internal import Configuration
 internal import Glibc
-internal import Synchronization
 
 /// A configuration file, read once.
 struct ConfigurationFile: Sendable {
@@ -8,10 +6,7 @@ struct ConfigurationFile: Sendable {
     static let bytesMax = 1 << 20
 
     let path: String
-    /// The values that stand in it, by dotted name, in no particular order.
-    let names: [String]
-    let snapshot: any ConfigSnapshot
-    private let lines: [String: Int]
+    private let values: [String: YAMLMapping.Value]
 
     /// - Throws: ``ConfigurationProblem`` as ``ReadFailure``: unreadable, or not YAML.
     init(path: String) throws(ReadFailure) {
@@ -26,57 +21,23 @@ struct ConfigurationFile: Sendable {
 
     init(path: String, bytes: [UInt8]) throws(ReadFailure) {
         self.path = path
-        let text = String(decoding: bytes, as: UTF8.self)
-        lines = Self.findLines(text)
-        let found = Mutex<[String]>([])
-        // The library tells no names; but it asks of every value whether it is secret. That also keeps values out
-        // of anything that it prints.
-        let options = YAMLSnapshot.ParsingOptions(
-            secretsSpecifier: .dynamic { name, _ in
-                found.withLock { $0.append(name) }
-                return true
-            }
-        )
         do {
-            // A file of comments only has no root, which the library takes for an error.
-            let source = Self.isBlank(text) ? Array("{}".utf8) : bytes
-            snapshot = try YAMLSnapshot(data: source.span.bytes, providerName: path, parsingOptions: options)
+            values = try YAMLMapping.read(bytes)
         } catch {
-            // Only the first line: the next ones quote the file, secrets and all.
-            let reason = String(describing: error).split(separator: "\n").first.map(String.init) ?? "not YAML"
-            throw ReadFailure(problem: ConfigurationProblem(nil, .file(path: path, line: nil), reason))
+            throw ReadFailure(
+                problem: ConfigurationProblem(nil, .file(path: path, line: error.line), error.description))
         }
-        names = found.withLock { $0 }
     }
+
+    /// The values that stand in it, by dotted name, in no particular order.
+    var names: [String] { Array(values.keys) }
+
+    /// What stands at a key: one text, or those of a list; nil where the file does not have the key. A key without a value
+    /// holds one empty text.
+    func texts(of name: String) -> [String]? { values[name]?.texts }
 
     func origin(of name: String) -> ConfigurationOrigin {
-        .file(path: path, line: lines[name])
-    }
-
-    private static func isBlank(_ text: String) -> Bool {
-        text.split(whereSeparator: \.isNewline).allSatisfy { line in
-            let line = line.drop(while: \.isWhitespace)
-            return line.isEmpty || line.hasPrefix("#") || line == "---"
-        }
-    }
-
-    /// The lines on which keys in block style stand. For messages only: whatever is written otherwise has no line.
-    private static func findLines(_ text: String) -> [String: Int] {
-        var lines: [String: Int] = [:]
-        var parents: [(indentation: Int, name: String)] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let content = line.drop(while: { $0 == " " })
-            guard let colon = content.firstIndex(of: ":"), let first = content.first, first != "#", first != "-" else {
-                continue
-            }
-            let indentation = line.count - content.count
-            parents.removeAll { $0.indentation >= indentation }
-            let key = content[..<colon].filter { $0 != "\"" && $0 != "'" && $0 != " " }
-            let name = (parents.map(\.name) + [key]).joined(separator: ".")
-            parents.append((indentation, key))
-            lines[name] = lines[name] ?? index + 1
-        }
-        return lines
+        .file(path: path, line: values[name]?.line)
     }
 
     struct ReadFailure: Error {

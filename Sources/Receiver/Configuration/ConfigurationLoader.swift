@@ -90,19 +90,8 @@ struct ConfigurationLoader {
     }
 
     private func fileValue(_ name: String) -> Raw? {
-        guard let file, file.names.contains(name) else { return nil }
-        let key = AbsoluteConfigKey(name.split(separator: ".").map(String.init))
-        let origin = file.origin(of: name)
-        if let value = try? file.snapshot.value(forKey: key, type: .stringArray).value,
-            case .stringArray(let texts) = value.content
-        {
-            return Raw(texts: texts, origin: origin)
-        }
-        guard let value = try? file.snapshot.value(forKey: key, type: .string).value,
-            case .string(let text) = value.content
-        else { return Raw(texts: [], origin: origin) }
-        // YAML's null: the key stands there without a value.
-        return Raw(texts: ["null", "Null", "NULL", "~"].contains(text) ? [""] : [text], origin: origin)
+        guard let file, let texts = file.texts(of: name) else { return nil }
+        return Raw(texts: texts, origin: file.origin(of: name))
     }
 
     /// Reads the file that a `…File` key names.

@@ -1,9 +1,9 @@
 /// The parameters of a query string (`name=value&…`, percent-encoded). Names must not repeat.
-struct QueryParameters {
+package struct QueryParameters {
     private var values: [String: String] = [:]
 
     /// nil where an encoding is invalid or a name is given twice. No query means no parameters.
-    init?(_ query: UnsafeRawBufferPointer?) {
+    package init?(_ query: UnsafeRawBufferPointer?) {
         guard let query, !query.isEmpty else { return }
         for pair in query.split(separator: UInt8(ascii: "&")) {
             let end = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.endIndex
@@ -15,9 +15,9 @@ struct QueryParameters {
         }
     }
 
-    subscript(name: String) -> String? { values[name] }
+    package subscript(name: String) -> String? { values[name] }
 
-    var names: some Collection<String> { values.keys }
+    package var names: some Collection<String> { values.keys }
 
     /// The number given: nil where there is none, `.some(nil)` where it is no number in the range.
     func integer(_ name: String, in range: ClosedRange<Int64>) -> Int64?? {

@@ -1,4 +1,5 @@
 import HTTPServer
+import Locks
 import SessionModel
 import SessionStore
 import Synchronization

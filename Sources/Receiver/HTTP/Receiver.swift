@@ -1,8 +1,9 @@
 package import HTTPServer
+package import Locks
 package import Logging
 package import SessionModel
 package import SessionStore
-package import Synchronization
+import Synchronization
 package import WebhookSecurity
 
 /// The application behind the HTTP server: routes requests to callbacks, queries and operations.
@@ -39,7 +40,7 @@ package final class Receiver: RequestHandler, Sendable {
     let eventLimits: EventLimits
     package let metrics = ReceiverMetrics()
     /// The server's own figures for the metrics page; set once the server exists.
-    package let serverStatistics = Mutex<(@Sendable () -> ServerStatistics)?>(nil)
+    package let serverStatistics = Locked<(@Sendable () -> ServerStatistics)?>(nil)
     private let draining = Atomic<Bool>(false)
 
     /// - Parameter callbackBodyBytesMax: the largest callback body, in bytes, after decompression.

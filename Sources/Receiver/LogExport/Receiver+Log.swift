@@ -68,8 +68,21 @@ private final class LogDownload: Sendable {
 
     /// - Returns: false when the reader has gone.
     private func send(_ piece: [UInt8]) -> Bool {
-        let bytes = usesGzip ? try? gzip(piece) : piece
-        guard let bytes, stream.write(bytes) else {
+        guard let bytes = usesGzip ? try? gzip(piece) : piece else {
+            stream.abort()
+            return false
+        }
+        // One line alone can be longer than what may wait for the reader.
+        var rest = bytes[...]
+        repeat {
+            guard hand(over: Array(rest.prefix(Self.pieceBytes))) else { return false }
+            rest = rest.dropFirst(Self.pieceBytes)
+        } while !rest.isEmpty
+        return true
+    }
+
+    private func hand(over bytes: [UInt8]) -> Bool {
+        guard stream.write(bytes) else {
             stream.abort()
             return false
         }

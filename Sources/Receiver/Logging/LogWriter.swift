@@ -1,6 +1,6 @@
 import Dispatch
 import Glibc
-import Synchronization
+import Locks
 
 /// Writes log lines to a descriptor on a queue of its own, so that a slow reader of the log never holds up an event
 /// loop. What waits to be written is bounded; beyond the bound lines are dropped and their number is logged as soon
@@ -17,7 +17,7 @@ package final class LogWriter: Sendable {
 
     private let descriptor: Int32
     private let queue = DispatchQueue(label: "chargefold.log")
-    private let pending = Mutex(Pending())
+    private let pending = Locked(Pending())
 
     /// - Parameter descriptor: where to write, kept open by the caller; standard error by default.
     package init(descriptor: Int32 = STDERR_FILENO) {

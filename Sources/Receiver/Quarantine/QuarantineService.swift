@@ -1,8 +1,8 @@
 import Compression
 import Dispatch
+import Locks
 import SessionModel
 package import SessionStore
-import Synchronization
 package import WebhookSecurity
 
 /// What an operator can do with quarantined bodies: feed them in again, or drop them.
@@ -112,7 +112,7 @@ package struct QuarantineService: Sendable {
     private func append(_ delivery: Delivery) -> RetryResult {
         let id = delivery.quarantineId ?? 0
         let done = DispatchSemaphore(value: 0)
-        let outcome = Mutex<Result<IngestOutcome, StoreError>?>(nil)
+        let outcome = Locked<Result<IngestOutcome, StoreError>?>(nil)
         let isQueued = store.append(delivery) { result in
             outcome.withLock { $0 = result }
             done.signal()

@@ -81,15 +81,16 @@ extension Receiver {
 }
 
 /// Which entries a retry is for: `{"ids":[1,2]}`, or all with `{"all":true}`.
-struct QuarantineSelection {
+package struct QuarantineSelection {
     /// nil for all.
-    let ids: [Int64]?
+    package let ids: [Int64]?
 
-    init?(json: [UInt8]) {
+    package init?(json: [UInt8]) {
         guard let value = try? CanonicalJSON(parsing: json) else { return nil }
         if value.member("all")?.text == "true" {
             ids = nil
-        } else if let elements = value.member("ids")?.elements {
+        } else if let list = value.member("ids"), list.bytes.first == UInt8(ascii: "[") {
+            let elements = list.elements
             let parsed = elements.compactMap { Int64($0.text) }
             guard parsed.count == elements.count else { return nil }
             ids = parsed

@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Locks
 internal import Logging
 internal import SessionModel
 internal import Synchronization
@@ -27,7 +28,7 @@ final class Committer: @unchecked Sendable {
 
     let nextQuarantineId: Atomic<Int64>
     let unverified: UnverifiedRing
-    let figures = Mutex(Figures())
+    let figures = Locked(Figures())
     private let probeScheduled = Atomic(false)
 
     struct Figures {

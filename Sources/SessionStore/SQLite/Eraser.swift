@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Locks
 internal import Logging
 internal import SessionModel
 internal import Synchronization
@@ -24,7 +25,7 @@ final class Eraser: @unchecked Sendable {
     let writeBehind: WriteBehind
     private let stopping = Atomic(false)
     private let retryScheduled = Atomic(false)
-    private let lastUnpack = Mutex<@Sendable ([UInt8]) -> [UInt8]?>({ _ in nil })
+    private let lastUnpack = Locked<@Sendable ([UInt8]) -> [UInt8]?>({ _ in nil })
 
     init?(parts: StoreParts) {
         guard let committer = parts.committer, let writeBehind = parts.writeBehind else { return nil }

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Locks
 
 /// One thing to make durable, and whom to tell. The cases hold references, so that passing them on costs one count
 /// instead of one for every string and array of a delivery.
@@ -56,7 +56,7 @@ final class PendingQueue: Sendable {
 
     enum Admission { case refused, queued, mustSchedule }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let countMax: Int
     private let bytesMax: Int
 

@@ -1,5 +1,5 @@
+internal import Locks
 internal import SessionModel
-internal import Synchronization
 
 /// One session in memory. Everything mutable in it is guarded by its shard's lock.
 ///
@@ -43,7 +43,7 @@ final class RecordCache: Sendable {
     }
 
     private final class Shard: Sendable {
-        let state = Mutex(State())
+        let state = Locked(State())
     }
 
     static let shardCount = 16

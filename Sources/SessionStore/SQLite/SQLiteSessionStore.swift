@@ -1,14 +1,14 @@
 internal import Dispatch
+internal import Locks
 package import Logging
 package import SessionModel
-internal import Synchronization
 
 /// The store on two SQLite files in one data directory: `log.sqlite`, the truth, and `sessions.sqlite`, which follows.
 package final class SQLiteSessionStore: SessionStore {
     let parts: StoreParts
     /// nil when open for reading only.
     let eraser: Eraser?
-    private let closing = Mutex(false)
+    private let closing = Locked(false)
 
     /// Opens a data directory (and makes it, mode 0700), and folds what the derived rows do not cover yet.
     ///

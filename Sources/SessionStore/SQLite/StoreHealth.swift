@@ -1,3 +1,4 @@
+internal import Locks
 internal import Synchronization
 
 /// What is wrong now, if anything, by part of the store. Read on every readiness check, so it is one flag when all is well.
@@ -12,7 +13,7 @@ final class StoreHealth: Sendable {
     }
 
     private let ok = Atomic(true)
-    private let errors = Mutex<[Part: StoreError]>([:])
+    private let errors = Locked<[Part: StoreError]>([:])
 
     var isGood: Bool { ok.load(ordering: .acquiring) }
 

@@ -1,5 +1,6 @@
 internal import Dispatch
 internal import Glibc
+internal import Locks
 internal import Logging
 internal import SessionModel
 internal import Synchronization

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Locks
 
 /// Unverified bodies that are not on disk yet, oldest first, within bounds.
 final class UnverifiedRing: Sendable {
@@ -10,7 +10,7 @@ final class UnverifiedRing: Sendable {
         var isWriteDue = false
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let countMax: Int
     private let bytesMax: Int
 

@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Locks
 internal import Logging
 internal import SessionModel
 internal import Synchronization
@@ -32,7 +33,7 @@ final class WriteBehind: @unchecked Sendable {
         var rows = 0
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
     /// Whether the backlog is at its bound.
     private let isFull = Atomic(false)
     private let completedWrites = Atomic(0)
@@ -47,7 +48,7 @@ final class WriteBehind: @unchecked Sendable {
         self.health = health
         self.logger = logger
         self.onDamage = onDamage
-        state = Mutex(State(foldedPosition: writer.derivedPosition, derivedPosition: writer.derivedPosition))
+        state = Locked(State(foldedPosition: writer.derivedPosition, derivedPosition: writer.derivedPosition))
         writer.database.confine(to: queue)
     }
 

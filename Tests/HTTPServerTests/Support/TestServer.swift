@@ -1,6 +1,7 @@
 import Dispatch
 import Glibc
 import HTTPServer
+import Locks
 
 /// A handler out of closures.
 struct ClosureHandler: RequestHandler {

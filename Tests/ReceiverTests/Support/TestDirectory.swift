@@ -49,3 +49,11 @@ final class TestDirectory: Sendable {
         rmdir(path)
     }
 }
+
+extension TestDirectory {
+    /// The permission bits of a file, 0 where there is none.
+    static func mode(_ path: String) -> UInt32 {
+        var information = stat()
+        return stat(path, &information) == 0 ? information.st_mode & 0o777 : 0
+    }
+}

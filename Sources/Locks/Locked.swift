@@ -1,4 +1,4 @@
-import Glibc
+package import Glibc
 
 /// A value behind a pthread mutex.
 ///
@@ -7,9 +7,11 @@ import Glibc
 ///
 /// Unchecked: the value is reached only with the mutex held.
 package struct Locked<Value: Sendable>: ~Copyable, @unchecked Sendable {
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let value: UnsafeMutablePointer<Value>
+    // The mutex needs an address of its own that never changes, and so does the value while somebody works on it.
+    @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    @usableFromInline let value: UnsafeMutablePointer<Value>
 
+    @inlinable
     package init(_ initial: Value) {
         mutex = .allocate(capacity: 1)
         mutex.initialize(to: pthread_mutex_t())
@@ -18,6 +20,7 @@ package struct Locked<Value: Sendable>: ~Copyable, @unchecked Sendable {
         value.initialize(to: initial)
     }
 
+    @inlinable
     deinit {
         pthread_mutex_destroy(mutex)
         mutex.deinitialize(count: 1)
@@ -26,6 +29,8 @@ package struct Locked<Value: Sendable>: ~Copyable, @unchecked Sendable {
         value.deallocate()
     }
 
+    /// Runs `body` with the mutex held. Not reentrant: `body` must not come back to the same value.
+    @inlinable
     package borrowing func withLock<Result, Failure: Error>(
         _ body: (inout Value) throws(Failure) -> Result
     ) throws(Failure) -> Result {

@@ -1,0 +1,1 @@
+// Nothing to compile: libFuzzer comes with the toolchain.

@@ -1,0 +1,118 @@
+import Glibc
+import HTTPClient
+import Testing
+
+@Suite struct ServeTests {
+    @Test func `kill -9 loses nothing that was answered`() throws {
+        try withCommand { command throws in
+            let log = try command.succeed(["generate", "--sessions", "30", "--seed", "5"]).output
+            let ids = try sessionIds(log)
+            Workspace.write(log, to: command.directory.file("events.ndjson"))
+            var before: [String: String] = [:]
+            do {
+                let server = try Server(command)
+                let replay = try command.succeed(["replay", "events.ndjson", "--to", server.url, "--concurrency", "4"])
+                #expect(replay.text.contains("refused    0\nfailed     0\n"))
+                before = try server.states(ids)
+                #expect(server.kill() == -SIGKILL)
+            }
+            #expect(before.count == ids.count)
+            #expect(!before.values.contains("404"))
+            let server = try Server(command)
+            #expect(try server.states(ids) == before)
+            #expect(server.end(SIGTERM) == 0)
+            try command.succeed(["check"])
+        }
+    }
+
+    @Test(arguments: [SIGTERM, SIGINT]) func `a polite signal ends it with 0`(signal: Int32) throws {
+        try withCommand { command throws in
+            let server = try Server(command)
+            #expect(try server.get("/readyz").status == 200)
+            #expect(server.end(signal) == 0)
+            #expect(access(command.directory.file("http.sock"), F_OK) != 0)
+        }
+    }
+
+    @Test func `a second server on the directory is told who has it`() throws {
+        try withCommand { command throws in
+            let server = try Server(command)
+            let second = try command.run(
+                ["serve"], environment: ["CHARGEFOLD_HTTP_UNIX_SOCKET": command.directory.file("other.sock")])
+            #expect(second.status == 1)
+            #expect(second.errors.contains("is in use by process"))
+            #expect(second.errors.contains(command.directory.file("data")))
+            #expect(try server.get("/healthz").status == 200)
+            #expect(server.end(SIGTERM) == 0)
+        }
+    }
+
+    @Test func `an address that can't be listened on is told`() throws {
+        try withCommand { command throws in
+            let outcome = try command.run(
+                ["serve"], environment: ["CHARGEFOLD_HTTP_UNIX_SOCKET": "/nowhere/at/all.sock"])
+            #expect(outcome.status == 1)
+            #expect(outcome.errors.contains("can't start"))
+            #expect(outcome.errors.contains("/nowhere/at/all.sock"))
+        }
+    }
+
+    @Test(arguments: [
+        (["CHARGEFOLD_HTTP_PORT": "80000"], ["http.port", "0 to 65535"]),
+        (["CHARGEFOLD_LOG_LEVEL": "loud"], ["log.level", "allowed"]),
+        (["CHARGEFOLD_WEBHOOK_SECRT_CURRENT": "x"], ["CHARGEFOLD_WEBHOOK_SECRT_CURRENT", "did you mean"]),
+        (["CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": "/nowhere"], ["webhook.secretCurrent"]),
+        (["CHARGEFOLD_CONFIG": "/nowhere.yaml"], ["/nowhere.yaml"]),
+    ]) func `a wrong configuration stops the start with the key's name`(
+        extra: [String: String], expected: [String]
+    ) throws {
+        try withCommand { command throws in
+            for arguments in [["serve"], ["serve", "--check-config"]] {
+                let outcome = try command.run(arguments, environment: extra)
+                #expect(outcome.status == 78)
+                for text in expected { #expect(outcome.errors.contains(text), "\(outcome.errors)") }
+                #expect(!outcome.errors.contains(Server.secret))
+                #expect(outcome.output.isEmpty)
+            }
+            #expect(access(command.directory.file("data"), F_OK) != 0, "nothing was touched")
+        }
+    }
+
+    @Test func `without verification it starts only when told in so many words`() throws {
+        try withCommand { command throws in
+            var open = command
+            open.environment["CHARGEFOLD_WEBHOOK_SECRET_CURRENT"] = nil
+            let refused = try open.run(["serve"])
+            #expect(refused.status == 78)
+            #expect(refused.errors.contains("CHARGEFOLD_WEBHOOK_SECRET_CURRENT"))
+            #expect(refused.errors.contains("webhook.allowUnverified"))
+            open.environment["CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED"] = "true"
+            let server = try Server(open)
+            #expect(server.end(SIGTERM) == 0)
+        }
+    }
+
+    @Test func `--check-config shows what is in force, and no secrets`() throws {
+        try withCommand { command throws in
+            Workspace.write("http:\n  idleTimeoutSeconds: 33\n", to: command.directory.file("my.yaml"))
+            let outcome = try command.succeed(["serve", "--check-config", "--config", "my.yaml"])
+            #expect(outcome.text.contains("http.idleTimeoutSeconds: 33"))
+            #expect(outcome.text.contains("my.yaml:2"))
+            #expect(outcome.text.contains("webhook.secretCurrent: <secret of 18 bytes>"))
+            for secret in [Server.secret, Server.token] { #expect(!(outcome.text + outcome.errors).contains(secret)) }
+        }
+    }
+
+    @Test func `healthcheck tells a running server from none`() throws {
+        try withCommand { command throws in
+            #expect(try command.run(["healthcheck"]).status == 1)
+            let server = try Server(command)
+            try command.succeed(["healthcheck"])
+            try command.succeed(["healthcheck", "--ready", "--url", server.url])
+            #expect(server.end(SIGTERM) == 0)
+            let gone = try command.run(["healthcheck", "--ready"])
+            #expect(gone.status == 1)
+            #expect(gone.errors.hasPrefix("chargefold: "))
+        }
+    }
+}

@@ -1,0 +1,28 @@
+import Glibc
+import HTTPServer
+import Testing
+
+struct StartStopTests {
+    /// In a process of its own, so that nothing but the server opens or closes descriptors meanwhile.
+    @Test("1,000 starts and stops leave no descriptor behind")
+    func startsAndStops() async {
+        await #expect(processExitsWith: .success) {
+            // The first one may open what stays for the life of the process.
+            _ = try TestServer(workers: 2)
+            let before = openDescriptors()
+            for _ in 0..<1_000 { _ = try TestServer(workers: 2) }
+            #expect(openDescriptors() == before)
+        }
+    }
+}
+
+/// The number of descriptors that this process has open, but for the one that it takes to count them.
+func openDescriptors() -> Int {
+    guard let folder = opendir("/proc/self/fd") else { return -1 }
+    defer { closedir(folder) }
+    var count = 0
+    while let entry = readdir(folder) {
+        if entry.pointee.d_name.0 != CChar(UInt8(ascii: ".")) { count += 1 }
+    }
+    return count - 1
+}
