@@ -1,3 +1,2017 @@
-enum OpenAPIDocument {
-    static let json: [UInt8] = []
+// swift-format-ignore-file
+// Made from docs/openapi.json by scripts/openapi-embed. Change that file, not this one.
+
+/// The description of the HTTP interface (OpenAPI 3.1), as `GET /openapi.json` serves it.
+package enum OpenAPIDocument {
+    package static let json = Array(text.utf8)
+
+    private static let text = ##"""
+{
+  "openapi": "3.1.0",
+  "info": {
+    "title": "Chargefold",
+    "version": "1",
+    "summary": "Receives the Drive API's Session Event callbacks, and tells the current state of every charging session.",
+    "description": "Errors are `application/problem+json` (RFC 9457); switch on `type`. Answers of 1 KiB and more are compressed for clients that accept gzip. Nothing may be stored by caches. Unknown members may be added to every object at any time."
+  },
+  "servers": [
+    {
+      "url": "http://127.0.0.1:8080",
+      "description": "As `scripts/serve` starts it."
+    }
+  ],
+  "tags": [
+    {
+      "name": "callbacks",
+      "description": "What the Drive API sends."
+    },
+    {
+      "name": "sessions"
+    },
+    {
+      "name": "operators",
+      "description": "With a token of the scope `admin`, or over the control socket."
+    },
+    {
+      "name": "probes",
+      "description": "Open to everybody."
+    }
+  ],
+  "paths": {
+    "/webhooks/session-events": {
+      "post": {
+        "operationId": "receiveSessionEvent",
+        "summary": "Takes a Session Event callback of the Drive API",
+        "tags": [
+          "callbacks"
+        ],
+        "description": "Answered with 200 only once the event would survive a power cut. How callbacks are verified is a matter of the configuration: by the signature, by agreed headers, by both, or not at all where that is allowed in so many words. An authentic body that is no event is kept in quarantine and answered with 400.",
+        "parameters": [
+          {
+            "name": "X-HMAC-SHA512-SignedAt",
+            "in": "header",
+            "description": "When the callback was signed: RFC 3339, or Unix seconds or milliseconds. Looked at only where a limit of freshness is configured.",
+            "schema": {
+              "type": "string",
+              "pattern": "^[0-9]{10,13}$"
+            },
+            "example": "1749725812"
+          }
+        ],
+        "requestBody": {
+          "required": true,
+          "description": "May be compressed (`Content-Encoding: gzip`).",
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/SessionEvent"
+              },
+              "examples": {
+                "started": {
+                  "value": {
+                    "event": "SESSION_STARTED",
+                    "payload": {
+                      "userId": "user1",
+                      "sessionId": "L60XMxWy0oP",
+                      "timestamp": "2025-06-12T10:56:51Z"
+                    }
+                  }
+                },
+                "fee": {
+                  "value": {
+                    "event": "SESSION_FEE_INCURRING",
+                    "payload": {
+                      "sessionId": "L60XMxWy0oP",
+                      "timestamp": "2025-10-15T08:52:48Z",
+                      "feeWillApplyFrom": "2025-10-15T09:02:48Z",
+                      "feeType": "BLOCKING"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        },
+        "security": [
+          {
+            "callbackSignature": []
+          },
+          {
+            "agreedHeaders": []
+          },
+          {}
+        ],
+        "responses": {
+          "200": {
+            "description": "The event is durable.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Outcome"
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "411": {
+            "$ref": "#/components/responses/LengthRequired"
+          },
+          "413": {
+            "$ref": "#/components/responses/TooLarge"
+          },
+          "415": {
+            "$ref": "#/components/responses/UnsupportedMediaType"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      }
+    },
+    "/v1/sessions/{sessionId}": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/SessionId"
+        }
+      ],
+      "get": {
+        "operationId": "getSession",
+        "summary": "The current state of a session",
+        "tags": [
+          "sessions"
+        ],
+        "description": "Another user's session is, for a user's token, a session that does not exist.",
+        "parameters": [
+          {
+            "$ref": "#/components/parameters/IfNoneMatch"
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The session.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              },
+              "ETag": {
+                "$ref": "#/components/headers/EntityTag"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Session"
+                }
+              }
+            }
+          },
+          "304": {
+            "description": "The session is as the entity tag says.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              },
+              "ETag": {
+                "$ref": "#/components/headers/EntityTag"
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "404": {
+            "$ref": "#/components/responses/NotFound"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "getSessionHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "sessions"
+        ],
+        "parameters": [
+          {
+            "$ref": "#/components/parameters/IfNoneMatch"
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The session.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              },
+              "ETag": {
+                "$ref": "#/components/headers/EntityTag"
+              }
+            }
+          },
+          "304": {
+            "description": "The session is as the entity tag says.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              },
+              "ETag": {
+                "$ref": "#/components/headers/EntityTag"
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "404": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/v1/sessions/{sessionId}/facts": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/SessionId"
+        }
+      ],
+      "get": {
+        "operationId": "getFacts",
+        "summary": "Every fact known of a session, and the one that decided",
+        "tags": [
+          "sessions"
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The facts, in the order of the fold.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Facts"
+                }
+              }
+            }
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "404": {
+            "$ref": "#/components/responses/NotFound"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "getFactsHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "sessions"
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The facts, in the order of the fold.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "404": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/v1/tokens": {
+      "post": {
+        "operationId": "mintToken",
+        "summary": "A short-lived token for one user's sessions",
+        "tags": [
+          "operators"
+        ],
+        "requestBody": {
+          "required": true,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/TokenRequest"
+              },
+              "example": {
+                "userId": "user1",
+                "ttlSeconds": 900
+              }
+            }
+          }
+        },
+        "security": [
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "201": {
+            "description": "The token. It is stored nowhere.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/MintedToken"
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "413": {
+            "$ref": "#/components/responses/TooLarge"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      }
+    },
+    "/v1/users/{userId}": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/UserId"
+        }
+      ],
+      "delete": {
+        "operationId": "eraseUser",
+        "summary": "Removes a user from everything that is stored",
+        "tags": [
+          "operators"
+        ],
+        "description": "The answer comes when it is done. 503 means that it goes on by itself, over a restart too; asking again is harmless.",
+        "security": [
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Nothing of the user is left in any file. The same answer where there was nothing.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Erasure"
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      }
+    },
+    "/v1/quarantine": {
+      "get": {
+        "operationId": "listQuarantine",
+        "summary": "The bodies in quarantine",
+        "tags": [
+          "operators"
+        ],
+        "parameters": [
+          {
+            "name": "after",
+            "in": "query",
+            "description": "Entries with greater ids only.",
+            "schema": {
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 9223372036854775807,
+              "default": 0
+            }
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Entries in a page.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 500,
+              "default": 100
+            }
+          }
+        ],
+        "security": [
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page; `after` leads to the next one.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "properties": {
+                    "entries": {
+                      "type": "array",
+                      "items": {
+                        "$ref": "#/components/schemas/QuarantineEntry"
+                      }
+                    },
+                    "after": {
+                      "type": "integer",
+                      "minimum": 0
+                    }
+                  },
+                  "required": [
+                    "entries"
+                  ]
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "listQuarantineHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "operators"
+        ],
+        "parameters": [
+          {
+            "name": "after",
+            "in": "query",
+            "description": "Entries with greater ids only.",
+            "schema": {
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 9223372036854775807,
+              "default": 0
+            }
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Entries in a page.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 500,
+              "default": 100
+            }
+          }
+        ],
+        "security": [
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page; `after` leads to the next one.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/v1/quarantine/{id}": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/QuarantineId"
+        }
+      ],
+      "get": {
+        "operationId": "getQuarantined",
+        "summary": "One entry, with its body",
+        "tags": [
+          "operators"
+        ],
+        "security": [
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The entry.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/QuarantineEntry"
+                }
+              }
+            }
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "404": {
+            "$ref": "#/components/responses/NotFound"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "getQuarantinedHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "operators"
+        ],
+        "security": [
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The entry.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "404": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      },
+      "delete": {
+        "operationId": "dropQuarantined",
+        "summary": "Drops an entry",
+        "tags": [
+          "operators"
+        ],
+        "security": [
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "204": {
+            "description": "It is gone.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "404": {
+            "$ref": "#/components/responses/NotFound"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      }
+    },
+    "/v1/quarantine/retry": {
+      "post": {
+        "operationId": "retryQuarantine",
+        "summary": "Feeds entries in again",
+        "tags": [
+          "operators"
+        ],
+        "requestBody": {
+          "required": true,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/QuarantineSelection"
+              }
+            }
+          }
+        },
+        "security": [
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "What became of each.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "properties": {
+                    "results": {
+                      "type": "array",
+                      "items": {
+                        "$ref": "#/components/schemas/RetryResult"
+                      }
+                    }
+                  },
+                  "required": [
+                    "results"
+                  ]
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "413": {
+            "$ref": "#/components/responses/TooLarge"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      }
+    },
+    "/v1/log": {
+      "get": {
+        "operationId": "readLog",
+        "summary": "The log, streamed",
+        "tags": [
+          "operators"
+        ],
+        "parameters": [
+          {
+            "name": "from",
+            "in": "query",
+            "description": "The first position.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 9223372036854775807,
+              "default": 1
+            }
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Deliveries at most.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 9223372036854775807
+            }
+          }
+        ],
+        "security": [
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "One delivery a line. Chunked; a stream that breaks off ends without its last chunk.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              },
+              "Vary": {
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
+            "content": {
+              "application/x-ndjson": {
+                "schema": {
+                  "type": "string",
+                  "description": "Lines of `LogLine`."
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "readLogHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "operators"
+        ],
+        "parameters": [
+          {
+            "name": "from",
+            "in": "query",
+            "description": "The first position.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 9223372036854775807,
+              "default": 1
+            }
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Deliveries at most.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 9223372036854775807
+            }
+          }
+        ],
+        "security": [
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "One delivery a line. Chunked; a stream that breaks off ends without its last chunk.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              },
+              "Vary": {
+                "schema": {
+                  "type": "string"
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/healthz": {
+      "get": {
+        "operationId": "health",
+        "summary": "Whether the process is alive",
+        "tags": [
+          "probes"
+        ],
+        "security": [],
+        "responses": {
+          "200": {
+            "description": "It is.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "properties": {
+                    "status": {
+                      "const": "ok"
+                    }
+                  },
+                  "required": [
+                    "status"
+                  ]
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "healthHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "probes"
+        ],
+        "security": [],
+        "responses": {
+          "200": {
+            "description": "It is.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/readyz": {
+      "get": {
+        "operationId": "ready",
+        "summary": "Whether a callback sent now could be made durable",
+        "tags": [
+          "probes"
+        ],
+        "security": [],
+        "responses": {
+          "200": {
+            "description": "It could.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "properties": {
+                    "status": {
+                      "const": "ready"
+                    }
+                  },
+                  "required": [
+                    "status"
+                  ]
+                }
+              }
+            }
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "readyHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "probes"
+        ],
+        "security": [],
+        "responses": {
+          "200": {
+            "description": "It could.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/metrics": {
+      "get": {
+        "operationId": "metrics",
+        "summary": "Figures in Prometheus' text format",
+        "tags": [
+          "probes"
+        ],
+        "security": [],
+        "responses": {
+          "200": {
+            "description": "The figures.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "text/plain": {
+                "schema": {
+                  "type": "string"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "metricsHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "probes"
+        ],
+        "security": [],
+        "responses": {
+          "200": {
+            "description": "The figures.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/openapi.json": {
+      "get": {
+        "operationId": "openAPI",
+        "summary": "This document",
+        "tags": [
+          "probes"
+        ],
+        "security": [],
+        "responses": {
+          "200": {
+            "description": "The document.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "openAPIHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "probes"
+        ],
+        "security": [],
+        "responses": {
+          "200": {
+            "description": "The document.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    }
+  },
+  "components": {
+    "securitySchemes": {
+      "readToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of the configuration with the scope `read`: everybody's sessions. Not needed where anonymous reads are allowed."
+      },
+      "userToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token with the scope `read:user:<id>`, from the configuration or minted by `POST /v1/tokens`: that user's sessions."
+      },
+      "adminToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of the configuration with the scope `admin`."
+      },
+      "callbackSignature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-HMAC-SHA512-Signature",
+        "description": "base64 of HMAC-SHA512 over the raw body, under the CURRENT or the NEXT secret."
+      },
+      "agreedHeaders": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "Whatever headers were agreed with the Drive API."
+      }
+    },
+    "headers": {
+      "NoStore": {
+        "description": "Always.",
+        "schema": {
+          "const": "no-store"
+        }
+      },
+      "EntityTag": {
+        "description": "Weak.",
+        "schema": {
+          "type": "string",
+          "pattern": "^W/\".+\"$"
+        }
+      }
+    },
+    "parameters": {
+      "SessionId": {
+        "name": "sessionId",
+        "in": "path",
+        "required": true,
+        "schema": {
+          "type": "string",
+          "minLength": 1
+        },
+        "example": "L60XMxWy0oP"
+      },
+      "UserId": {
+        "name": "userId",
+        "in": "path",
+        "required": true,
+        "schema": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 256
+        },
+        "example": "user1"
+      },
+      "QuarantineId": {
+        "name": "id",
+        "in": "path",
+        "required": true,
+        "schema": {
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9223372036854775807
+        }
+      },
+      "IfNoneMatch": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "An entity tag from before.",
+        "schema": {
+          "type": "string"
+        }
+      }
+    },
+    "responses": {
+      "BadRequest": {
+        "description": "The request is not valid. `type` ends in `invalid-event`, `malformed-content-coding`, `malformed-path`, `malformed-query`, `malformed-selection`, `malformed-token-request`, `malformed-user-id`.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
+      },
+      "Unauthorized": {
+        "description": "No credentials, or not ours. `type` ends in `missing-token`, `wrong-token`, `expired-token`, `missing-credentials`.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          },
+          "WWW-Authenticate": {
+            "schema": {
+              "type": "string"
+            },
+            "description": "RFC 6750 section 3."
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
+      },
+      "Forbidden": {
+        "description": "Not with these credentials. `type` ends in `insufficient-scope`, `api-closed`, `wrong-credentials`.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
+      },
+      "NotFound": {
+        "description": "There is no such thing, or it is not for this token. `type` ends in `not-found`, `session-not-found`.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
+      },
+      "LengthRequired": {
+        "description": "The callback has no body. `type` ends in `length-required`.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
+      },
+      "TooLarge": {
+        "description": "The body is too large. `type` ends in `body-too-large`, `http-body-too-large`.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
+      },
+      "UnsupportedMediaType": {
+        "description": "Not JSON, or a content coding that is not known. `type` ends in `unsupported-media-type`, `unsupported-content-coding`.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
+      },
+      "Unavailable": {
+        "description": "Not now. `type` ends in `overloaded`, `store-unavailable`, `store-unreadable`, `erasure-unfinished`, `not-ready`.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          },
+          "Retry-After": {
+            "schema": {
+              "type": "string",
+              "pattern": "^[0-9]+$"
+            },
+            "description": "Seconds."
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
+      },
+      "Problem": {
+        "description": "Whatever else can go wrong, such as 405 (`method-not-allowed`, with `Allow`) and what is no acceptable HTTP (`http-…`: 400, 408, 413, 414, 417, 431, 501, 503, 505).",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
+      },
+      "NoBody": {
+        "description": "What GET would answer, without the problem.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          }
+        }
+      }
+    },
+    "schemas": {
+      "Erasure": {
+        "type": "object",
+        "properties": {
+          "sessionsRemoved": {
+            "type": "integer",
+            "minimum": 0
+          },
+          "sessionsKept": {
+            "type": "integer",
+            "minimum": 0,
+            "description": "Sessions that name another user too: they stay, without this one."
+          },
+          "deliveriesRemoved": {
+            "type": "integer",
+            "minimum": 0
+          },
+          "deliveriesRedacted": {
+            "type": "integer",
+            "minimum": 0
+          },
+          "quarantinedRemoved": {
+            "type": "integer",
+            "minimum": 0
+          }
+        },
+        "required": [
+          "sessionsRemoved",
+          "sessionsKept",
+          "deliveriesRemoved",
+          "deliveriesRedacted",
+          "quarantinedRemoved"
+        ]
+      },
+      "Fact": {
+        "type": "object",
+        "properties": {
+          "event": {
+            "type": "string"
+          },
+          "status": {
+            "$ref": "#/components/schemas/SessionStatus"
+          },
+          "source": {
+            "$ref": "#/components/schemas/Source"
+          },
+          "timestamp": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "receivedAt": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "deliveries": {
+            "type": "integer",
+            "minimum": 1
+          },
+          "payload": {
+            "type": "object"
+          },
+          "position": {
+            "type": "integer",
+            "minimum": 1
+          },
+          "decided": {
+            "type": "boolean"
+          },
+          "reason": {
+            "type": "string"
+          },
+          "explanation": {
+            "type": "string"
+          }
+        },
+        "required": [
+          "event",
+          "source",
+          "timestamp",
+          "receivedAt",
+          "deliveries",
+          "payload",
+          "position",
+          "decided",
+          "reason",
+          "explanation"
+        ]
+      },
+      "Facts": {
+        "type": "object",
+        "properties": {
+          "sessionId": {
+            "type": "string"
+          },
+          "sessionStatus": {
+            "$ref": "#/components/schemas/SessionStatus"
+          },
+          "version": {
+            "type": "integer",
+            "minimum": 0
+          },
+          "decision": {
+            "type": "object",
+            "properties": {
+              "reason": {
+                "type": "string"
+              },
+              "explanation": {
+                "type": "string"
+              }
+            },
+            "required": [
+              "reason",
+              "explanation"
+            ]
+          },
+          "facts": {
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/Fact"
+            }
+          }
+        },
+        "required": [
+          "sessionId",
+          "sessionStatus",
+          "version",
+          "decision",
+          "facts"
+        ]
+      },
+      "FeeNotice": {
+        "type": "object",
+        "properties": {
+          "feeType": {
+            "type": "string"
+          },
+          "feeWillApplyFrom": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "timestamp": {
+            "type": "string",
+            "format": "date-time"
+          }
+        },
+        "required": [
+          "timestamp"
+        ]
+      },
+      "LogLine": {
+        "type": "object",
+        "properties": {
+          "position": {
+            "type": "integer",
+            "minimum": 1
+          },
+          "receivedAt": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "source": {
+            "$ref": "#/components/schemas/Source"
+          },
+          "body": {
+            "type": "string",
+            "description": "The delivery, verbatim."
+          }
+        },
+        "description": "See `chargefold export`."
+      },
+      "MintedToken": {
+        "type": "object",
+        "properties": {
+          "token": {
+            "type": "string"
+          },
+          "tokenType": {
+            "const": "Bearer"
+          },
+          "scope": {
+            "type": "string",
+            "description": "`read:user:` and the user's id, percent-encoded."
+          },
+          "userId": {
+            "type": "string"
+          },
+          "expiresAt": {
+            "type": "string",
+            "format": "date-time"
+          }
+        },
+        "required": [
+          "token",
+          "tokenType",
+          "scope",
+          "userId",
+          "expiresAt"
+        ]
+      },
+      "Outcome": {
+        "type": "object",
+        "properties": {
+          "outcome": {
+            "enum": [
+              "accepted",
+              "duplicate"
+            ]
+          },
+          "sessionId": {
+            "type": "string"
+          },
+          "sessionStatus": {
+            "$ref": "#/components/schemas/SessionStatus"
+          },
+          "version": {
+            "type": "integer",
+            "minimum": 0
+          }
+        },
+        "required": [
+          "outcome",
+          "sessionId",
+          "sessionStatus",
+          "version"
+        ]
+      },
+      "Problem": {
+        "type": "object",
+        "properties": {
+          "type": {
+            "type": "string",
+            "description": "Stable: clients may switch on it. `urn:chargefold:problem:` and a name.",
+            "pattern": "^urn:chargefold:problem:[a-z0-9-]+$"
+          },
+          "title": {
+            "type": "string"
+          },
+          "status": {
+            "type": "integer",
+            "minimum": 400,
+            "maximum": 599
+          },
+          "detail": {
+            "type": "string"
+          },
+          "code": {
+            "type": "string",
+            "description": "A finer reason."
+          }
+        },
+        "required": [
+          "type",
+          "title",
+          "status"
+        ]
+      },
+      "QuarantineEntry": {
+        "type": "object",
+        "properties": {
+          "id": {
+            "type": "integer",
+            "minimum": 1
+          },
+          "kind": {
+            "enum": [
+              "verified",
+              "unverified"
+            ]
+          },
+          "reason": {
+            "type": "string"
+          },
+          "receivedAt": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "bodyBytes": {
+            "type": "integer",
+            "minimum": 0
+          },
+          "body": {
+            "type": "string",
+            "description": "Where it is UTF-8; shown with a single entry."
+          },
+          "bodyHex": {
+            "type": "string",
+            "description": "Where it is not."
+          }
+        },
+        "required": [
+          "id",
+          "kind",
+          "reason",
+          "receivedAt",
+          "bodyBytes"
+        ]
+      },
+      "QuarantineSelection": {
+        "oneOf": [
+          {
+            "type": "object",
+            "properties": {
+              "ids": {
+                "type": "array",
+                "items": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 9223372036854775807
+                }
+              }
+            },
+            "required": [
+              "ids"
+            ],
+            "additionalProperties": false
+          },
+          {
+            "type": "object",
+            "properties": {
+              "all": {
+                "const": true
+              }
+            },
+            "required": [
+              "all"
+            ],
+            "additionalProperties": false
+          }
+        ]
+      },
+      "RetryResult": {
+        "type": "object",
+        "properties": {
+          "id": {
+            "type": "integer"
+          },
+          "outcome": {
+            "enum": [
+              "accepted",
+              "duplicate",
+              "refused",
+              "unknown"
+            ]
+          },
+          "reason": {
+            "type": "string"
+          },
+          "sessionId": {
+            "type": "string"
+          }
+        },
+        "required": [
+          "id",
+          "outcome"
+        ]
+      },
+      "Session": {
+        "type": "object",
+        "properties": {
+          "sessionId": {
+            "type": "string"
+          },
+          "userId": {
+            "type": "string",
+            "description": "Not known of every session."
+          },
+          "userIdConflict": {
+            "const": true,
+            "description": "The facts name different users."
+          },
+          "userIds": {
+            "type": "array",
+            "items": {
+              "type": "string"
+            },
+            "description": "All of them, where the facts disagree."
+          },
+          "sessionStatus": {
+            "$ref": "#/components/schemas/SessionStatus"
+          },
+          "statusSince": {
+            "type": "string",
+            "format": "date-time",
+            "description": "Timestamp of the fact that decided."
+          },
+          "startTime": {
+            "type": "string",
+            "format": "date-time",
+            "description": "The earliest start."
+          },
+          "stopTime": {
+            "type": "string",
+            "format": "date-time",
+            "description": "The latest stop."
+          },
+          "abandonedAt": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When the session was given up."
+          },
+          "balanceStatus": {
+            "description": "`PROCESSING`, `PAID`, `DEBT` or `REFUND`."
+          },
+          "balanceAmountMinor": {
+            "description": "Money, in minor units."
+          },
+          "chargingKeyId": {},
+          "chargingKeyType": {
+            "description": "`virtual` for a session that can be stopped remotely."
+          },
+          "charger": {},
+          "site": {},
+          "connectorId": {},
+          "duration": {
+            "description": "ISO 8601."
+          },
+          "energy": {},
+          "price": {},
+          "receiptAvailable": {},
+          "fees": {
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/FeeNotice"
+            }
+          },
+          "version": {
+            "type": "integer",
+            "minimum": 0,
+            "description": "The number of distinct facts."
+          },
+          "lastFact": {
+            "type": "object",
+            "properties": {
+              "event": {
+                "type": "string"
+              },
+              "timestamp": {
+                "type": "string",
+                "format": "date-time"
+              },
+              "receivedAt": {
+                "type": "string",
+                "format": "date-time"
+              },
+              "source": {
+                "$ref": "#/components/schemas/Source"
+              }
+            },
+            "required": [
+              "event",
+              "timestamp",
+              "receivedAt",
+              "source"
+            ]
+          },
+          "deliveries": {
+            "type": "object",
+            "properties": {
+              "received": {
+                "type": "integer",
+                "minimum": 0
+              },
+              "duplicates": {
+                "type": "integer",
+                "minimum": 0
+              },
+              "arrivedLate": {
+                "type": "integer",
+                "minimum": 0
+              }
+            },
+            "required": [
+              "received",
+              "duplicates",
+              "arrivedLate"
+            ]
+          }
+        },
+        "required": [
+          "sessionId",
+          "sessionStatus",
+          "version",
+          "lastFact",
+          "deliveries"
+        ]
+      },
+      "SessionEvent": {
+        "type": "object",
+        "properties": {
+          "event": {
+            "type": "string",
+            "description": "`SESSION_STARTED`, `SESSION_STOPPED`, `SESSION_COMPLETE`, `SESSION_START_FAILED`, `SESSION_STOP_FAILED`, `SESSION_FEE_INCURRING`; others are kept.",
+            "minLength": 1
+          },
+          "payload": {
+            "type": "object",
+            "properties": {
+              "sessionId": {
+                "type": "string",
+                "description": "1 to 256 bytes without control characters.",
+                "minLength": 1,
+                "maxLength": 256,
+                "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"
+              },
+              "timestamp": {
+                "type": "string",
+                "format": "date-time",
+                "description": "RFC 3339."
+              },
+              "userId": {
+                "description": "A string; anything else is kept and counts for nothing."
+              }
+            },
+            "required": [
+              "sessionId",
+              "timestamp"
+            ],
+            "description": "Further members are kept."
+          }
+        },
+        "required": [
+          "event",
+          "payload"
+        ],
+        "description": "Names must not appear twice."
+      },
+      "SessionStatus": {
+        "type": "string",
+        "description": "`CREATED`, `WAITING_TO_START`, `STARTED`, `WAITING_TO_STOP`, `STOP_FAILED`, `STOPPED`, `COMPLETE`, `REFUNDED`, `FAILED`, `UNKNOWN`; others are kept as they came.",
+        "examples": [
+          "STARTED"
+        ]
+      },
+      "Source": {
+        "enum": [
+          "webhook",
+          "driveApi",
+          "client",
+          "cdr"
+        ]
+      },
+      "TokenRequest": {
+        "type": "object",
+        "properties": {
+          "userId": {
+            "type": "string",
+            "description": "1 to 256 bytes.",
+            "minLength": 1,
+            "maxLength": 256
+          },
+          "ttlSeconds": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 86400,
+            "default": 3600
+          }
+        },
+        "required": [
+          "userId"
+        ]
+      }
+    }
+  }
+}
+
+"""##
 }
