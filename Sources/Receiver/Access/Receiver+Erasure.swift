@@ -9,7 +9,6 @@ extension Receiver {
     /// sure of that. The answer comes when it is done, or as 503 when it takes longer than the server waits: it goes on
     /// then, also over a restart, and asking again is harmless.
     func eraseUser(_ userId: String, _ exchange: Exchange) {
-        guard userId.utf8.count <= 1024 else { return exchange.respond(Response(.malformedUserId)) }
         guard let eraser else { return exchange.respond(Response(.notFound)) }
         let bodyBytesMax = callbackBodyBytesMax
         let unpack = { @Sendable (body: [UInt8]) -> [UInt8]? in

@@ -47,7 +47,6 @@ extension Problem {
         400, "malformed-token-request",
         "The body must be {\"userId\":…,\"ttlSeconds\":…}: an id of 1 to 256 bytes, and 1 to 86400 seconds (3600 without)."
     )
-    static let malformedUserId = Problem(400, "malformed-user-id", "A user's id has 1 to 256 bytes.")
     package static let expiredToken = Problem(401, "expired-token", "The bearer token is no longer valid.")
         .challenging(
             "Bearer realm=\"chargefold\", error=\"invalid_token\", error_description=\"The token has expired\"")

@@ -119,3 +119,21 @@ extension Resource {
         }
     }
 }
+
+extension Resource {
+    /// The names of all cases, for the test that holds the description of the interface to them. The switch makes the
+    /// compiler ask for whoever adds one.
+    package static let kinds: [String] = {
+        func isListed(_ resource: Resource) {
+            switch resource {
+            case .sessionEvents, .session, .sessionFacts, .quarantine, .quarantined, .quarantineRetry, .log, .tokens,
+                .user, .openAPI, .health, .ready, .metrics:
+                break
+            }
+        }
+        return [
+            "sessionEvents", "session", "sessionFacts", "quarantine", "quarantined", "quarantineRetry", "log", "tokens",
+            "user", "openAPI", "health", "ready", "metrics",
+        ]
+    }()
+}

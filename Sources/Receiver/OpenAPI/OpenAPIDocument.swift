@@ -52,8 +52,7 @@ package enum OpenAPIDocument {
             "in": "header",
             "description": "When the callback was signed: RFC 3339, or Unix seconds or milliseconds. Looked at only where a limit of freshness is configured.",
             "schema": {
-              "type": "string",
-              "pattern": "^[0-9]{10,13}$"
+              "type": "string"
             },
             "example": "1749725812"
           }
@@ -1265,8 +1264,7 @@ package enum OpenAPIDocument {
         "required": true,
         "schema": {
           "type": "string",
-          "minLength": 1,
-          "maxLength": 256
+          "minLength": 1
         },
         "example": "user1"
       },
@@ -1291,7 +1289,7 @@ package enum OpenAPIDocument {
     },
     "responses": {
       "BadRequest": {
-        "description": "The request is not valid. `type` ends in `invalid-event`, `malformed-content-coding`, `malformed-path`, `malformed-query`, `malformed-selection`, `malformed-token-request`, `malformed-user-id`.",
+        "description": "The request is not valid. `type` ends in `invalid-event`, `malformed-content-coding`, `malformed-path`, `malformed-query`, `malformed-selection`, `malformed-token-request`.",
         "headers": {
           "Cache-Control": {
             "$ref": "#/components/headers/NoStore"
@@ -1746,7 +1744,7 @@ package enum OpenAPIDocument {
         ]
       },
       "QuarantineSelection": {
-        "oneOf": [
+        "anyOf": [
           {
             "type": "object",
             "properties": {
@@ -1754,15 +1752,14 @@ package enum OpenAPIDocument {
                 "type": "array",
                 "items": {
                   "type": "integer",
-                  "minimum": 1,
+                  "minimum": -9223372036854775808,
                   "maximum": 9223372036854775807
                 }
               }
             },
             "required": [
               "ids"
-            ],
-            "additionalProperties": false
+            ]
           },
           {
             "type": "object",
@@ -1773,8 +1770,7 @@ package enum OpenAPIDocument {
             },
             "required": [
               "all"
-            ],
-            "additionalProperties": false
+            ]
           }
         ]
       },
