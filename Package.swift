@@ -22,6 +22,7 @@ let package = Package(
 
         // Each wall of the house; arrows run one way (see README, "The house").
         .target(name: "Locks"),
+        .target(name: "YAML", dependencies: ["CYAML"]),
         .target(name: "HTTPServer", dependencies: ["CLinux", "Locks"]),
         .target(name: "HTTPClient", dependencies: ["CLinux", "COpenSSL"]),
         .target(name: "SessionModel"),
@@ -34,10 +35,16 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
+        .target(name: "DriveAPI", dependencies: ["HTTPClient", "Locks", "SessionModel", "WebhookSecurity"]),
+        .target(
+            name: "Sandbox",
+            dependencies: ["HTTPClient", "HTTPServer", "Locks", "SessionModel", "WebhookSecurity", "YAML"]
+        ),
         .target(
             name: "Receiver",
             dependencies: [
-                "CLinux", "CYAML", "Compression", "HTTPServer", "Locks", "SessionModel", "SessionStore", "WebhookSecurity",
+                "CLinux", "Compression", "DriveAPI", "HTTPServer", "Locks", "SessionModel", "SessionStore",
+                "WebhookSecurity", "YAML",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ]
@@ -45,7 +52,8 @@ let package = Package(
         .executableTarget(
             name: "chargefold",
             dependencies: [
-                "Compression", "HTTPClient", "Locks", "Receiver", "SessionModel", "SessionStore", "WebhookSecurity",
+                "Compression", "HTTPClient", "Locks", "Receiver", "Sandbox", "SessionModel", "SessionStore",
+                "WebhookSecurity",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]
@@ -57,7 +65,8 @@ let package = Package(
         .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
         .testTarget(
-            name: "ChargefoldTests", dependencies: ["CSQLite", "Compression", "HTTPClient", "SessionModel", "chargefold"]),
+            name: "ChargefoldTests",
+            dependencies: ["CSQLite", "Compression", "HTTPClient", "SessionModel", "chargefold"]),
         .target(name: "CSQLiteFaults", dependencies: ["CSQLite"], path: "Tests/CSQLiteFaults"),
         .testTarget(
             name: "SessionStoreTests",
@@ -67,9 +76,19 @@ let package = Package(
             ]
         ),
         .testTarget(
+            name: "DriveAPITests",
+            dependencies: ["DriveAPI", "HTTPClient", "HTTPServer", "Locks", "SessionModel", "WebhookSecurity"]
+        ),
+        .testTarget(
+            name: "SandboxTests",
+            dependencies: [
+                "DriveAPI", "HTTPClient", "HTTPServer", "Locks", "Sandbox", "SessionModel", "WebhookSecurity",
+            ]
+        ),
+        .testTarget(
             name: "ReceiverTests",
             dependencies: [
-                "Compression", "HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore",
+                "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore",
                 "WebhookSecurity",
                 .product(name: "Logging", package: "swift-log"),
             ]

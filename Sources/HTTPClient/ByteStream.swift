@@ -33,7 +33,7 @@ final class ByteStream {
                 let descriptor = try Socket.startConnecting(to: address)
                 guard Socket.wait(descriptor, forWriting: true, until: deadline) else {
                     close(descriptor)
-                    throw HTTPClientError(.timedOut, "no connection to \(endpoint) in time")
+                    throw HTTPClientError(.connectTimedOut, "no connection to \(endpoint) in time")
                 }
                 let code = Socket.connectionError(descriptor)
                 if code == 0 { return descriptor }

@@ -90,6 +90,12 @@ package struct ClientResponse: Sendable {
     package let fields: [(name: String, value: String)]
     package let body: [UInt8]
 
+    package init(status: Int, fields: [(name: String, value: String)], body: [UInt8]) {
+        self.status = status
+        self.fields = fields
+        self.body = body
+    }
+
     /// The first field of that name, whatever its case.
     package func field(_ name: String) -> String? {
         let name = name.lowercased()

@@ -15,6 +15,8 @@ package struct HTTPClientError: Error, Sendable, Equatable, CustomStringConverti
         case tlsFailed
         /// The server's certificate is not valid for the host, or its issuer not trusted.
         case certificateRejected
+        /// No connection in time: nothing was sent.
+        case connectTimedOut
         /// A deadline has passed.
         case timedOut
         /// The server closed the connection without answering a byte.

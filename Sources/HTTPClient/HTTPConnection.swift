@@ -19,6 +19,8 @@ package final class HTTPConnection {
     private var context: TLSContext?
     private var stream: ByteStream?
     private var parser: ResponseParser
+    /// The further bound of the request at hand.
+    private var seconds = Double.infinity
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
 
     /// Connects with the first request.
@@ -42,7 +44,12 @@ package final class HTTPConnection {
     ///
     /// A connection that the server has closed meanwhile is replaced before anything is sent. If it closes just then,
     /// without a byte of an answer, only a repeatable request is sent again.
-    package func send(_ request: ClientRequest) throws(HTTPClientError) -> ClientResponse {
+    ///
+    /// - Parameter seconds: bounds the connecting and the answering of this request further, where given.
+    package func send(
+        _ request: ClientRequest, withinSeconds seconds: Double? = nil
+    ) throws(HTTPClientError) -> ClientResponse {
+        self.seconds = seconds ?? .infinity
         var bytes: [UInt8] = []
         try request.append(to: &bytes, endpoint: endpoint)
         if stream?.isStale == true { stream = nil }
@@ -62,7 +69,7 @@ package final class HTTPConnection {
         let stream = try connectedStream()
         // Until the response is complete and clean, the connection is no good for another.
         self.stream = nil
-        let deadline = Deadline(inSeconds: options.responseSeconds)
+        let deadline = Deadline(inSeconds: min(options.responseSeconds, seconds))
         var sendFailure: HTTPClientError?
         do throws(HTTPClientError) {
             try withTypedErrors { try bytes.withUnsafeBytes { try stream.send($0, deadline: deadline) } }
@@ -93,6 +100,7 @@ package final class HTTPConnection {
     private func connectedStream() throws(HTTPClientError) -> ByteStream {
         if let stream { return stream }
         if case .tls = endpoint.transport, context == nil { context = try TLSContext() }
-        return try ByteStream(endpoint, context: context, deadline: Deadline(inSeconds: options.connectSeconds))
+        return try ByteStream(
+            endpoint, context: context, deadline: Deadline(inSeconds: min(options.connectSeconds, seconds)))
     }
 }

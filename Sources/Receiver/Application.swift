@@ -26,7 +26,7 @@ package final class Application: Sendable {
     /// - Throws: `StoreError` where the data directory can't be opened; what the server throws for its addresses.
     package init(
         _ configuration: ReceiverConfiguration, logger: Logger,
-        clock: @escaping @Sendable () -> Instant = SystemClock.now
+        clock: @escaping @Sendable () -> Instant = SystemClock.now, live: LiveOptions = LiveOptions()
     ) throws {
         self.configuration = configuration
         self.logger = logger
@@ -41,12 +41,16 @@ package final class Application: Sendable {
             ? (store as? any SessionEraser).map {
                 RetentionTimer(eraser: $0, days: configuration.retention.days, clock: clock, logger: logger)
             } : nil
+        var dependencies = Receiver.Dependencies(
+            store: store, authenticator: configuration.webhook.authenticator,
+            access: configuration.accessControl(sealKey: sealKey), logger: logger, clock: clock)
+        dependencies.guidance = configuration.guidanceSettings
+        dependencies.sealKey = sealKey
+        dependencies.live = live
         receiver = Receiver(
-            Receiver.Dependencies(
-                store: store, authenticator: configuration.webhook.authenticator,
-                access: configuration.accessControl(sealKey: sealKey),
-                logger: logger, clock: clock),
+            dependencies,
             callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
+        receiver.loadConnectorStarts()
         server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
         let path = configuration.data.directory + "/" + Self.controlSocketName
         control = HTTPServer(

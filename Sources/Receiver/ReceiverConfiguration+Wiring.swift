@@ -1,5 +1,6 @@
 import HTTPServer
 package import Logging
+package import SessionModel
 package import SessionStore
 import WebhookSecurity
 
@@ -8,6 +9,17 @@ extension ReceiverConfiguration {
     func accessControl(sealKey: SecretKey) -> AccessControl {
         AccessControl(
             tokens: api.tokenSet, userTokens: UserTokens(key: sealKey), allowsAnonymousReads: api.allowAnonymousReads)
+    }
+
+    /// The times of guidance and anomalies.
+    package var guidanceSettings: GuidanceSettings {
+        var settings = GuidanceSettings()
+        settings.startTimeoutSeconds = Int64(guidance.startTimeoutSeconds)
+        settings.connectorCooldownSeconds = Int64(guidance.connectorCooldownSeconds)
+        settings.failedStartCooldownSeconds = Int64(guidance.failedStartWaitSeconds)
+        settings.stopFailedGraceSeconds = Int64(guidance.stopFailedGraceSeconds)
+        settings.startedTooLongHours = Int64(guidance.startedHoursMax)
+        return settings
     }
 
     /// What the HTTP server is told.

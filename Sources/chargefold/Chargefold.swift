@@ -13,7 +13,7 @@ struct Chargefold: ParsableCommand {
         version: "chargefold \(Version.current)",
         subcommands: [
             ServeCommand.self, SignCommand.self, ReplayCommand.self, ExportCommand.self, GenerateCommand.self,
-            CheckCommand.self, QuarantineCommand.self, HealthcheckCommand.self,
+            CheckCommand.self, QuarantineCommand.self, HealthcheckCommand.self, SandboxCommand.self,
         ]
     )
 }

@@ -50,6 +50,7 @@ import Testing
             var configuration = try testConfiguration(other)
             configuration.data.directory = directory.file("data")
             let log = LogCapture(in: other)
+            defer { withExtendedLifetime((other, log)) {} }
             let error = #expect(throws: StoreError.self) { try Application(configuration, logger: log.logger()) }
             #expect(error?.code == .locked)
             #expect(error?.message.contains(directory.file("data")) == true)
@@ -99,6 +100,7 @@ import Testing
         configuration.http.unixSocket = nil
         configuration.http.workers = 2
         let log = LogCapture(in: directory)
+        defer { withExtendedLifetime((directory, log)) {} }
         let application = try Application(configuration, logger: log.logger())
         defer { application.stop() }
         let bound = try application.start()
@@ -113,6 +115,7 @@ import Testing
     @Test func `a second stop does no harm`() throws {
         let directory = TestDirectory()
         let log = LogCapture(in: directory)
+        defer { withExtendedLifetime((directory, log)) {} }
         let application = try Application(try testConfiguration(directory), logger: log.logger())
         _ = try application.start()
         application.stop()

@@ -49,6 +49,7 @@ import Testing
     func `no secret, token, signature or content is ever in the log`(format: ReceiverConfiguration.Log.Format) throws {
         let directory = TestDirectory()
         let log = LogCapture(in: directory)
+        defer { withExtendedLifetime((directory, log)) {} }
         var configuration = try testConfiguration(directory)
         configuration.webhook.authorizationHeaders = [
             NamedSecret(name: "X-Callback-Key", value: try Callback.key("hush-hush-value"))
@@ -83,6 +84,7 @@ import Testing
     @Test func `every line of JSON is JSON, whatever is logged`() throws {
         let directory = TestDirectory()
         let log = LogCapture(in: directory)
+        defer { withExtendedLifetime((directory, log)) {} }
         log.logger().warning(
             "a \"message\"\nwith lines", metadata: ["key": "a\u{0}b\r\n\u{1B}[31m", "b": ["x", "y"], "a": "1"])
         let line = try #require(log.lines.first ?? nil)
@@ -95,6 +97,7 @@ import Testing
     @Test func `a line of text can't be broken, nor another one forged`() throws {
         let directory = TestDirectory()
         let log = LogCapture(in: directory)
+        defer { withExtendedLifetime((directory, log)) {} }
         log.logger(.text).error(
             "first\nsecond",
             metadata: ["b": "two words", "a": "plain", "c": "x\n2026-01-01T00:00:00Z info forged=\"y\"", "d": ""])

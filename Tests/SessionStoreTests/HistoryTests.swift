@@ -154,7 +154,8 @@ struct HistoryTests {
             DELETE FROM sessions WHERE session_id = 'a';
             UPDATE sessions SET status = 'STOPPED' WHERE session_id = 'b';
             UPDATE sessions SET record = (SELECT record FROM sessions WHERE session_id = 'd') WHERE session_id = 'c';
-            INSERT INTO sessions VALUES(77, 'ghost', NULL, 'STARTED', NULL, x'00');
+            INSERT INTO sessions(number, session_id, status, order_key, skewed, ongoing, anomalies, record)
+                VALUES(77, 'ghost', 'STARTED', 0, 0, 1, 0, x'00');
             """)
         other.close()
         var phases = 0

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import YAML
 
 /// A configuration file, read once.
 struct ConfigurationFile: Sendable {

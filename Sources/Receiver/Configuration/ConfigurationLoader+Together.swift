@@ -9,6 +9,7 @@ extension ConfigurationLoader {
         let webhook = configuration.webhook
         checkHeaders(webhook.authorizationHeaders)
         checkTokens()
+        checkDriveAPI()
         if webhook.secretNext != nil, webhook.secretCurrent == nil {
             add(.init("webhook.secretNext", origins["webhook.secretNext"], "needs webhook.secretCurrent"))
         }

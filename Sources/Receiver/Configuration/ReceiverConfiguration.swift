@@ -8,6 +8,7 @@ package struct ReceiverConfiguration: Sendable {
     package var data = DataDirectory()
     package var webhook = Webhook()
     package var api = API()
+    package var driveApi = DriveAPI()
     package var guidance = Guidance()
     package var retention = Retention()
     package var log = Log()

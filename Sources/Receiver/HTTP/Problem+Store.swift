@@ -3,6 +3,8 @@ import SessionStore
 extension Problem {
     static let storeUnreadable = Problem.unavailable(
         "store-unreadable", "The store can't be read now.", retryAfterSeconds: 5)
+    static let stillRefused = Problem(
+        422, "quarantine-still-refused", "The entry is still not acceptable; it stays in quarantine.")
     static let malformedSelection = Problem(
         400, "malformed-selection", "The body must be {\"ids\":[…]} or {\"all\":true}.")
 

@@ -16,6 +16,10 @@ package final class Receiver: RequestHandler, Sendable {
         package var logger: Logger
         /// The wall clock. Injected, so that tests choose the time.
         package var clock: @Sendable () -> Instant
+        package var guidance = GuidanceSettings()
+        package var live = LiveOptions()
+        /// The key of what clients hand back; nil: one that nobody can have, so that no cursor is ever valid again.
+        package var sealKey: SecretKey?
 
         package init(
             store: any SessionStore, authenticator: CallbackAuthenticator, access: AccessControl, logger: Logger,
@@ -37,6 +41,11 @@ package final class Receiver: RequestHandler, Sendable {
     let logger: Logger
     let clock: @Sendable () -> Instant
     let callbackBodyBytesMax: Int
+    let renderer: SessionRenderer
+    let cursors: PageCursor
+    let abandonments = Abandonments()
+    package let connectorStarts: ConnectorStarts
+    package let live: LiveHub
     let eventLimits: EventLimits
     package let metrics = ReceiverMetrics()
     /// The server's own figures for the metrics page; set once the server exists.
@@ -50,6 +59,12 @@ package final class Receiver: RequestHandler, Sendable {
         access = dependencies.access
         logger = dependencies.logger
         clock = dependencies.clock
+        connectorStarts = ConnectorStarts(cooldownSeconds: dependencies.guidance.connectorCooldownSeconds)
+        renderer = SessionRenderer(settings: dependencies.guidance, connectorStarts: connectorStarts)
+        cursors = PageCursor(seal: dependencies.sealKey.map { Seal(key: $0) })
+        live = LiveHub(
+            store: dependencies.store, settings: dependencies.guidance, options: dependencies.live,
+            logger: dependencies.logger, clock: dependencies.clock)
         self.callbackBodyBytesMax = callbackBodyBytesMax
         eventLimits = .callbacks(bodyBytesMax: callbackBodyBytesMax)
     }
@@ -57,6 +72,7 @@ package final class Receiver: RequestHandler, Sendable {
     /// From now on `/readyz` answers 503, so that the proxy sends nothing new.
     package func beginDraining() {
         draining.store(true, ordering: .relaxed)
+        live.close()
     }
 
     var isDraining: Bool { draining.load(ordering: .relaxed) }
@@ -94,7 +110,16 @@ package final class Receiver: RequestHandler, Sendable {
         case .sessionEvents: receiveCallback(request, exchange)
         case .session(let id): answerSession(id, request, exchange)
         case .sessionFacts(let id): answerFacts(id, request, exchange)
-        case .quarantine, .quarantined, .quarantineRetry, .log, .tokens, .user:
+        case .sessionAbandon(let id): abandon(id, request, exchange)
+        case .sessions: answerAnomalies(request, exchange)
+        case .userSessions(let userId), .userHistory(let userId): answerHistory(userId, request, exchange)
+        case .userActive(let userId): answerActive(userId, request, exchange)
+        case .userSession(let userId, let id): answerSession(id, of: userId, request, exchange)
+        case .sessionEventStream(let id): streamSession(id, request, exchange)
+        case .userEventStream(let userId): streamUser(userId, request, exchange)
+        case .eventStream: streamEverything(request, exchange)
+        case .fees: answerFees(request, exchange)
+        case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log, .tokens, .user:
             if isOperator(request, exchange) { operate(resource, request, exchange) }
         case .openAPI: exchange.respond(Response(json: OpenAPIDocument.json))
         case .health: exchange.respond(Response(json: #"{"status":"ok"}"#))

@@ -3,9 +3,20 @@ package enum Resource: Equatable, Sendable {
     case sessionEvents
     case session(String)
     case sessionFacts(String)
+    case sessionAbandon(String)
+    case sessionEventStream(String)
+    case sessions
+    case userSessions(String)
+    case userHistory(String)
+    case userActive(String)
+    case userSession(userId: String, sessionId: String)
+    case userEventStream(String)
+    case eventStream
+    case fees
     case quarantine
     case quarantined(Int64)
     case quarantineRetry
+    case quarantinedRetry(Int64)
     case log
     case tokens
     case user(String)
@@ -26,7 +37,7 @@ package enum Resource: Equatable, Sendable {
     /// The methods that the resource allows, as the `Allow` header lists them (RFC 9110 section 10.2.1).
     package var allow: String {
         switch self {
-        case .sessionEvents, .quarantineRetry, .tokens: "POST"
+        case .sessionEvents, .quarantineRetry, .quarantinedRetry, .sessionAbandon, .userHistory, .tokens: "POST"
         case .user: "DELETE"
         case .quarantined: "GET, HEAD, DELETE"
         default: "GET, HEAD"
@@ -37,7 +48,8 @@ package enum Resource: Equatable, Sendable {
     package func allows(_ method: UnsafeRawBufferPointer) -> Bool {
         let method = method[...]
         return switch self {
-        case .sessionEvents, .quarantineRetry, .tokens: method.equals("POST")
+        case .sessionEvents, .quarantineRetry, .quarantinedRetry, .sessionAbandon, .userHistory, .tokens:
+            method.equals("POST")
         case .user: method.equals("DELETE")
         case .quarantined: method.equals("GET") || method.equals("HEAD") || method.equals("DELETE")
         default: method.equals("GET") || method.equals("HEAD")
@@ -70,6 +82,9 @@ package enum Resource: Equatable, Sendable {
             if isVersion1, segments[1].equals("log") { return .resource(.log) }
             if isVersion1, segments[1].equals("tokens") { return .resource(.tokens) }
             if isVersion1, segments[1].equals("quarantine") { return .resource(.quarantine) }
+            if isVersion1, segments[1].equals("sessions") { return .resource(.sessions) }
+            if isVersion1, segments[1].equals("events") { return .resource(.eventStream) }
+            if isVersion1, segments[1].equals("fees") { return .resource(.fees) }
         case 3 where isVersion1:
             if segments[1].equals("users") { return parameter(segments[2]) { .user($0) } }
             if segments[1].equals("sessions") { return parameter(segments[2]) { .session($0) } }
@@ -77,13 +92,36 @@ package enum Resource: Equatable, Sendable {
                 if segments[2].equals("retry") { return .resource(.quarantineRetry) }
                 return parameter(segments[2]) { Int64($0).map { .quarantined($0) } }
             }
-        case 4 where isVersion1:
-            if segments[1].equals("sessions"), segments[3].equals("facts") {
-                return parameter(segments[2]) { .sessionFacts($0) }
-            }
+        case 4 where isVersion1: return match4(segments)
+        case 5 where isVersion1:
+            if segments[1].equals("users"), segments[3].equals("sessions") { return matchUserSession(segments) }
         default: break
         }
         return .none
+    }
+
+    private static func match4(_ segments: [Slice<UnsafeRawBufferPointer>]) -> Match {
+        if segments[1].equals("sessions") {
+            if segments[3].equals("facts") { return parameter(segments[2]) { .sessionFacts($0) } }
+            if segments[3].equals("abandon") { return parameter(segments[2]) { .sessionAbandon($0) } }
+            if segments[3].equals("events") { return parameter(segments[2]) { .sessionEventStream($0) } }
+        } else if segments[1].equals("users") {
+            if segments[3].equals("sessions") { return parameter(segments[2]) { .userSessions($0) } }
+            if segments[3].equals("events") { return parameter(segments[2]) { .userEventStream($0) } }
+        } else if segments[1].equals("quarantine"), segments[3].equals("retry") {
+            return parameter(segments[2]) { Int64($0).map { .quarantinedRetry($0) } }
+        }
+        return .none
+    }
+
+    /// `/v1/users/{userId}/sessions/…`: the Drive API's own words come before session ids.
+    private static func matchUserSession(_ segments: [Slice<UnsafeRawBufferPointer>]) -> Match {
+        if segments[4].equals("history") { return parameter(segments[2]) { .userHistory($0) } }
+        if segments[4].equals("active") { return parameter(segments[2]) { .userActive($0) } }
+        guard !segments[2].isEmpty, !segments[4].isEmpty else { return .none }
+        guard let userId = PercentEncoding.decode(segments[2]), let sessionId = PercentEncoding.decode(segments[4])
+        else { return .malformed }
+        return .resource(.userSession(userId: userId, sessionId: sessionId))
     }
 
     private static func parameter(
@@ -106,7 +144,7 @@ extension Resource {
     /// Whether only operators may use it.
     var isForOperators: Bool {
         switch self {
-        case .quarantine, .quarantined, .quarantineRetry, .log, .tokens, .user: true
+        case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log, .tokens, .user: true
         default: false
         }
     }
@@ -126,14 +164,19 @@ extension Resource {
     package static let kinds: [String] = {
         func isListed(_ resource: Resource) {
             switch resource {
-            case .sessionEvents, .session, .sessionFacts, .quarantine, .quarantined, .quarantineRetry, .log, .tokens,
+            case .sessionEvents, .session, .sessionFacts, .sessionAbandon, .sessionEventStream, .sessions,
+                .userSessions,
+                .userHistory, .userActive, .userSession, .userEventStream, .eventStream, .fees, .quarantinedRetry,
+                .quarantine, .quarantined, .quarantineRetry, .log, .tokens,
                 .user, .openAPI, .health, .ready, .metrics:
                 break
             }
         }
         return [
             "sessionEvents", "session", "sessionFacts", "quarantine", "quarantined", "quarantineRetry", "log", "tokens",
-            "user", "openAPI", "health", "ready", "metrics",
+            "sessionAbandon", "sessionEventStream", "sessions", "userSessions", "userHistory", "userActive",
+            "userSession", "userEventStream", "eventStream", "fees", "quarantinedRetry", "user", "openAPI", "health",
+            "ready", "metrics",
         ]
     }()
 }

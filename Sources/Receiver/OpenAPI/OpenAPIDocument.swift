@@ -29,6 +29,12 @@ package enum OpenAPIDocument {
       "name": "sessions"
     },
     {
+      "name": "users"
+    },
+    {
+      "name": "live"
+    },
+    {
       "name": "operators",
       "description": "With a token of the scope `admin`, or over the control socket."
     },
@@ -158,6 +164,26 @@ package enum OpenAPIDocument {
         "description": "Another user's session is, for a user's token, a session that does not exist.",
         "parameters": [
           {
+            "name": "wait",
+            "in": "query",
+            "description": "Long poll: answers as soon as the version is above `version`, or with 304 at the end of this time, at most 60 s. A number and `ms`, `s`, `m` or `h`.",
+            "schema": {
+              "type": "string",
+              "pattern": "^[0-9]{1,4}(ms|s)$"
+            },
+            "example": "30s"
+          },
+          {
+            "name": "version",
+            "in": "query",
+            "description": "The version that the client has; counts with `wait` only.",
+            "schema": {
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 2147483647
+            }
+          },
+          {
             "$ref": "#/components/parameters/IfNoneMatch"
           }
         ],
@@ -192,7 +218,7 @@ package enum OpenAPIDocument {
             }
           },
           "304": {
-            "description": "The session is as the entity tag says.",
+            "description": "The session is as the entity tag says, or has not changed by the end of the wait.",
             "headers": {
               "Cache-Control": {
                 "$ref": "#/components/headers/NoStore"
@@ -230,6 +256,26 @@ package enum OpenAPIDocument {
         ],
         "parameters": [
           {
+            "name": "wait",
+            "in": "query",
+            "description": "Long poll: answers as soon as the version is above `version`, or with 304 at the end of this time, at most 60 s. A number and `ms`, `s`, `m` or `h`.",
+            "schema": {
+              "type": "string",
+              "pattern": "^[0-9]{1,4}(ms|s)$"
+            },
+            "example": "30s"
+          },
+          {
+            "name": "version",
+            "in": "query",
+            "description": "The version that the client has; counts with `wait` only.",
+            "schema": {
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 2147483647
+            }
+          },
+          {
             "$ref": "#/components/parameters/IfNoneMatch"
           }
         ],
@@ -257,7 +303,7 @@ package enum OpenAPIDocument {
             }
           },
           "304": {
-            "description": "The session is as the entity tag says.",
+            "description": "The session is as the entity tag says, or has not changed by the end of the wait.",
             "headers": {
               "Cache-Control": {
                 "$ref": "#/components/headers/NoStore"
@@ -377,6 +423,1340 @@ package enum OpenAPIDocument {
             "$ref": "#/components/responses/NoBody"
           },
           "404": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/v1/sessions/{sessionId}/abandon": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/SessionId"
+        }
+      ],
+      "post": {
+        "operationId": "abandonSession",
+        "summary": "The user gives the session up",
+        "tags": [
+          "sessions"
+        ],
+        "description": "A fact in the log like any other. It changes no status; later events count as ever.",
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The session, abandoned. Saying it again changes nothing.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              },
+              "ETag": {
+                "$ref": "#/components/headers/EntityTag"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Session"
+                }
+              }
+            }
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "404": {
+            "$ref": "#/components/responses/NotFound"
+          },
+          "409": {
+            "$ref": "#/components/responses/Conflict"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      }
+    },
+    "/v1/sessions": {
+      "get": {
+        "operationId": "listAnomalies",
+        "summary": "All sessions that have an anomaly now",
+        "tags": [
+          "sessions"
+        ],
+        "parameters": [
+          {
+            "name": "anomaly",
+            "in": "query",
+            "description": "The anomaly.",
+            "schema": {
+              "$ref": "#/components/schemas/AnomalyCode"
+            },
+            "required": true
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Sessions in a page.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 500,
+              "default": 50
+            }
+          },
+          {
+            "name": "cursor",
+            "in": "query",
+            "description": "From the page before.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Page"
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "listAnomaliesHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "sessions"
+        ],
+        "parameters": [
+          {
+            "name": "anomaly",
+            "in": "query",
+            "description": "The anomaly.",
+            "schema": {
+              "$ref": "#/components/schemas/AnomalyCode"
+            },
+            "required": true
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Sessions in a page.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 500,
+              "default": 50
+            }
+          },
+          {
+            "name": "cursor",
+            "in": "query",
+            "description": "From the page before.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/v1/users/{userId}/sessions": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/UserId"
+        }
+      ],
+      "get": {
+        "operationId": "listUserSessions",
+        "summary": "A user's sessions, the latest first",
+        "tags": [
+          "users"
+        ],
+        "parameters": [
+          {
+            "name": "status",
+            "in": "query",
+            "description": "Statuses, with commas between; `*` for all. `COMPLETE` without it.",
+            "schema": {
+              "type": "string"
+            },
+            "example": "COMPLETE,STOPPED"
+          },
+          {
+            "name": "from",
+            "in": "query",
+            "description": "Sessions that started then or later.",
+            "schema": {
+              "type": "string",
+              "format": "date-time"
+            }
+          },
+          {
+            "name": "to",
+            "in": "query",
+            "description": "Sessions that started then or earlier.",
+            "schema": {
+              "type": "string",
+              "format": "date-time"
+            }
+          },
+          {
+            "name": "chargingKeyId",
+            "in": "query",
+            "description": "Sessions of that charging key only.",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Sessions in a page.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 500,
+              "default": 50
+            }
+          },
+          {
+            "name": "cursor",
+            "in": "query",
+            "description": "From the page before.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page; without `cursor` it is the last one.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Page"
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "listUserSessionsHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "users"
+        ],
+        "parameters": [
+          {
+            "name": "status",
+            "in": "query",
+            "description": "Statuses, with commas between; `*` for all. `COMPLETE` without it.",
+            "schema": {
+              "type": "string"
+            },
+            "example": "COMPLETE,STOPPED"
+          },
+          {
+            "name": "from",
+            "in": "query",
+            "description": "Sessions that started then or later.",
+            "schema": {
+              "type": "string",
+              "format": "date-time"
+            }
+          },
+          {
+            "name": "to",
+            "in": "query",
+            "description": "Sessions that started then or earlier.",
+            "schema": {
+              "type": "string",
+              "format": "date-time"
+            }
+          },
+          {
+            "name": "chargingKeyId",
+            "in": "query",
+            "description": "Sessions of that charging key only.",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Sessions in a page.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 500,
+              "default": 50
+            }
+          },
+          {
+            "name": "cursor",
+            "in": "query",
+            "description": "From the page before.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page; without `cursor` it is the last one.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/v1/users/{userId}/sessions/history": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/UserId"
+        }
+      ],
+      "post": {
+        "operationId": "userHistory",
+        "summary": "A user's sessions, as the Drive API is asked for them",
+        "tags": [
+          "users"
+        ],
+        "requestBody": {
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/HistoryRequest"
+              }
+            }
+          }
+        },
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page; without `cursor` it is the last one.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Page"
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "413": {
+            "$ref": "#/components/responses/TooLarge"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      }
+    },
+    "/v1/users/{userId}/sessions/active": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/UserId"
+        }
+      ],
+      "get": {
+        "operationId": "listActiveSessions",
+        "summary": "What a user has going on now, the latest first",
+        "tags": [
+          "users"
+        ],
+        "parameters": [
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Sessions in a page.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 500,
+              "default": 50
+            }
+          },
+          {
+            "name": "cursor",
+            "in": "query",
+            "description": "From the page before.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Page"
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "listActiveSessionsHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "users"
+        ],
+        "parameters": [
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Sessions in a page.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 500,
+              "default": 50
+            }
+          },
+          {
+            "name": "cursor",
+            "in": "query",
+            "description": "From the page before.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/v1/users/{userId}/sessions/{sessionId}": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/UserId"
+        },
+        {
+          "$ref": "#/components/parameters/SessionId"
+        }
+      ],
+      "get": {
+        "operationId": "getUserSession",
+        "summary": "A session, if it is this user's",
+        "tags": [
+          "users"
+        ],
+        "parameters": [
+          {
+            "name": "wait",
+            "in": "query",
+            "description": "Long poll: answers as soon as the version is above `version`, or with 304 at the end of this time, at most 60 s. A number and `ms`, `s`, `m` or `h`.",
+            "schema": {
+              "type": "string",
+              "pattern": "^[0-9]{1,4}(ms|s)$"
+            },
+            "example": "30s"
+          },
+          {
+            "name": "version",
+            "in": "query",
+            "description": "The version that the client has; counts with `wait` only.",
+            "schema": {
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 2147483647
+            }
+          },
+          {
+            "$ref": "#/components/parameters/IfNoneMatch"
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The session.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              },
+              "ETag": {
+                "$ref": "#/components/headers/EntityTag"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Session"
+                }
+              }
+            }
+          },
+          "304": {
+            "description": "The session is as the entity tag says, or has not changed by the end of the wait.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              },
+              "ETag": {
+                "$ref": "#/components/headers/EntityTag"
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "404": {
+            "$ref": "#/components/responses/NotFound"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "getUserSessionHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "users"
+        ],
+        "parameters": [
+          {
+            "name": "wait",
+            "in": "query",
+            "description": "Long poll: answers as soon as the version is above `version`, or with 304 at the end of this time, at most 60 s. A number and `ms`, `s`, `m` or `h`.",
+            "schema": {
+              "type": "string",
+              "pattern": "^[0-9]{1,4}(ms|s)$"
+            },
+            "example": "30s"
+          },
+          {
+            "name": "version",
+            "in": "query",
+            "description": "The version that the client has; counts with `wait` only.",
+            "schema": {
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 2147483647
+            }
+          },
+          {
+            "$ref": "#/components/parameters/IfNoneMatch"
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The session.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              },
+              "ETag": {
+                "$ref": "#/components/headers/EntityTag"
+              }
+            }
+          },
+          "304": {
+            "description": "The session is as the entity tag says, or has not changed by the end of the wait.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              },
+              "ETag": {
+                "$ref": "#/components/headers/EntityTag"
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "404": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/v1/sessions/{sessionId}/events": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/SessionId"
+        }
+      ],
+      "get": {
+        "operationId": "streamSession",
+        "summary": "The changes of a session, live",
+        "tags": [
+          "live"
+        ],
+        "parameters": [
+          {
+            "$ref": "#/components/parameters/LastEventId"
+          },
+          {
+            "name": "lastEventId",
+            "in": "query",
+            "description": "The same, for clients that can't set the header.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Server-Sent Events, until either side ends them. `id` is what `Last-Event-ID` takes; a comment comes every 15 s; a reader that is too slow is cut off and can resume.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "text/event-stream": {
+                "schema": {
+                  "type": "string",
+                  "description": "Events named `status`, `fee`, `fact`, `effective-status` and `fee-applies`, each with a `LiveEvent` as data; `reset` where the log no longer reaches back to `Last-Event-ID`."
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "404": {
+            "$ref": "#/components/responses/NotFound"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "streamSessionHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "live"
+        ],
+        "parameters": [
+          {
+            "$ref": "#/components/parameters/LastEventId"
+          },
+          {
+            "name": "lastEventId",
+            "in": "query",
+            "description": "The same, for clients that can't set the header.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Server-Sent Events, until either side ends them. `id` is what `Last-Event-ID` takes; a comment comes every 15 s; a reader that is too slow is cut off and can resume.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "404": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/v1/users/{userId}/events": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/UserId"
+        }
+      ],
+      "get": {
+        "operationId": "streamUser",
+        "summary": "The changes of a user's sessions, live",
+        "tags": [
+          "live"
+        ],
+        "parameters": [
+          {
+            "$ref": "#/components/parameters/LastEventId"
+          },
+          {
+            "name": "lastEventId",
+            "in": "query",
+            "description": "The same, for clients that can't set the header.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Server-Sent Events, until either side ends them. `id` is what `Last-Event-ID` takes; a comment comes every 15 s; a reader that is too slow is cut off and can resume.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "text/event-stream": {
+                "schema": {
+                  "type": "string",
+                  "description": "Events named `status`, `fee`, `fact`, `effective-status` and `fee-applies`, each with a `LiveEvent` as data; `reset` where the log no longer reaches back to `Last-Event-ID`."
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "streamUserHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "live"
+        ],
+        "parameters": [
+          {
+            "$ref": "#/components/parameters/LastEventId"
+          },
+          {
+            "name": "lastEventId",
+            "in": "query",
+            "description": "The same, for clients that can't set the header.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Server-Sent Events, until either side ends them. `id` is what `Last-Event-ID` takes; a comment comes every 15 s; a reader that is too slow is cut off and can resume.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/v1/events": {
+      "get": {
+        "operationId": "streamEverything",
+        "summary": "The changes of all sessions, live",
+        "tags": [
+          "live"
+        ],
+        "parameters": [
+          {
+            "$ref": "#/components/parameters/LastEventId"
+          },
+          {
+            "name": "lastEventId",
+            "in": "query",
+            "description": "The same, for clients that can't set the header.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Server-Sent Events, until either side ends them. `id` is what `Last-Event-ID` takes; a comment comes every 15 s; a reader that is too slow is cut off and can resume.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "text/event-stream": {
+                "schema": {
+                  "type": "string",
+                  "description": "Events named `status`, `fee`, `fact`, `effective-status` and `fee-applies`, each with a `LiveEvent` as data; `reset` where the log no longer reaches back to `Last-Event-ID`."
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "streamEverythingHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "live"
+        ],
+        "parameters": [
+          {
+            "$ref": "#/components/parameters/LastEventId"
+          },
+          {
+            "name": "lastEventId",
+            "in": "query",
+            "description": "The same, for clients that can't set the header.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Server-Sent Events, until either side ends them. `id` is what `Last-Event-ID` takes; a comment comes every 15 s; a reader that is too slow is cut off and can resume.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/v1/fees": {
+      "get": {
+        "operationId": "listFees",
+        "summary": "Fees that begin to apply soon, the soonest first",
+        "tags": [
+          "sessions"
+        ],
+        "parameters": [
+          {
+            "name": "dueWithin",
+            "in": "query",
+            "description": "At most 744h. A number and `ms`, `s`, `m` or `h`.",
+            "schema": {
+              "type": "string",
+              "pattern": "^[0-9]{1,3}(ms|s|m|h)$",
+              "default": "10m"
+            }
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Sessions in a page.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 500,
+              "default": 50
+            }
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The fees of sessions that have not ended.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Fees"
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "listFeesHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "sessions"
+        ],
+        "parameters": [
+          {
+            "name": "dueWithin",
+            "in": "query",
+            "description": "At most 744h. A number and `ms`, `s`, `m` or `h`.",
+            "schema": {
+              "type": "string",
+              "pattern": "^[0-9]{1,3}(ms|s|m|h)$",
+              "default": "10m"
+            }
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Sessions in a page.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 500,
+              "default": 50
+            }
+          }
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The fees of sessions that have not ended.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
             "$ref": "#/components/responses/NoBody"
           },
           "503": {
@@ -841,6 +2221,60 @@ package enum OpenAPIDocument {
         }
       }
     },
+    "/v1/quarantine/{id}/retry": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/QuarantineId"
+        }
+      ],
+      "post": {
+        "operationId": "retryQuarantined",
+        "summary": "Feeds one entry in again",
+        "tags": [
+          "operators"
+        ],
+        "security": [
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "It is in the log.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/RetryResult"
+                }
+              }
+            }
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "404": {
+            "$ref": "#/components/responses/NotFound"
+          },
+          "422": {
+            "$ref": "#/components/responses/Unprocessable"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      }
+    },
     "/v1/log": {
       "get": {
         "operationId": "readLog",
@@ -1285,11 +2719,19 @@ package enum OpenAPIDocument {
         "schema": {
           "type": "string"
         }
+      },
+      "LastEventId": {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "The id of the last event that was seen: the stream goes on behind it.",
+        "schema": {
+          "type": "string"
+        }
       }
     },
     "responses": {
       "BadRequest": {
-        "description": "The request is not valid. `type` ends in `invalid-event`, `malformed-content-coding`, `malformed-path`, `malformed-query`, `malformed-selection`, `malformed-token-request`.",
+        "description": "The request is not valid. `type` ends in `invalid-event`, `malformed-content-coding`, `malformed-path`, `malformed-query`, `malformed-selection`, `malformed-token-request`, `malformed-history-request`, `invalid-cursor`, `malformed-event-id`.",
         "headers": {
           "Cache-Control": {
             "$ref": "#/components/headers/NoStore"
@@ -1400,7 +2842,7 @@ package enum OpenAPIDocument {
         }
       },
       "Unavailable": {
-        "description": "Not now. `type` ends in `overloaded`, `store-unavailable`, `store-unreadable`, `erasure-unfinished`, `not-ready`.",
+        "description": "Not now. `type` ends in `overloaded`, `store-unavailable`, `store-unreadable`, `erasure-unfinished`, `not-ready`, `too-many-streams`.",
         "headers": {
           "Cache-Control": {
             "$ref": "#/components/headers/NoStore"
@@ -1443,9 +2885,74 @@ package enum OpenAPIDocument {
             "$ref": "#/components/headers/NoStore"
           }
         }
+      },
+      "Conflict": {
+        "description": "The session has ended. `type` ends in `session-ended`.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
+      },
+      "Unprocessable": {
+        "description": "It is still refused, and stays. `type` ends in `quarantine-still-refused`.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
       }
     },
     "schemas": {
+      "Action": {
+        "type": "object",
+        "properties": {
+          "allowed": {
+            "type": "boolean"
+          },
+          "reason": {
+            "type": "string",
+            "description": "A stable code, such as `COOLDOWN` or `STOP_CAN_BE_RETRIED`."
+          },
+          "notBefore": {
+            "type": "string",
+            "format": "date-time",
+            "description": "Where it is not allowed yet: when it will be."
+          },
+          "connectorId": {
+            "type": "string",
+            "description": "Where the cooldown is."
+          }
+        },
+        "required": [
+          "allowed",
+          "reason"
+        ]
+      },
+      "AnomalyCode": {
+        "enum": [
+          "STARTED_MISSING",
+          "STOPPED_MISSING",
+          "REVIVED_AFTER_FAILURE",
+          "USER_ID_CONFLICT",
+          "STARTED_TOO_LONG",
+          "TIMESTAMP_IN_FUTURE"
+        ]
+      },
       "Erasure": {
         "type": "object",
         "properties": {
@@ -1595,6 +3102,219 @@ package enum OpenAPIDocument {
           "timestamp"
         ]
       },
+      "Fees": {
+        "type": "object",
+        "properties": {
+          "fees": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "sessionId": {
+                  "type": "string"
+                },
+                "userId": {
+                  "type": "string"
+                },
+                "sessionStatus": {
+                  "$ref": "#/components/schemas/SessionStatus"
+                },
+                "feeType": {
+                  "type": "string"
+                },
+                "feeWillApplyFrom": {
+                  "type": "string",
+                  "format": "date-time"
+                },
+                "timestamp": {
+                  "type": "string",
+                  "format": "date-time"
+                }
+              },
+              "required": [
+                "sessionId",
+                "sessionStatus",
+                "feeWillApplyFrom",
+                "timestamp"
+              ]
+            }
+          },
+          "count": {
+            "type": "integer",
+            "minimum": 0
+          }
+        },
+        "required": [
+          "fees",
+          "count"
+        ]
+      },
+      "HistoryRequest": {
+        "type": "object",
+        "properties": {
+          "sessionStatus": {
+            "type": [
+              "array",
+              "null"
+            ],
+            "items": {
+              "type": "string"
+            },
+            "minItems": 1
+          },
+          "chargingKeyId": {
+            "type": [
+              "string",
+              "null"
+            ]
+          },
+          "startTime": {
+            "type": [
+              "string",
+              "null"
+            ],
+            "format": "date-time",
+            "description": "Sessions that started then or later."
+          },
+          "endTime": {
+            "type": [
+              "string",
+              "null"
+            ],
+            "format": "date-time",
+            "description": "Sessions that started then or earlier."
+          },
+          "cursor": {
+            "type": [
+              "string",
+              "null"
+            ]
+          },
+          "limit": {
+            "type": [
+              "integer",
+              "null"
+            ],
+            "minimum": 1,
+            "maximum": 500,
+            "default": 50
+          }
+        }
+      },
+      "LiveEvent": {
+        "type": "object",
+        "properties": {
+          "type": {
+            "enum": [
+              "status",
+              "fee",
+              "fact",
+              "effective-status",
+              "fee-applies"
+            ]
+          },
+          "at": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "session": {
+            "type": "object",
+            "properties": {
+              "sessionId": {
+                "type": "string"
+              },
+              "userId": {
+                "type": "string",
+                "description": "Not known of every session."
+              },
+              "userIdConflict": {
+                "const": true,
+                "description": "The facts name different users."
+              },
+              "userIds": {
+                "type": "array",
+                "items": {
+                  "type": "string"
+                },
+                "description": "All of them, where the facts disagree."
+              },
+              "sessionStatus": {
+                "$ref": "#/components/schemas/SessionStatus"
+              },
+              "statusSince": {
+                "type": "string",
+                "format": "date-time",
+                "description": "Timestamp of the fact that decided."
+              },
+              "startTime": {
+                "type": "string",
+                "format": "date-time",
+                "description": "The earliest start."
+              },
+              "stopTime": {
+                "type": "string",
+                "format": "date-time",
+                "description": "The latest stop."
+              },
+              "abandonedAt": {
+                "type": "string",
+                "format": "date-time",
+                "description": "When the session was given up."
+              },
+              "balanceStatus": {
+                "description": "`PROCESSING`, `PAID`, `DEBT` or `REFUND`."
+              },
+              "balanceAmountMinor": {
+                "description": "Money, in minor units."
+              },
+              "chargingKeyId": {},
+              "chargingKeyType": {
+                "description": "`virtual` for a session that can be stopped remotely."
+              },
+              "charger": {},
+              "site": {},
+              "connectorId": {},
+              "duration": {
+                "description": "ISO 8601."
+              },
+              "energy": {},
+              "price": {},
+              "receiptAvailable": {},
+              "fees": {
+                "type": "array",
+                "items": {
+                  "$ref": "#/components/schemas/FeeNotice"
+                }
+              },
+              "version": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "The number of distinct facts."
+              },
+              "effectiveStatus": {
+                "$ref": "#/components/schemas/SessionStatus"
+              }
+            },
+            "required": [
+              "sessionId",
+              "sessionStatus",
+              "version",
+              "effectiveStatus"
+            ]
+          },
+          "fees": {
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/FeeNotice"
+            }
+          }
+        },
+        "required": [
+          "type",
+          "at",
+          "session"
+        ]
+      },
       "LogLine": {
         "type": "object",
         "properties": {
@@ -1670,6 +3390,30 @@ package enum OpenAPIDocument {
           "sessionId",
           "sessionStatus",
           "version"
+        ]
+      },
+      "Page": {
+        "type": "object",
+        "properties": {
+          "sessions": {
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/Session"
+            }
+          },
+          "cursor": {
+            "type": "string",
+            "description": "Leads to the next page; absent on the last one."
+          },
+          "count": {
+            "type": "integer",
+            "minimum": 0,
+            "description": "Sessions in this page."
+          }
+        },
+        "required": [
+          "sessions",
+          "count"
         ]
       },
       "Problem": {
@@ -1920,6 +3664,50 @@ package enum OpenAPIDocument {
               "duplicates",
               "arrivedLate"
             ]
+          },
+          "effectiveStatus": {
+            "$ref": "#/components/schemas/SessionStatus"
+          },
+          "actions": {
+            "type": "object",
+            "properties": {
+              "stop": {
+                "$ref": "#/components/schemas/Action"
+              },
+              "startAnother": {
+                "$ref": "#/components/schemas/Action"
+              },
+              "abandon": {
+                "$ref": "#/components/schemas/Action"
+              },
+              "retryPayment": {
+                "$ref": "#/components/schemas/Action"
+              }
+            },
+            "required": [
+              "stop",
+              "startAnother",
+              "abandon",
+              "retryPayment"
+            ]
+          },
+          "anomalies": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "code": {
+                  "$ref": "#/components/schemas/AnomalyCode"
+                },
+                "explanation": {
+                  "type": "string"
+                }
+              },
+              "required": [
+                "code",
+                "explanation"
+              ]
+            }
           }
         },
         "required": [
@@ -1927,7 +3715,9 @@ package enum OpenAPIDocument {
           "sessionStatus",
           "version",
           "lastFact",
-          "deliveries"
+          "deliveries",
+          "effectiveStatus",
+          "actions"
         ]
       },
       "SessionEvent": {

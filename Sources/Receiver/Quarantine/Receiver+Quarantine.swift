@@ -32,7 +32,31 @@ extension Receiver {
             let ids = QuarantineSelection(json: Array(request.body))
             guard let ids else { return exchange.respond(Response(.malformedSelection)) }
             operationsQueue.async { [self] in exchange.respond(retry(ids)) }
+        case .quarantinedRetry(let id):
+            operationsQueue.async { [self] in exchange.respond(retryOne(id)) }
         default: exchange.respond(Response(.notFound))
+        }
+    }
+
+    /// `POST /v1/quarantine/{id}/retry`: 200 with what became of it, 404 without such an entry, 422 with the reason
+    /// where it is still refused, 503 where it can't be made durable now.
+    private func retryOne(_ id: Int64) -> Response {
+        let service = QuarantineService(
+            store: store, authenticator: authenticator, bodyBytesMax: callbackBodyBytesMax)
+        var result: QuarantineService.RetryResult?
+        do throws(StoreError) {
+            try service.retry([id]) { result = $0 }
+        } catch {
+            return Response(Problem(error, .storeUnreadable))
+        }
+        switch result?.outcome {
+        case .accepted?, .duplicate?: return Response(json: result?.json ?? [])
+        case .unknown?, nil: return Response(.notFound)
+        case .refused?:
+            let reason = result?.reason ?? "UNAVAILABLE"
+            if reason == StoreError.Code.queueFull.rawValue { return Response(.overloaded) }
+            if reason == StoreError.Code.unavailable.rawValue { return Response(.storeUnavailable) }
+            return Response(.stillRefused.with(member: "code", reason))
         }
     }
 

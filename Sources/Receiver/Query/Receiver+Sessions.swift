@@ -3,36 +3,48 @@ import SessionModel
 import SessionStore
 
 extension Receiver {
-    /// `GET /v1/sessions/{sessionId}`: the current state, with an entity tag made of the version.
-    func answerSession(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
-        let known = request.head.header("if-none-match").map { Array($0) }
-        answerRecord(id, request, exchange) { record in
-            let tag = EntityTag.text(version: record.state.version)
-            if let known, EntityTag.isMatched(by: known, tag: tag) {
-                var response = Response(status: 304)
-                response.add("ETag", tag)
-                response.add("Cache-Control", "no-store" as StaticString)
-                return response
-            }
-            var response = Response(json: record.sessionJSON())
-            response.add("ETag", tag)
-            return response
+    /// `GET /v1/sessions/{sessionId}`: the state and what follows from it for now, with an entity tag made of both.
+    ///
+    /// With `wait=30s&version=n` it answers as soon as the version is above n, or 304 at the end of the wait.
+    func answerSession(_ id: String, of userId: String? = nil, _ request: borrowing Request, _ exchange: Exchange) {
+        guard let grant = grant(request, exchange) else { return }
+        let isOurs = { @Sendable (record: SessionRecord) in
+            grant.allows(record)
+                && (userId == nil || record.state.userId.map { SessionKey($0) } == userId.map { SessionKey($0) })
         }
+        do throws(Problem) {
+            guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
+            guard let wait = try SessionWait(query) else {
+                let known = request.head.header("if-none-match").map { Array($0) }
+                return answerRecord(id, isOurs, exchange) { [self] in session($0, known: known) }
+            }
+            waitForSession(id, wait, isOurs, exchange)
+        } catch {
+            exchange.respond(Response(error))
+        }
+    }
+
+    func session(_ record: SessionRecord, known: [UInt8]? = nil) -> Response {
+        let (body, tag) = renderer.answer(record, now: clock())
+        if let known, EntityTag.isMatched(by: known, tag: tag) { return .notModified(tag) }
+        var response = Response(json: body)
+        response.add("ETag", tag)
+        return response
     }
 
     /// `GET /v1/sessions/{sessionId}/facts`: every fact, in fold order, and which one decided and why.
     func answerFacts(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
-        answerRecord(id, request, exchange) { Response(json: $0.factsJSON) }
+        guard let grant = grant(request, exchange) else { return }
+        answerRecord(id, { grant.allows($0) }, exchange) { Response(json: $0.factsJSON) }
     }
 
-    private func answerRecord(
-        _ id: String, _ request: borrowing Request, _ exchange: Exchange,
+    func answerRecord(
+        _ id: String, _ isOurs: @escaping @Sendable (SessionRecord) -> Bool, _ exchange: Exchange,
         _ answer: @escaping @Sendable (SessionRecord) -> Response
     ) {
-        guard let grant = grant(request, exchange) else { return }
         store.session(id) { result in
             switch result {
-            case .success(let record?) where grant.allows(record): exchange.respond(answer(record))
+            case .success(let record?) where isOurs(record): exchange.respond(answer(record))
             case .success: exchange.respond(Response(.sessionNotFound))
             case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
             }
@@ -40,10 +52,45 @@ extension Receiver {
     }
 }
 
+/// `wait` and `version` of a long poll.
+struct SessionWait {
+    /// Below the time after which the server answers for a handler.
+    static let millisecondsMax: Int64 = 60_000
+
+    let milliseconds: Int64
+    /// The version that the client has.
+    let version: Int
+
+    /// nil without `wait`.
+    init?(_ query: QueryParameters) throws(Problem) {
+        guard let text = query["wait"] else { return nil }
+        guard let milliseconds = DurationText.milliseconds(text), milliseconds <= Self.millisecondsMax else {
+            throw .malformedQuery.with(detail: "wait must be a duration of at most 60s, such as 30s.")
+        }
+        guard let version = query.integer("version", in: 0...Int64(Int32.max)) ?? .some(0) else {
+            throw .malformedQuery.with(detail: "version must be a whole number.")
+        }
+        self.milliseconds = milliseconds
+        self.version = Int(version)
+    }
+}
+
+extension Response {
+    static func notModified(_ tag: String) -> Response {
+        var response = Response(status: 304)
+        response.add("ETag", tag)
+        response.add("Cache-Control", "no-store" as StaticString)
+        return response
+    }
+}
+
 /// Entity tags of sessions (RFC 9110 section 8.8.3). They are weak: the account of deliveries in the answer may differ
-/// while the state, and so its version, is the same.
+/// while the state, and so its version, is the same. The digest is of what depends on the time.
 enum EntityTag {
-    static func text(version: Int) -> String { "W/\"\(version)\"" }
+    static func text(version: Int, digest: UInt32) -> String {
+        let digits = String(digest, radix: 16)
+        return "W/\"\(version)-\(String(repeating: "0", count: 8 - digits.utf8.count))\(digits)\""
+    }
 
     /// Whether an `If-None-Match` value holds the tag, by weak comparison (RFC 9110 section 13.1.2).
     static func isMatched(by header: [UInt8], tag: String) -> Bool {

@@ -3,7 +3,8 @@ import Logging
 import Receiver
 import SessionModel
 
-/// Everything that was logged, through the writer that the product uses.
+/// Everything that was logged, through the writer that the product uses. Must outlive whoever logs: its descriptor goes
+/// with it.
 final class LogCapture: Sendable {
     let writer: LogWriter
     private let file: String

@@ -52,6 +52,13 @@ final class RawSocket {
         return String(decoding: received, as: UTF8.self)
     }
 
+    /// Whether nothing has come by now, and the connection is open.
+    var isSilent: Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) < 0
+            && errno == EAGAIN
+    }
+
     /// What is there next; nil at the end of the connection.
     func receive() throws -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: 65_536)

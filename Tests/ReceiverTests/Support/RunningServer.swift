@@ -48,19 +48,20 @@ final class RunningServer {
 /// - Returns: what `body` returns, after the application was stopped.
 @discardableResult
 func withApplication<Result>(
-    in directory: TestDirectory = TestDirectory(), _ change: (inout ReceiverConfiguration) throws -> Void = { _ in },
+    in directory: TestDirectory = TestDirectory(), clock: @escaping @Sendable () -> Instant = { testTime },
+    live: LiveOptions = LiveOptions(), _ change: (inout ReceiverConfiguration) throws -> Void = { _ in },
     _ body: (RunningServer) throws -> Result
 ) throws -> Result {
     let configuration = try testConfiguration(directory, change)
     let log = LogCapture(in: directory)
-    let application = try Application(configuration, logger: log.logger(), clock: { testTime })
+    let application = try Application(configuration, logger: log.logger(), clock: clock, live: live)
     let bound = try application.start()
     #expect(bound.first == "unix:" + directory.file("http.sock"))
     let server = RunningServer(socketPath: directory.file("http.sock"), log: log, receiver: application.receiver)
     defer {
         server.connection.close()
         application.stop()
-        withExtendedLifetime(directory) {}
+        withExtendedLifetime((directory, log)) {}
     }
     return try body(server)
 }
@@ -106,7 +107,7 @@ func withReceiver<Result>(
     defer {
         server.connection.close()
         http.stop()
-        withExtendedLifetime(directory) {}
+        withExtendedLifetime((directory, log)) {}
     }
     return try body(server, http)
 }

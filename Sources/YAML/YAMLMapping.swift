@@ -1,22 +1,27 @@
 internal import CYAML
 
 /// Reads a YAML document that is a mapping of mappings, as configurations are, with libyaml.
-enum YAMLMapping {
+package enum YAMLMapping {
     /// A scalar, or a list of scalars.
-    struct Value: Sendable, Equatable {
-        let texts: [String]
+    package struct Value: Sendable, Equatable {
+        package let texts: [String]
         /// The line of its key, from 1.
-        let line: Int
+        package let line: Int
     }
 
     /// Why a file can't be used. Quotes nothing of it.
-    struct Failure: Error, CustomStringConvertible {
-        let description: String
-        let line: Int?
+    package struct Failure: Error, CustomStringConvertible {
+        package let description: String
+        package let line: Int?
+
+        package init(description: String, line: Int?) {
+            self.description = description
+            self.line = line
+        }
     }
 
     /// The values by dotted name. A file of comments only has none.
-    static func read(_ bytes: [UInt8]) throws(Failure) -> [String: Value] {
+    package static func read(_ bytes: [UInt8]) throws(Failure) -> [String: Value] {
         var parser = yaml_parser_t()
         guard yaml_parser_initialize(&parser) != 0 else { throw Failure(description: "no memory", line: nil) }
         defer { yaml_parser_delete(&parser) }

@@ -1,0 +1,77 @@
+package import SessionModel
+
+extension DriveSession {
+    /// The body to log for this answer as a fact; `SessionEvent.decode(_:source:)` with source `driveApi` reads it.
+    ///
+    /// **What is in it.** The session as it came, but for two things. Its `duration` is left out as long as the session
+    /// runs: it is a clock reading, other at every look. And `userId` is the one asked about, where the API gives none.
+    ///
+    /// **Its timestamp** is the moment of the observation, namely when the request was sent (`DriveAPIAnswer.sentAt`):
+    /// what the API said was true no earlier, so whatever happens from then on has a later timestamp and decides over it.
+    /// Of that moment only the whole second is used, unless callbacks about this session are known to carry fractions:
+    /// the API cuts the timestamps of its callbacks to the second, so one that reports something which happened just
+    /// after the observation would otherwise look older than it. At the same second the rank decides, and ranks rise
+    /// along a session's life. The fold stays order-free: a fact's timestamp never changes once it is logged.
+    ///
+    /// - Parameters:
+    ///   - sessionId: the one asked about.
+    ///   - record: what is known of the session before this answer.
+    package func observationBody(
+        sessionId: String, userId: String?, sentAt: Instant, record: SessionRecord? = nil
+    ) -> [UInt8] {
+        let isExact = record?.facts.contains { $0.source == .webhook && $0.timestamp.nanoseconds != 0 } ?? false
+        var writer = JSONWriter(capacity: json.bytes.count + 120)
+        writer.beginObject()
+        writer.key("event")
+        writer.string(EventName.driveApiSession.text)
+        writer.key("payload")
+        writer.beginObject()
+        writer.key("sessionId")
+        writer.string(sessionId)
+        writer.key("timestamp")
+        writer.instant(isExact ? sentAt : Instant(seconds: sentAt.seconds))
+        if let user = self.userId ?? userId {
+            writer.key("userId")
+            writer.string(user)
+        }
+        for (name, value) in json.members {
+            switch name {
+            case "sessionId", "timestamp", "userId": continue
+            case "duration" where isRunning: continue
+            default:
+                writer.key(name)
+                writer.json(value)
+            }
+        }
+        writer.endObject()
+        writer.endObject()
+        return writer.bytes
+    }
+
+    private var isRunning: Bool {
+        switch status {
+        case .stopped, .complete, .refunded: false
+        default: true
+        }
+    }
+}
+
+extension SessionRecord {
+    /// Whether an observation made with `DriveSession.observationBody` is worth a fact: whether it says anything that is
+    /// not known. A caller skips the others, so that polling a session that does not change adds nothing to the log.
+    ///
+    /// It is news when its content differs from that of the latest observation, or when the status that follows from the
+    /// facts is another than the one observed, and the observation would change that: then a callback or a request of our
+    /// own has come between, and the API contradicts it.
+    package func isNews(_ observation: SessionEvent) -> Bool {
+        guard let latest = facts.last(where: { $0.source == .driveApi }), latest.payload == observation.payload else {
+            return true
+        }
+        guard let observed = observation.status, observed != state.status,
+            observation.timestamp > (state.statusSince ?? .earliest)
+        else { return false }
+        // COMPLETE is final: nothing of a lower rank changes it.
+        let isFinal = state.status == .complete || state.status == .refunded
+        return !isFinal || observed.rank >= SessionStatus.complete.rank
+    }
+}

@@ -1,0 +1,59 @@
+/// A method and a path with places for ids, e.g. `GET /v1/users/{userId}/sessions/{sessionId}/receipt`.
+package struct PathTemplate: Sendable, Hashable {
+    /// The method, in capitals.
+    package let method: String
+    private let path: String
+
+    /// - Returns: nil for anything that is not METHOD, a space and a path with `{sessionId}`, without other places than
+    ///   `{userId}` and `{sessionId}`.
+    package init?(_ text: String) {
+        let parts = text.split(separator: " ")
+        guard parts.count == 2, let method = parts.first, ["GET", "POST", "PUT"].contains(method),
+            let path = parts.last, path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
+            path.contains("{sessionId}")
+        else { return nil }
+        self.init(method: String(method), path: String(path))
+        guard !filled(userId: "", sessionId: "").contains(where: { $0 == "{" || $0 == "}" }) else { return nil }
+    }
+
+    init(method: String, path: String) {
+        self.method = method
+        self.path = path
+    }
+
+    func filled(userId: String, sessionId: String = "") -> String {
+        // Braces are percent-encoded in what is put in, so that it is never taken for a place.
+        path.replacing("{userId}", with: Self.encode(userId)).replacing("{sessionId}", with: Self.encode(sessionId))
+    }
+
+    /// Everything but RFC 3986's unreserved characters percent-encoded.
+    static func encode(_ text: String) -> String {
+        var encoded = ""
+        for byte in text.utf8 {
+            let character = Character(UnicodeScalar(byte))
+            if byte < 0x80, character.isLetter || character.isNumber || "-._~".contains(character) {
+                encoded.append(character)
+            } else {
+                let digits = String(byte, radix: 16, uppercase: true)
+                encoded += digits.utf8.count == 1 ? "%0\(digits)" : "%\(digits)"
+            }
+        }
+        return encoded
+    }
+}
+
+extension PathTemplate {
+    static let start = PathTemplate(method: "POST", path: "/v1/users/{userId}/sessions/start")
+    static let stop = PathTemplate(method: "POST", path: "/v1/users/{userId}/sessions/{sessionId}/stop")
+    static let session = PathTemplate(method: "GET", path: "/v1/users/{userId}/sessions/{sessionId}")
+    static let history = PathTemplate(method: "POST", path: "/v1/users/{userId}/sessions/history")
+    /// Not documented upstream.
+    package static let receipt = PathTemplate(method: "GET", path: "/v1/users/{userId}/sessions/{sessionId}/receipt")
+    /// Not documented upstream.
+    package static let retryPayment = PathTemplate(
+        method: "POST", path: "/v1/users/{userId}/sessions/{sessionId}/retry-payment")
+}
+
+extension PathTemplate: CustomStringConvertible {
+    package var description: String { "\(method) \(path)" }
+}

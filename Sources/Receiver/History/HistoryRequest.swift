@@ -1,0 +1,139 @@
+import SessionModel
+import SessionStore
+import WebhookSecurity
+
+/// What a history request asks for: `POST …/sessions/history` with the Drive API's body, or its form as a query string.
+struct HistoryRequest: Sendable {
+    static let limitDefault = 50
+    static let limitMax = 500
+
+    var statuses: Set<String>? = ["COMPLETE"]
+    var chargingKeyId: String?
+    var startsFrom: Instant?
+    var startsTo: Instant?
+    var limit = limitDefault
+    var cursor: String?
+
+    init() {}
+
+    /// From a body. Unknown members are ignored, as the Drive API does; null counts as absent.
+    init(json: [UInt8]) throws(Problem) {
+        guard !json.isEmpty else { return }
+        let value: CanonicalJSON
+        do {
+            value = try CanonicalJSON(parsing: json)
+        } catch {
+            throw .malformedHistory.with(detail: "The body is not valid JSON.")
+        }
+        guard value.bytes.first == UInt8(ascii: "{") else {
+            throw .malformedHistory.with(detail: "The body is not a JSON object.")
+        }
+        func member(_ name: StaticString) -> CanonicalJSON? {
+            value.member(name).flatMap { $0.text == "null" ? nil : $0 }
+        }
+        func text(_ name: StaticString) throws(Problem) -> String? {
+            guard let member = member(name) else { return nil }
+            guard let text = member.string else { throw Self.invalid(name, "must be a string") }
+            return text
+        }
+        if let list = member("sessionStatus") {
+            let names = list.elements.compactMap(\.string)
+            guard list.bytes.first == UInt8(ascii: "["), names.count == list.elements.count, !names.isEmpty else {
+                throw Self.invalid("sessionStatus", "must be a non-empty array of strings")
+            }
+            statuses = Set(names)
+        }
+        chargingKeyId = try text("chargingKeyId")
+        startsFrom = try Self.instant(try text("startTime"), "startTime")
+        startsTo = try Self.instant(try text("endTime"), "endTime")
+        cursor = try text("cursor")
+        if let number = member("limit") { limit = try Self.limit(number.text) }
+    }
+
+    /// From a query string: `status` (comma-separated; `*` for all), `from`, `to`, `chargingKeyId`, `limit`, `cursor`.
+    init(_ query: QueryParameters) throws(Problem) {
+        if let list = query["status"], !list.isEmpty {
+            let names = list.split(separator: ",").map { String($0.filter { $0 != " " }) }
+            statuses = names == ["*"] ? nil : Set(names)
+        }
+        chargingKeyId = query["chargingKeyId"].flatMap { $0.isEmpty ? nil : $0 }
+        startsFrom = try Self.instant(query["from"].flatMap { $0.isEmpty ? nil : $0 }, "from")
+        startsTo = try Self.instant(query["to"].flatMap { $0.isEmpty ? nil : $0 }, "to")
+        cursor = query["cursor"].flatMap { $0.isEmpty ? nil : $0 }
+        if let text = query["limit"], !text.isEmpty { limit = try Self.limit(text) }
+    }
+
+    static func limit(_ text: String) throws(Problem) -> Int {
+        guard let number = Int(text), (1...limitMax).contains(number) else {
+            throw invalid("limit", "must be a whole number from 1 to \(limitMax)")
+        }
+        return number
+    }
+
+    private static func instant(_ text: String?, _ name: StaticString) throws(Problem) -> Instant? {
+        guard let text else { return nil }
+        guard let instant = Instant(rfc3339: text) else { throw invalid(name, "must be an RFC 3339 timestamp") }
+        return instant
+    }
+
+    private static func invalid(_ name: StaticString, _ rule: String) -> Problem {
+        .malformedHistory.with(detail: "\(name) \(rule).")
+    }
+
+    /// What a cursor is bound to: the user and the filters, not the size of the page.
+    func context(userId: String) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginArray()
+        writer.string("history" as StaticString)
+        writer.string(userId)
+        for status in (statuses ?? []).sorted() { writer.string(status) }
+        writer.integer(statuses?.count ?? -1)
+        for text in [chargingKeyId, startsFrom?.rfc3339, startsTo?.rfc3339] {
+            if let text { writer.string(text) } else { writer.null() }
+        }
+        writer.endArray()
+        return writer.bytes
+    }
+
+    func selection(userId: String, after: SessionPlace?) -> SessionSelection {
+        var selection = SessionSelection(.user(userId), limit: limit)
+        selection.statuses = statuses
+        selection.startsFrom = startsFrom
+        selection.startsTo = startsTo
+        selection.after = after
+        if let chargingKeyId {
+            selection.condition = { $0.state.enrichment.string(.chargingKeyId) == chargingKeyId }
+        }
+        return selection
+    }
+}
+
+/// A place in a list as a text that clients hand back: opaque, and bound to the list that it belongs to.
+struct PageCursor {
+    /// nil: no cursor can be made or read.
+    let seal: Seal?
+
+    func text(_ place: SessionPlace, context: [UInt8]) -> String? {
+        var content: [UInt8] = []
+        for value in [place.key, place.number] {
+            withUnsafeBytes(of: value.littleEndian) { content.append(contentsOf: $0) }
+        }
+        return seal?.close(content, context: context)
+    }
+
+    /// The place that a cursor stands for, nil without a cursor.
+    func place(_ text: String?, context: [UInt8]) throws(Problem) -> SessionPlace? {
+        guard let text else { return nil }
+        guard let content = seal?.open(text, context: context), content.count == 16 else { throw .invalidCursor }
+        let values = content.withUnsafeBytes { bytes in
+            [0, 8].map { Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0, as: Int64.self)) }
+        }
+        return SessionPlace(key: values[0], number: values[1])
+    }
+}
+
+extension Problem {
+    static let malformedHistory = Problem(400, "malformed-history-request", "The request for sessions is not valid.")
+    static let invalidCursor = Problem(
+        400, "invalid-cursor", "The cursor is not one that was given out for this user and these filters.")
+}

@@ -1,0 +1,81 @@
+import HTTPServer
+import SessionModel
+import SessionStore
+
+extension Receiver {
+    /// `POST /v1/users/{userId}/sessions/history`, with the Drive API's body and answer, and the same as a query:
+    /// `GET /v1/users/{userId}/sessions`.
+    func answerHistory(_ userId: String, _ request: borrowing Request, _ exchange: Exchange) {
+        guard let grant = grant(request, exchange) else { return }
+        guard grant.allows(userId: userId) else { return exchange.respond(Response(.insufficientScope)) }
+        do throws(Problem) {
+            let history: HistoryRequest
+            if request.head.isMethod("POST") {
+                history = try HistoryRequest(json: Array(request.body))
+            } else {
+                guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
+                history = try HistoryRequest(query)
+            }
+            let context = history.context(userId: userId)
+            let selection = history.selection(
+                userId: userId, after: try cursors.place(history.cursor, context: context))
+            select(selection.visible(to: grant), context: context, exchange)
+        } catch {
+            exchange.respond(Response(error))
+        }
+    }
+
+    /// `GET /v1/users/{userId}/sessions/active`: what is going on now, the latest first. A start that has timed out is
+    /// not.
+    func answerActive(_ userId: String, _ request: borrowing Request, _ exchange: Exchange) {
+        guard let grant = grant(request, exchange) else { return }
+        guard grant.allows(userId: userId) else { return exchange.respond(Response(.insufficientScope)) }
+        do throws(Problem) {
+            guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
+            let history = try HistoryRequest(query)
+            let context = Array("active ".utf8) + history.context(userId: userId)
+            let now = clock()
+            let settings = renderer.settings
+            var selection = SessionSelection(.ongoing(userId: userId), limit: history.limit)
+            selection.after = try cursors.place(history.cursor, context: context)
+            selection.condition = { $0.effectiveStatus(at: now, settings: settings).status != .failed }
+            select(selection.visible(to: grant), context: context, exchange)
+        } catch {
+            exchange.respond(Response(error))
+        }
+    }
+
+    /// Answers a page as the Drive API does: `{"sessions":[…],"cursor":"…","count":n}`, without `cursor` on the last one.
+    func select(_ selection: SessionSelection, context: [UInt8], _ exchange: Exchange) {
+        let now = clock()
+        store.select(selection) { [self] result in
+            switch result {
+            case .success(let page):
+                var writer = JSONWriter(capacity: 256 + page.records.count * 1024)
+                writer.beginObject()
+                writer.key("sessions")
+                writer.beginArray()
+                for record in page.records { renderer.write(record, now: now, to: &writer) }
+                writer.endArray()
+                if let cursor = page.next.flatMap({ cursors.text($0, context: context) }) {
+                    writer.field("cursor", cursor)
+                }
+                writer.field("count", page.records.count)
+                writer.endObject()
+                exchange.respond(Response(json: writer.bytes))
+            case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
+            }
+        }
+    }
+}
+
+extension SessionSelection {
+    /// Without the sessions that whoever asks may not see: those that another user is named in as well.
+    func visible(to grant: AccessGrant) -> SessionSelection {
+        if grant.allowsEverything { return self }
+        var selection = self
+        let condition = condition
+        selection.condition = { grant.allows($0) && condition?($0) ?? true }
+        return selection
+    }
+}

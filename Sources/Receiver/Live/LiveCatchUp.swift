@@ -1,0 +1,190 @@
+import Dispatch
+import HTTPServer
+import Logging
+import SessionModel
+import SessionStore
+
+/// What a resuming stream missed is read here, off the hub's queue and off the event loops.
+private let catchUpQueue = DispatchQueue(label: "chargefold.live.catch-up", qos: .utility)
+
+/// Tells a resuming stream what happened behind its id, out of the log, up to where it joined the live changes.
+///
+/// `@unchecked Sendable`: all mutable state is confined to `catchUpQueue`.
+final class LiveCatchUp: @unchecked Sendable {
+    private let hub: LiveHub
+    private let subscriber: LiveSubscriber
+    private var id: LiveEventId
+    private let target: LiveEventId
+    private var isPaused = false
+    /// Bytes that may wait for the reader before the next piece is read.
+    private static let pieceBytes = 64 << 10
+
+    init(_ hub: LiveHub, _ subscriber: LiveSubscriber, from id: LiveEventId, to target: LiveEventId) {
+        self.hub = hub
+        self.subscriber = subscriber
+        self.id = id
+        self.target = target
+    }
+
+    func start() {
+        catchUpQueue.async { [self] in
+            // An id from a log that was longer than this one: another server, or data that was lost.
+            if id.position > target.position {
+                subscriber.stream.write(
+                    Array("event: reset\ndata: {\"reason\":\"UNKNOWN_POSITION\"}\nid: \(target.text)\n\n".utf8))
+                return end()
+            }
+            run()
+        }
+    }
+
+    private func run() {
+        guard !subscriber.stream.isClosed else { return end() }
+        do throws(StoreError) {
+            let receipt = id.mark == nil ? try receipt(of: id.position) : .start
+            var timeline = Timeline(settings: hub.settings, position: id.position, mark: id.mark ?? receipt)
+            var bytes: [UInt8] = []
+            let (scope, grant) = (subscriber.scope, subscriber.grant)
+            func tell(_ event: LiveEvent) {
+                if scope.covers(event.record), grant.allows(event.record) { bytes += event.bytes }
+            }
+            let missed = try missed(&timeline)
+            for change in missed.changes { timeline.apply(change, tell: tell) }
+            timeline.reach(missed.reached)
+            let isWhole = missed.reached >= target.position
+            if isWhole, let mark = target.mark { timeline.advance(to: max(mark, timeline.mark), tell: tell) }
+            if !bytes.isEmpty { subscriber.stream.write(bytes) }
+            guard !isWhole else { return end() }
+            id = LiveEventId(position: missed.reached, mark: timeline.mark)
+            goOn()
+        } catch {
+            hub.logger.error("a live stream could not catch up", metadata: ["reason": "\(error.message)"])
+            subscriber.stream.abort()
+            end()
+        }
+    }
+
+    /// The next piece when the reader has taken this one. A reader that takes nothing is closed by the server.
+    private func goOn() {
+        guard subscriber.stream.bufferedBytes > Self.pieceBytes else { return catchUpQueue.async { self.run() } }
+        isPaused = true
+        // The stream keeps this alive until it goes on, or closes.
+        subscriber.stream.onDrain { [self] in
+            catchUpQueue.async { self.resume() }
+        }
+        if subscriber.stream.bufferedBytes == 0 { resume() }
+    }
+
+    private func resume() {
+        guard isPaused else { return }
+        isPaused = false
+        subscriber.stream.onDrain {}
+        run()
+    }
+
+    private func end() {
+        let hub = hub
+        let subscriber = subscriber
+        hub.queue.async {
+            if !subscriber.caughtUp() { hub.remove(subscriber) }
+        }
+    }
+
+    /// When the delivery at a position was received: up to then, time has been told.
+    private func receipt(of position: Int64) throws(StoreError) -> TimeMark {
+        guard position > 0 else { return .start }
+        var mark: TimeMark?
+        try hub.store.scanLog(after: position - 1) { (entry) throws(StoreError) in
+            mark = .end(of: entry.receivedAt.microsecondsSince1970)
+            return false
+        }
+        return mark ?? target.mark ?? .start
+    }
+
+    // MARK: What happened
+
+    /// The changes behind `id` up to the target, or up to a bound, in the order of the log; the timeline tracks the
+    /// sessions as they were at `id`.
+    private func missed(
+        _ timeline: inout Timeline
+    ) throws(StoreError) -> (changes: [FoldedChange], reached: Int64) {
+        if case .session(let key) = subscriber.scope {
+            guard let record = try session(key) else { return ([], target.position) }
+            timeline.track(record.rewound(to: id.position))
+            return (changes(of: record, through: target.position), target.position)
+        }
+        var keys: Set<SessionKey> = []
+        var rows = 0
+        let rowsMax = hub.options.catchUpRowsMax
+        let last = target.position
+        var reached = last
+        try hub.store.scanLog(after: id.position) { (entry) throws(StoreError) in
+            guard entry.position <= last else { return false }
+            guard rows < rowsMax else {
+                reached = entry.position - 1
+                return false
+            }
+            rows += 1
+            var limits = EventLimits()
+            limits.bodyBytesMax = .max
+            if let event = try? SessionEvent.decode(entry.body, source: entry.source, limits: limits) {
+                keys.insert(SessionKey(event.sessionId))
+            }
+            return true
+        }
+        for record in try waiting(from: timeline.mark) where subscriber.scope.covers(record) {
+            if keys.contains(SessionKey(record.sessionId)) { continue }
+            timeline.track(record.rewound(to: id.position))
+        }
+        var changes: [FoldedChange] = []
+        for key in keys {
+            guard let record = try session(key), covers(record) else { continue }
+            timeline.track(record.rewound(to: id.position))
+            changes += self.changes(of: record, through: reached)
+        }
+        changes.sort { $0.position < $1.position }
+        return (changes, reached)
+    }
+
+    /// Whether the scope may have covered the session at some time.
+    private func covers(_ record: SessionRecord) -> Bool {
+        guard case .user(let key) = subscriber.scope else { return true }
+        return record.state.userIds.contains { SessionKey($0) == key }
+    }
+
+    private func changes(of record: SessionRecord, through last: Int64) -> [FoldedChange] {
+        record.facts.filter { $0.position > id.position && $0.position <= last }
+            .sorted { $0.position < $1.position }
+            .map {
+                FoldedChange(
+                    record: record.rewound(to: $0.position), position: $0.position, receivedAt: $0.receivedAt)
+            }
+    }
+
+    private func session(_ key: SessionKey) throws(StoreError) -> SessionRecord? {
+        try wait { hub.store.session(key.sessionId, completion: $0) }
+    }
+
+    /// Sessions that time may have changed since the id.
+    private func waiting(from mark: TimeMark) throws(StoreError) -> [SessionRecord] {
+        let from = Instant(microsecondsSince1970: mark.microseconds).adding(
+            seconds: -hub.settings.startTimeoutSeconds - 1)
+        var records: [SessionRecord] = []
+        var selection = SessionSelection(.waiting(from: from), limit: 1_000)
+        while true {
+            let current = selection
+            let page: SessionPage = try wait { hub.store.select(current, completion: $0) }
+            records += page.records
+            guard let next = page.next else { return records }
+            selection.after = next
+        }
+    }
+
+    private func wait<Value: Sendable>(
+        _ ask: (@escaping @Sendable (Result<Value, StoreError>) -> Void) -> Void
+    ) throws(StoreError) -> Value {
+        let answer = Answer<Value>()
+        ask { answer.give($0) }
+        return try answer.wait()
+    }
+}

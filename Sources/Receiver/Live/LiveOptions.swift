@@ -1,0 +1,19 @@
+/// The bounds and rhythms of live updates.
+package struct LiveOptions: Sendable {
+    /// From one look at the clock to the next.
+    package var tickMilliseconds = 500
+    /// What time alone brings is told this much later, so that deliveries received before it come first.
+    package var graceMilliseconds = 250
+    /// Between two comments that keep a silent stream open.
+    package var heartbeatSeconds = 15
+    /// Bytes that wait for a slow reader; beyond it the reader is cut off, and can resume.
+    package var bufferBytesMax = 256 << 10
+    /// Streams and long polls at once; beyond it the answer is 503.
+    package var subscribersMax = 20_000
+    /// Rows of the log that a resuming stream goes through in one piece.
+    package var catchUpRowsMax = 50_000
+    /// Off: only `LiveHub.tick()` looks at the clock. For tests that choose the moment.
+    package var ticksAutomatically = true
+
+    package init() {}
+}

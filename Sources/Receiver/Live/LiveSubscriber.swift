@@ -1,0 +1,85 @@
+import HTTPServer
+import SessionModel
+
+/// Whose changes a stream tells.
+enum LiveScope: Hashable, Sendable {
+    case session(SessionKey)
+    case user(SessionKey)
+    case everything
+
+    func covers(_ record: SessionRecord) -> Bool {
+        switch self {
+        case .session(let key): SessionKey(record.sessionId) == key
+        case .user(let key): record.state.userId.map { SessionKey($0) } == key
+        case .everything: true
+        }
+    }
+}
+
+/// One open stream. Everything mutable is confined to the hub's queue.
+///
+/// `@unchecked Sendable`: see above; the stream itself may be written from any thread.
+final class LiveSubscriber: @unchecked Sendable {
+    let scope: LiveScope
+    /// What its reader may see. A session may become another user's while the stream is open.
+    let grant: AccessGrant
+    let stream: ResponseStream
+    let bufferBytesMax: Int
+    /// While the stream still catches up with the log, what happens meanwhile waits here.
+    private var held: [UInt8]?
+    private var hasOverflowed = false
+    var heartbeatSlot = 0
+
+    init(
+        scope: LiveScope, grant: AccessGrant, stream: ResponseStream, bufferBytesMax: Int, catchesUp: Bool
+    ) {
+        self.scope = scope
+        self.grant = grant
+        self.stream = stream
+        self.bufferBytesMax = bufferBytesMax
+        held = catchesUp ? [] : nil
+    }
+
+    /// - Returns: false when the stream is over: its reader has gone, or is too slow.
+    func send(_ bytes: [UInt8]) -> Bool {
+        if let count = held?.count {
+            if count + bytes.count > bufferBytesMax { hasOverflowed = true }
+            if !hasOverflowed { held?.append(contentsOf: bytes) }
+            return true
+        }
+        guard stream.bufferedBytes + bytes.count <= bufferBytesMax else {
+            stream.abort()
+            return false
+        }
+        return stream.write(bytes)
+    }
+
+    /// The log has been told; now what was held back.
+    ///
+    /// - Returns: false when the stream is over. Where too much was held back it ends here, in good order, and the
+    ///   reader resumes from the last id it has.
+    func caughtUp() -> Bool {
+        let bytes = held ?? []
+        held = nil
+        let isWhole = bytes.isEmpty || stream.write(bytes)
+        if hasOverflowed { stream.finish() }
+        return isWhole && !hasOverflowed
+    }
+
+    func heartbeat() -> Bool {
+        // A stream that is catching up has other things to send.
+        held != nil || send(Self.comment)
+    }
+
+    private static let comment = Array(": heartbeat\n\n".utf8)
+}
+
+/// A long poll. Confined to the hub's queue.
+struct LiveWaiter {
+    let key: SessionKey
+    let version: Int
+    let deadline: Instant
+    let isOurs: @Sendable (SessionRecord) -> Bool
+    /// The record whose version has passed, or nil at the end of the wait.
+    let answer: @Sendable (SessionRecord?) -> Void
+}

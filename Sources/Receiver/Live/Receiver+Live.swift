@@ -1,0 +1,97 @@
+import HTTPServer
+import SessionModel
+import SessionStore
+
+extension Receiver {
+    /// `GET /v1/sessions/{sessionId}/events`: the changes of one session as Server-Sent Events.
+    func streamSession(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
+        guard let grant = grant(request, exchange), let opening = opening(request, exchange) else { return }
+        store.session(id) { [self] result in
+            switch result {
+            case .success(let record?) where grant.allows(record):
+                open(.session(SessionKey(id)), grant, opening, exchange)
+            case .success: exchange.respond(Response(.sessionNotFound))
+            case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
+            }
+        }
+    }
+
+    /// `GET /v1/users/{userId}/events`: the changes of all sessions of a user.
+    func streamUser(_ userId: String, _ request: borrowing Request, _ exchange: Exchange) {
+        guard let grant = grant(request, exchange) else { return }
+        guard grant.allows(userId: userId) else { return exchange.respond(Response(.insufficientScope)) }
+        guard let opening = opening(request, exchange) else { return }
+        open(.user(SessionKey(userId)), grant, opening, exchange)
+    }
+
+    /// `GET /v1/events`: the changes of all sessions.
+    func streamEverything(_ request: borrowing Request, _ exchange: Exchange) {
+        guard let grant = grant(request, exchange) else { return }
+        guard grant.allowsEverything else { return exchange.respond(Response(.insufficientScope)) }
+        guard let opening = opening(request, exchange) else { return }
+        open(.everything, grant, opening, exchange)
+    }
+
+    /// Where a stream begins: behind `Last-Event-ID` (or the parameter `lastEventId`, for clients that can't set the
+    /// header), or now.
+    private enum Opening {
+        case now
+        case after(LiveEventId)
+
+        var id: LiveEventId? {
+            if case .after(let id) = self { id } else { nil }
+        }
+    }
+
+    private func opening(_ request: borrowing Request, _ exchange: Exchange) -> Opening? {
+        guard let query = QueryParameters(request.head.query) else {
+            exchange.respond(Response(.malformedQuery))
+            return nil
+        }
+        let header = request.head.header("last-event-id").map { String(decoding: $0, as: UTF8.self) }
+        guard let text = header ?? query["lastEventId"], !text.isEmpty else { return .now }
+        guard let id = LiveEventId(text) else {
+            exchange.respond(Response(.malformedEventId))
+            return nil
+        }
+        return .after(id)
+    }
+
+    private func open(_ scope: LiveScope, _ grant: AccessGrant, _ opening: Opening, _ exchange: Exchange) {
+        guard live.hasRoom, !isDraining else { return exchange.respond(Response(.tooManyStreams)) }
+        var head = Response(status: 200, contentType: "text/event-stream")
+        head.add("Cache-Control", "no-store" as StaticString)
+        // nginx would collect events before it passes them on.
+        head.add("X-Accel-Buffering", "no" as StaticString)
+        head.body = Array("retry: 2000\n\n".utf8)
+        let stream = exchange.stream(head, endsAtHalfClose: true)
+        let subscriber = LiveSubscriber(
+            scope: scope, grant: grant, stream: stream, bufferBytesMax: live.options.bufferBytesMax,
+            catchesUp: opening.id != nil)
+        live.subscribe(subscriber, resumingAfter: opening.id)
+    }
+
+    /// The long poll of a session.
+    func waitForSession(
+        _ id: String, _ wait: SessionWait, _ isOurs: @escaping @Sendable (SessionRecord) -> Bool, _ exchange: Exchange
+    ) {
+        guard live.hasRoom else { return exchange.respond(Response(.tooManyStreams)) }
+        let deadline = Instant(microsecondsSince1970: clock().microsecondsSince1970 + wait.milliseconds * 1000)
+        live.wait(
+            LiveWaiter(key: SessionKey(id), version: wait.version, deadline: deadline, isOurs: isOurs) {
+                [self] record in
+                if let record { return exchange.respond(session(record)) }
+                // The end of the wait: 304 where there is such a session, else 404.
+                answerRecord(id, isOurs, exchange) { [self] record in
+                    if record.state.version > wait.version { return session(record) }
+                    return .notModified(renderer.answer(record, now: clock()).tag)
+                }
+            })
+    }
+}
+
+extension Problem {
+    static let malformedEventId = Problem(400, "malformed-event-id", "Last-Event-ID is not an id of this interface.")
+    static let tooManyStreams = unavailable(
+        "too-many-streams", "Too many streams and long polls are open.", retryAfterSeconds: 5)
+}

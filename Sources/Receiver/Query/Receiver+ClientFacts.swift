@@ -1,0 +1,110 @@
+import HTTPServer
+package import SessionModel
+package import SessionStore
+import Synchronization
+
+/// What our own clients do with sessions is a fact like any other: in the log, folded, exported.
+extension Receiver {
+    /// Logs what a client did; `completion` as for a callback. A start is noted for its connector's cooldown.
+    package func append(
+        _ action: SessionEvent.ClientAction, sessionId: String, userId: String?, connectorId: String?,
+        completion: @escaping IngestCompletion
+    ) {
+        let now = clock()
+        let body = SessionEvent.clientBody(
+            action, sessionId: sessionId, userId: userId, connectorId: connectorId, at: now)
+        let event: SessionEvent
+        do throws(EventError) {
+            event = try SessionEvent.decode(body, source: .client)
+        } catch {
+            return completion(.failure(StoreError(.unavailable, error.detail)))
+        }
+        if action == .start, let connectorId { connectorStarts.note(connectorId: connectorId, at: now) }
+        if !store.append(Delivery(event: event, body: body, receivedAt: now), completion: completion) {
+            completion(.failure(store.unavailability ?? StoreError(.queueFull, "the queue is full")))
+        }
+    }
+
+    /// Starts that were asked for before this process began count for the cooldown too.
+    func loadConnectorStarts() {
+        let from = clock().adding(seconds: -renderer.settings.connectorCooldownSeconds)
+        store.select(SessionSelection(.requested(from: from), limit: 10_000)) { [connectorStarts] result in
+            guard case .success(let page) = result else { return }
+            for record in page.records {
+                guard let connector = record.state.enrichment.string(.connectorId), let start = record.requestedAt
+                else { continue }
+                connectorStarts.note(connectorId: connector, at: start)
+            }
+        }
+    }
+
+    /// `POST /v1/sessions/{sessionId}/abandon`: the user gives the session up. Idempotent; answers the session.
+    ///
+    /// It changes no status, and later events count as ever. A session that has ended can't be given up (409).
+    func abandon(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
+        guard let grant = grant(request, exchange) else { return }
+        let answer = { @Sendable (response: Response) in exchange.respond(response) }
+        store.session(id) { [self] result in
+            switch result {
+            case .failure(let error): answer(Response(Problem(error, .storeUnreadable)))
+            case .success(let record?) where grant.allows(record):
+                // Whoever may, and asks while the fact is on its way, gets the same answer; nobody adds a second fact.
+                if abandonments.begin(id, answer) { abandon(id) }
+            case .success: answer(Response(.sessionNotFound))
+            }
+        }
+    }
+
+    /// The one that is under way. It looks again: an abandonment that was under way a moment ago may be done.
+    private func abandon(_ id: String) {
+        store.session(id) { [self] result in
+            switch result {
+            case .failure(let error): abandonments.end(id, Response(Problem(error, .storeUnreadable)))
+            case .success(let record?):
+                if record.state.abandonedAt != nil { return abandonments.end(id, session(record)) }
+                if record.hasEnded { return abandonments.end(id, Response(.sessionEnded)) }
+                append(.abandon, sessionId: id, userId: nil, connectorId: nil) { [self] result in
+                    switch result {
+                    case .failure(let error): abandonments.end(id, Response(Problem(error, .storeUnavailable)))
+                    case .success: answerAbandoned(id)
+                    }
+                }
+            case .success(nil): abandonments.end(id, Response(.sessionNotFound))
+            }
+        }
+    }
+
+    private func answerAbandoned(_ id: String) {
+        store.session(id) { [self] result in
+            switch result {
+            case .success(let record?): abandonments.end(id, session(record))
+            case .success(nil): abandonments.end(id, Response(.sessionNotFound))
+            case .failure(let error): abandonments.end(id, Response(Problem(error, .storeUnreadable)))
+            }
+        }
+    }
+}
+
+/// Abandonments under way: one a session.
+final class Abandonments: Sendable {
+    typealias Answer = @Sendable (Response) -> Void
+    private let waiting = Mutex<[SessionKey: [Answer]]>([:])
+
+    /// - Returns: whether the caller is the first, and so has to do it.
+    func begin(_ id: String, _ answer: @escaping Answer) -> Bool {
+        waiting.withLock { waiting in
+            waiting[SessionKey(id), default: []].append(answer)
+            return waiting[SessionKey(id)]?.count == 1
+        }
+    }
+
+    /// Answers all who wait.
+    func end(_ id: String, _ response: Response) {
+        for answer in waiting.withLock({ $0.removeValue(forKey: SessionKey(id)) }) ?? [] { answer(response) }
+    }
+}
+
+extension Problem {
+    static let sessionEnded = Problem(409, "session-ended", "The session has ended; it can't be abandoned.")
+        .with(member: "code", "SESSION_ENDED")
+}

@@ -1,0 +1,106 @@
+import HTTPServer
+import SessionModel
+import SessionStore
+
+extension Receiver {
+    /// `GET /v1/sessions?anomaly=CODE`, with `limit` and `cursor`: all sessions that have the anomaly now.
+    func answerAnomalies(_ request: borrowing Request, _ exchange: Exchange) {
+        guard let grant = grant(request, exchange) else { return }
+        guard grant.allowsEverything else { return exchange.respond(Response(.insufficientScope)) }
+        do throws(Problem) {
+            guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
+            let codes = Anomaly.allCases.map(\.rawValue).joined(separator: ", ")
+            guard let anomaly = query["anomaly"].flatMap({ Anomaly(rawValue: $0) }) else {
+                throw .malformedQuery.with(detail: "anomaly must be one of \(codes).")
+            }
+            let settings = renderer.settings
+            var scope = SessionSelection.Scope.anomaly(anomaly)
+            if anomaly.dependsOnTime {
+                // The index has since when; how long is too long is for now to say.
+                scope = .started(since: clock().adding(seconds: -settings.startedTooLongHours * 3600))
+            }
+            let limit = try query["limit"].map { (text) throws(Problem) in try HistoryRequest.limit(text) }
+            let context = Array("anomaly \(anomaly.rawValue)".utf8)
+            var selection = SessionSelection(scope, limit: limit ?? HistoryRequest.limitDefault)
+            selection.after = try cursors.place(query["cursor"], context: context)
+            select(selection, context: context, exchange)
+        } catch {
+            exchange.respond(Response(error))
+        }
+    }
+
+    /// `GET /v1/fees?dueWithin=10m`, with `limit`: fees that begin to apply within that time, the soonest first, of
+    /// sessions that have not ended.
+    func answerFees(_ request: borrowing Request, _ exchange: Exchange) {
+        guard let grant = grant(request, exchange) else { return }
+        guard grant.allowsEverything else { return exchange.respond(Response(.insufficientScope)) }
+        let now = clock()
+        do throws(Problem) {
+            guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
+            guard let within = DurationText.milliseconds(query["dueWithin"] ?? "10m"), within <= 31 * 86_400_000 else {
+                throw .malformedQuery.with(detail: "dueWithin must be a duration of at most 744h, such as 10m.")
+            }
+            let limit =
+                try query["limit"].map { (text) throws(Problem) in try HistoryRequest.limit(text) }
+                ?? HistoryRequest.limitDefault
+            let until = Instant(microsecondsSince1970: now.microsecondsSince1970 + within * 1000)
+            // Only sessions with something to wait for from now on are in this index; their fees are then looked at.
+            var selection = SessionSelection(.waiting(from: now), limit: FeesDue.candidatesMax)
+            selection.condition = { !FeesDue.fees(of: $0, from: now, until: until).isEmpty }
+            store.select(selection) { result in
+                switch result {
+                case .success(let page):
+                    exchange.respond(
+                        Response(json: FeesDue(page.records, from: now, until: until).json(limit: limit)))
+                case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
+                }
+            }
+        } catch {
+            exchange.respond(Response(error))
+        }
+    }
+}
+
+/// Fees that are about to apply, the soonest first.
+struct FeesDue {
+    /// Sessions that one answer looks at.
+    static let candidatesMax = 5_000
+
+    private var due: [(at: Instant, fee: FeeNotice, record: SessionRecord)] = []
+
+    init(_ records: [SessionRecord], from now: Instant, until: Instant) {
+        for record in records {
+            for fee in Self.fees(of: record, from: now, until: until) {
+                if let instant = fee.feeWillApplyFrom { due.append((instant, fee, record)) }
+            }
+        }
+        due.sort { ($0.at, $0.record.number) < ($1.at, $1.record.number) }
+    }
+
+    /// Both bounds included: a fee that begins now is due.
+    static func fees(of record: SessionRecord, from now: Instant, until: Instant) -> [FeeNotice] {
+        guard !record.hasEnded else { return [] }
+        return record.state.fees.filter { $0.feeWillApplyFrom.map { $0 >= now && $0 <= until } ?? false }
+    }
+
+    func json(limit: Int) -> [UInt8] {
+        var writer = JSONWriter(capacity: 256 + min(due.count, limit) * 256)
+        writer.beginObject()
+        writer.key("fees")
+        writer.beginArray()
+        for item in due.prefix(limit) {
+            writer.beginObject()
+            writer.field("sessionId", item.record.sessionId)
+            if let userId = item.record.state.userId { writer.field("userId", userId) }
+            writer.field("sessionStatus", item.record.state.status.name)
+            if let type = item.fee.feeType { writer.field("feeType", type) }
+            writer.field("feeWillApplyFrom", item.at)
+            writer.field("timestamp", item.fee.timestamp)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.field("count", min(due.count, limit))
+        writer.endObject()
+        return writer.bytes
+    }
+}

@@ -1,0 +1,142 @@
+import Dispatch
+import Glibc
+package import HTTPServer
+import Locks
+import SessionModel
+
+/// The stage environment of the Drive API in a box: its calls over HTTP, sessions that live through their statuses, and
+/// signed callbacks.
+package final class Sandbox: Sendable {
+    private let options: SandboxOptions
+    private let world: Locked<World>
+    private let sender: CallbackSender
+    private let ticker: Ticker
+    private let server: Locked<HTTPServer?> = Locked(nil)
+    private let delays = DispatchQueue(label: "chargefold.sandbox.delays")
+
+    /// - Throws: `HTTPClientError` (`invalidURL`) where a callback URL is none.
+    package init(_ options: SandboxOptions) throws {
+        self.options = options
+        var worldOptions = options.world
+        worldOptions.sendsDetailRecords = options.detailRecordURL != nil
+        let clock = SandboxClock(
+            speed: options.speed, stamps: options.stamps, monotonic: Self.monotonic(), wall: Self.wall())
+        world = Locked(World(worldOptions, clock: clock))
+        sender = try CallbackSender(options) { Sandbox.wall().rfc3339 }
+        ticker = Ticker()
+    }
+
+    /// Listens.
+    ///
+    /// - Returns: the addresses.
+    /// - Throws: `SystemError` when the address can't be listened on.
+    package func start() throws -> [BoundAddress] {
+        ticker.onTick { [weak self] in self?.withWorld { _, _ in } }
+        let configuration = ServerConfiguration(
+            addresses: [.tcp(host: options.host, port: options.port)], workers: 1)
+        let server = HTTPServer(configuration: configuration, handler: SandboxHandler(self, options))
+        let addresses = try server.start()
+        self.server.withLock { $0 = server }
+        return addresses
+    }
+
+    /// Ends everything; callbacks that have not left are lost.
+    package func stop() {
+        ticker.stop()
+        server.withLock { server in
+            server?.drain(deadlineSeconds: 2)
+            server = nil
+        }
+        sender.close()
+    }
+
+    /// Brings the world up to now, lets `body` do something in it, and sends what follows.
+    func withWorld<Result: Sendable, Failure: Error>(
+        _ body: (inout World, Int64) throws(Failure) -> sending Result
+    ) throws(Failure) -> Result {
+        // Callbacks are queued under the lock, so that they leave in the order in which they were made.
+        try world.withLock { world throws(Failure) -> Result in
+            let time = world.clock.time(monotonic: Self.monotonic())
+            post(world.advance(to: time))
+            defer { settle(&world) }
+            return try body(&world, time)
+        }
+    }
+
+    /// Another speed, or a jump ahead, in which everything happens that was due.
+    func changeClock(speed: Double?, advanceSeconds: Double) {
+        withWorld { world, _ in
+            world.clock.change(
+                speed: speed, advancingMicroseconds: Int64(advanceSeconds * 1e6), monotonic: Self.monotonic(),
+                wall: Self.wall())
+        }
+    }
+
+    /// Callbacks that wait for the receiver.
+    var unfinishedCallbacks: Int { sender.unfinished }
+
+    /// Runs `work` after so many milliseconds of the wall clock.
+    func delay(milliseconds: Int, _ work: @escaping @Sendable () -> Void) {
+        delays.asyncAfter(deadline: .now() + .milliseconds(milliseconds), execute: work)
+    }
+
+    private func settle(_ world: inout World) {
+        post(world.advance(to: world.clock.time(monotonic: Self.monotonic())))
+        ticker.wake(at: world.nextDue.flatMap { world.clock.monotonic(at: $0) }, now: Self.monotonic())
+    }
+
+    private func post(_ callbacks: [Callback]) {
+        for callback in callbacks where callback.kind == .detailRecord || options.callbackURL != nil {
+            sender.send(callback) { [weak self] callback, status in
+                self?.withWorld { world, time in world.noteAnswer(status, to: callback, at: time) }
+            }
+        }
+    }
+
+    static func monotonic() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
+    static func wall() -> Instant {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Instant(seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec))
+    }
+}
+
+/// The one timer of the sandbox.
+// @unchecked: a dispatch source may be used from any thread; only its type does not say so.
+final class Ticker: @unchecked Sendable {
+    private let source: any DispatchSourceTimer
+    private let setting = Locked<UInt64?>(nil)
+
+    init() {
+        source = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "chargefold.sandbox.timer"))
+    }
+
+    func onTick(_ work: @escaping @Sendable () -> Void) {
+        source.setEventHandler { [weak self] in
+            self?.setting.withLock { $0 = nil }
+            work()
+        }
+        source.schedule(deadline: .distantFuture)
+        source.activate()
+    }
+
+    /// Ticks at that time of the monotonic clock, once; nil: not until it is set again.
+    func wake(at time: UInt64?, now: UInt64) {
+        setting.withLock { setting in
+            guard setting != time else { return }
+            setting = time
+            guard let time else { return source.schedule(deadline: .distantFuture) }
+            let delay = time > now ? min(time - now, 3600 * 1_000_000_000) : 0
+            source.schedule(deadline: .now() + .nanoseconds(Int(delay)), leeway: .microseconds(100))
+        }
+    }
+
+    func stop() {
+        source.cancel()
+    }
+}

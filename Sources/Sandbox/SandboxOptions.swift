@@ -1,0 +1,30 @@
+package import WebhookSecurity
+
+/// How a sandbox is run.
+package struct SandboxOptions: Sendable {
+    package var host = "127.0.0.1"
+    /// 0: a free one.
+    package var port: UInt16 = 8090
+    /// Before `/v1/…`, as upstream.
+    package var basePath = "/drive"
+    /// Nil: any key is good, but there must be one.
+    package var apiKey: SecretKey?
+    /// Where Session Events go; nil: nowhere.
+    package var callbackURL: String?
+    /// Where charge detail records go; nil: nowhere.
+    package var detailRecordURL: String?
+    /// The CURRENT secret; nil: callbacks are not signed.
+    package var secret: SecretKey?
+    /// The NEXT secret, for callbacks that chaos signs with it.
+    package var nextSecret: SecretKey?
+    /// Agreed headers, sent with every callback.
+    package var headers: [(name: String, value: String)] = []
+    /// Connections that callbacks go out by; with one, they arrive in the order in which they are sent.
+    package var callbackConnections = 4
+    package var callbackSeconds = 5.0
+    package var speed = 1.0
+    package var stamps = SandboxClock.Stamps.wall
+    package var world = WorldOptions()
+
+    package init() {}
+}

@@ -1,0 +1,159 @@
+import SessionModel
+
+extension SandboxSession {
+    /// Energy in Wh: two thirds of what the connector can give.
+    private func energy(at time: Int64) -> Int64 {
+        guard let startedAt else { return 0 }
+        let seconds = ((endedAt ?? time) - startedAt) / 1_000_000
+        return seconds * Int64(place.connector.powerKilowatts) * 1000 / 3600 * 2 / 3
+    }
+
+    private static let vatPercent: Int64 = 25
+
+    /// 45 cents a kWh without VAT, and 50 for the session.
+    var priceExcludingVAT: Int64 { energy(at: endedAt ?? createdAt) * 45 / 1000 + 50 }
+    var priceIncludingVAT: Int64 { priceExcludingVAT * (100 + Self.vatPercent) / 100 }
+
+    var isPriced: Bool { status == .complete || status == .refunded }
+
+    /// The Session, as the API shows it (domain.md).
+    func write(to writer: inout JSONWriter, at time: Int64) {
+        writer.beginObject()
+        writer.field("sessionStatus", status.name)
+        if let balanceStatus {
+            writer.field("balanceStatus", balanceStatus)
+            writer.key("balanceAmountMinor")
+            writer.integer(priceIncludingVAT)
+        }
+        writer.key("charger")
+        writer.beginObject()
+        writer.field("chargingStationName", place.stationName)
+        writer.field("city", place.city)
+        writer.field("connectorLabel", place.connector.label)
+        writer.field("evseId", place.evseId)
+        writer.field("streetName", place.street)
+        writer.endObject()
+        writer.field("chargingKeyId", chargingKeyId)
+        writer.field("chargingKeyType", kind.rawValue)
+        writer.field("connectorId", place.connector.id)
+        if let startedAt { writer.field("duration", Self.duration((endedAt ?? time) - startedAt)) }
+        if endedAt != nil { writeEnergy(to: &writer, at: time) }
+        if isPriced { writePrice(to: &writer) }
+        writer.key("receiptAvailable")
+        writer.bool(isPaid)
+        writer.field("sessionId", sessionId)
+        writer.field("site", place.site)
+        if let startTime {
+            writer.key("startTime")
+            writer.instant(startTime)
+        }
+        writer.endObject()
+    }
+
+    var chargingKeyId: String { "\(kind.rawValue)-\(userId)" }
+
+    private func writeEnergy(to writer: inout JSONWriter, at time: Int64) {
+        writer.key("energy")
+        writer.beginObject()
+        writer.field("unit", "WH")
+        writer.key("value")
+        writer.integer(energy(at: time))
+        writer.endObject()
+    }
+
+    private func writePrice(to writer: inout JSONWriter) {
+        writer.key("price")
+        writer.beginObject()
+        writer.field("currencyCode", "EUR")
+        writer.key("minorExclVat")
+        writer.integer(priceExcludingVAT)
+        writer.key("minorInclVat")
+        writer.integer(priceIncludingVAT)
+        writer.field("vat", "\(Self.vatPercent)")
+        writer.endObject()
+    }
+
+    /// The charge detail record. Upstream's schema is not known; these fields are those that domain.md names.
+    func detailRecord(requestId: String) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.field("requestId", requestId)
+        writer.field("sessionId", sessionId)
+        writer.field("userId", userId)
+        writer.field("chargingKeyId", chargingKeyId)
+        writer.field("connectorId", place.connector.id)
+        writer.field("evseId", place.evseId)
+        for (name, instant) in [("startTime" as StaticString, startTime), ("endTime", endTime)] {
+            guard let instant else { continue }
+            writer.key(name)
+            writer.instant(instant)
+        }
+        writeEnergy(to: &writer, at: endedAt ?? createdAt)
+        writePrice(to: &writer)
+        writer.endObject()
+        return writer.bytes
+    }
+
+    /// What is true of the session, whatever was told: for comparing with what a receiver believes.
+    func writeTruth(to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.field("sessionId", sessionId)
+        writer.field("userId", userId)
+        writer.field("sessionStatus", status.name)
+        if let balanceStatus { writer.field("balanceStatus", balanceStatus) }
+        writer.field("chargingKeyType", kind.rawValue)
+        writer.field("connectorId", place.connector.id)
+        writer.field("evseId", place.evseId)
+        for (name, instant) in [("startTime" as StaticString, startTime), ("endTime", endTime)] {
+            guard let instant else { continue }
+            writer.key(name)
+            writer.instant(instant)
+        }
+        if isPriced { writePrice(to: &writer) }
+        writer.key("history")
+        writer.beginArray()
+        for entry in history {
+            writer.beginObject()
+            writer.field("sessionStatus", entry.status.name)
+            writer.key("at")
+            writer.instant(entry.at)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.key("callbacks")
+        writer.beginArray()
+        for callback in callbacks { callback.write(to: &writer) }
+        writer.endArray()
+        writer.endObject()
+    }
+
+    /// ISO 8601, as the API writes durations: `PT12.333S`, `PT15M`, `PT1H2M3S`.
+    static func duration(_ microseconds: Int64) -> String {
+        let milliseconds = max(microseconds, 0) / 1000
+        let (hours, minutes) = (milliseconds / 3_600_000, milliseconds / 60_000 % 60)
+        let (seconds, fraction) = (milliseconds / 1000 % 60, milliseconds % 1000)
+        var text = "PT"
+        if hours > 0 { text += "\(hours)H" }
+        if minutes > 0 { text += "\(minutes)M" }
+        if fraction > 0 {
+            let digits = String(fraction + 1000).dropFirst()
+            text += "\(seconds).\(digits[...(digits.lastIndex { $0 != "0" } ?? digits.startIndex)])S"
+        } else if seconds > 0 || text == "PT" {
+            text += "\(seconds)S"
+        }
+        return text
+    }
+}
+
+extension JSONWriter {
+    /// A member whose value is a string.
+    mutating func field(_ name: StaticString, _ value: String) {
+        key(name)
+        string(value)
+    }
+
+    mutating func field(_ name: StaticString, _ value: Int) {
+        key(name)
+        integer(value)
+    }
+}

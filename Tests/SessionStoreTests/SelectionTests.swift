@@ -1,0 +1,158 @@
+import SessionModel
+import Synchronization
+import Testing
+
+@testable import SessionStore
+
+/// Pages out of the indexes: no scan, no sort, and nothing acknowledged that is missing.
+struct SelectionTests {
+    let directory = TemporaryDirectory()
+
+    private func page(_ store: SQLiteSessionStore, _ selection: SessionSelection) async throws -> SessionPage {
+        try await withCheckedThrowingContinuation { continuation in
+            store.select(selection) { continuation.resume(with: $0) }
+        }
+    }
+
+    private func all(_ store: SQLiteSessionStore, _ scope: SessionSelection.Scope, limit: Int) async throws -> [String]
+    {
+        var selection = SessionSelection(scope, limit: limit)
+        var found: [String] = []
+        while true {
+            let page = try await page(store, selection)
+            #expect(page.records.count <= limit)
+            found += page.records.map(\.sessionId)
+            guard let next = page.next else { return found }
+            selection.after = next
+        }
+    }
+
+    static let scopes: [SessionSelection.Scope] = [
+        .user("u"), .ongoing(userId: "u"), .anomaly(.startedMissing), .anomaly(.stoppedMissing),
+        .anomaly(.revivedAfterFailure), .anomaly(.userIdConflict), .anomaly(.timestampInFuture),
+        .started(since: Instant(seconds: 2_000_000_000)), .waiting(from: .epoch), .requested(from: .epoch),
+    ]
+
+    @Test(arguments: scopes) func everyScopeIsAWalkDownOneIndex(_ scope: SessionSelection.Scope) throws {
+        let store = try openStore(directory)
+        var selection = SessionSelection(scope, limit: 10)
+        for place in [nil, SessionPlace(key: 5, number: 5)] {
+            selection.after = place
+            for line in try store.parts.indexReader.plan(selection) {
+                #expect(line.hasPrefix("SEARCH sessions USING INDEX sessions_"), "\(line)")
+            }
+        }
+        store.close()
+    }
+
+    /// What is on disk, what is not yet, and what changed since it was written, in every mixture.
+    @Test(arguments: 0..<8) func aSelectionSeesEverythingThatWasAcknowledged(_ seed: Int) async throws {
+        let store = try openStore(directory)
+        var random = Seeded(UInt64(seed))
+        let names = ["SESSION_STARTED", "SESSION_STOPPED", "SESSION_COMPLETE", "SESSION_START_FAILED"]
+        var expected: [String: SessionRecord] = [:]
+        for index in 0..<300 {
+            let id = "s\(Int.random(in: 0..<60, using: &random))"
+            let user = Int.random(in: 0..<4, using: &random)
+            let outcome = try await store.ingest(
+                try delivery(
+                    names.randomElement(using: &random) ?? "", id, at: Int64.random(in: 0..<200_000, using: &random),
+                    extra: user == 0 ? "" : #","userId":"u\#(user)""#))
+            expected[id] = try await store.record(outcome.sessionId)
+            if Int.random(in: 0..<40, using: &random) == 0 { try store.flush() }
+            if index % 60 == 0 { store.parts.cache.evictAll() }
+        }
+        for user in 1..<4 {
+            let order = expected.values.filter { $0.state.userId == "u\(user)" }
+                .sorted { ($0.orderedBy, $0.number) > ($1.orderedBy, $1.number) }
+            #expect(try await all(store, .user("u\(user)"), limit: 7) == order.map(\.sessionId))
+            #expect(
+                try await all(store, .ongoing(userId: "u\(user)"), limit: 3)
+                    == order.filter(\.isOngoing).map(\.sessionId))
+        }
+        for anomaly in Anomaly.allCases where !anomaly.dependsOnTime {
+            let order = expected.values.filter { Anomaly.all(of: $0, now: .earliest).contains(anomaly) }
+                .sorted { $0.number > $1.number }
+            #expect(try await all(store, .anomaly(anomaly), limit: 5) == order.map(\.sessionId))
+        }
+        let started = expected.values.filter { $0.startedSince != nil }
+            .sorted { ($0.startedSince ?? .epoch, $0.number) < ($1.startedSince ?? .epoch, $1.number) }
+        #expect(try await all(store, .started(since: .latest), limit: 4) == started.map(\.sessionId))
+        #expect(try store.check { _ in }.differenceCount == 0)
+        store.close()
+    }
+
+    @Test func aPageLooksAtABoundedNumberOfRowsAndSaysWhereToGoOn() async throws {
+        let store = try openStore(directory, manualOptions { $0.rowsPerPageMax = 10 })
+        for index in 0..<45 {
+            _ = try await store.ingest(
+                try delivery(
+                    index % 15 == 0 ? "SESSION_COMPLETE" : "SESSION_STARTED", "s\(index)", at: Int64(index),
+                    extra: #","userId":"u""#))
+        }
+        try store.flush()
+        var selection = SessionSelection(.user("u"), limit: 10)
+        selection.statuses = ["COMPLETE"]
+        var found: [String] = []
+        var pages = 0
+        repeat {
+            let page = try await page(store, selection)
+            found += page.records.map(\.sessionId)
+            selection.after = page.next
+            pages += 1
+        } while selection.after != nil && pages < 20
+        #expect(found == ["s30", "s15", "s0"])
+        #expect(pages == 5)
+        store.close()
+    }
+
+    @Test func theObserverIsToldOfEachNewFactInTheOrderOfTheLog() async throws {
+        let store = try openStore(directory)
+        _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: 0))
+        let seen = Seen()
+        #expect(store.observe { changes, position in seen.add(changes, position) } == 1)
+        for second in [1, 2, 2, 3] { _ = try await store.ingest(try delivery("SESSION_X", "a", at: Int64(second))) }
+        #expect(store.observe(nil) == 5)
+        _ = try await store.ingest(try delivery("SESSION_X", "a", at: 9))
+        #expect(seen.positions == [2, 3, 5])
+        #expect(seen.versions == [2, 3, 4])
+        #expect(seen.reached == 5)
+        store.close()
+    }
+
+    /// A file of the first schema has none of the indexes: it is folded anew.
+    @Test func rowsOfSchemaVersion1AreFoldedAnew() async throws {
+        var store = try openStore(directory)
+        _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: 0, extra: #","userId":"u""#))
+        store.close()
+        let database = try Database(path: directory.file("sessions.sqlite"), mode: .readWriteCreate)
+        try database.execute(
+            """
+            DROP TABLE sessions;
+            CREATE TABLE sessions(
+                number INTEGER PRIMARY KEY, session_id TEXT NOT NULL UNIQUE, user_id TEXT, status TEXT NOT NULL,
+                start_time INTEGER, record BLOB NOT NULL);
+            PRAGMA user_version = 1;
+            """)
+        database.close()
+        store = try openStore(directory)
+        #expect(try await all(store, .user("u"), limit: 5) == ["a"])
+        #expect(try store.check { _ in }.differenceCount == 0)
+        store.close()
+    }
+}
+
+private final class Seen: Sendable {
+    private let state = Mutex<([FoldedChange], Int64)>(([], 0))
+
+    func add(_ changes: [FoldedChange], _ position: Int64) {
+        state.withLock {
+            $0.0 += changes
+            $0.1 = position
+        }
+    }
+
+    var positions: [Int64] { state.withLock { $0.0.map(\.position) } }
+    var versions: [Int] { state.withLock { $0.0.map(\.record.state.version) } }
+    var reached: Int64 { state.withLock { $0.1 } }
+}
