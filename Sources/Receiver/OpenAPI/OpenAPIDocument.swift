@@ -166,10 +166,10 @@ package enum OpenAPIDocument {
           {
             "name": "wait",
             "in": "query",
-            "description": "Long poll: answers as soon as the version is above `version`, or with 304 at the end of this time, at most 60 s. A number and `ms`, `s`, `m` or `h`.",
+            "description": "Long poll: answers as soon as the version is above `version`, or with 304 at the end of this time, at most 60 s. A number and `ms`, `s` (also where there is no unit), `m` or `h`.",
             "schema": {
               "type": "string",
-              "pattern": "^[0-9]{1,4}(ms|s)$"
+              "pattern": "^([0-9]{1,4}ms|[0-5]?[0-9]s?|1m)$"
             },
             "example": "30s"
           },
@@ -258,10 +258,10 @@ package enum OpenAPIDocument {
           {
             "name": "wait",
             "in": "query",
-            "description": "Long poll: answers as soon as the version is above `version`, or with 304 at the end of this time, at most 60 s. A number and `ms`, `s`, `m` or `h`.",
+            "description": "Long poll: answers as soon as the version is above `version`, or with 304 at the end of this time, at most 60 s. A number and `ms`, `s` (also where there is no unit), `m` or `h`.",
             "schema": {
               "type": "string",
-              "pattern": "^[0-9]{1,4}(ms|s)$"
+              "pattern": "^([0-9]{1,4}ms|[0-5]?[0-9]s?|1m)$"
             },
             "example": "30s"
           },
@@ -674,8 +674,16 @@ package enum OpenAPIDocument {
             "in": "query",
             "description": "Sessions that started then or later.",
             "schema": {
-              "type": "string",
-              "format": "date-time"
+              "anyOf": [
+                {
+                  "type": "string",
+                  "format": "date-time"
+                },
+                {
+                  "const": "",
+                  "description": "The same as nothing."
+                }
+              ]
             }
           },
           {
@@ -683,8 +691,16 @@ package enum OpenAPIDocument {
             "in": "query",
             "description": "Sessions that started then or earlier.",
             "schema": {
-              "type": "string",
-              "format": "date-time"
+              "anyOf": [
+                {
+                  "type": "string",
+                  "format": "date-time"
+                },
+                {
+                  "const": "",
+                  "description": "The same as nothing."
+                }
+              ]
             }
           },
           {
@@ -700,10 +716,18 @@ package enum OpenAPIDocument {
             "in": "query",
             "description": "Sessions in a page.",
             "schema": {
-              "type": "integer",
-              "minimum": 1,
-              "maximum": 500,
-              "default": 50
+              "anyOf": [
+                {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 500,
+                  "default": 50
+                },
+                {
+                  "const": "",
+                  "description": "The same as nothing."
+                }
+              ]
             }
           },
           {
@@ -780,8 +804,16 @@ package enum OpenAPIDocument {
             "in": "query",
             "description": "Sessions that started then or later.",
             "schema": {
-              "type": "string",
-              "format": "date-time"
+              "anyOf": [
+                {
+                  "type": "string",
+                  "format": "date-time"
+                },
+                {
+                  "const": "",
+                  "description": "The same as nothing."
+                }
+              ]
             }
           },
           {
@@ -789,8 +821,16 @@ package enum OpenAPIDocument {
             "in": "query",
             "description": "Sessions that started then or earlier.",
             "schema": {
-              "type": "string",
-              "format": "date-time"
+              "anyOf": [
+                {
+                  "type": "string",
+                  "format": "date-time"
+                },
+                {
+                  "const": "",
+                  "description": "The same as nothing."
+                }
+              ]
             }
           },
           {
@@ -806,10 +846,18 @@ package enum OpenAPIDocument {
             "in": "query",
             "description": "Sessions in a page.",
             "schema": {
-              "type": "integer",
-              "minimum": 1,
-              "maximum": 500,
-              "default": 50
+              "anyOf": [
+                {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 500,
+                  "default": 50
+                },
+                {
+                  "const": "",
+                  "description": "The same as nothing."
+                }
+              ]
             }
           },
           {
@@ -946,10 +994,18 @@ package enum OpenAPIDocument {
             "in": "query",
             "description": "Sessions in a page.",
             "schema": {
-              "type": "integer",
-              "minimum": 1,
-              "maximum": 500,
-              "default": 50
+              "anyOf": [
+                {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 500,
+                  "default": 50
+                },
+                {
+                  "const": "",
+                  "description": "The same as nothing."
+                }
+              ]
             }
           },
           {
@@ -1017,10 +1073,18 @@ package enum OpenAPIDocument {
             "in": "query",
             "description": "Sessions in a page.",
             "schema": {
-              "type": "integer",
-              "minimum": 1,
-              "maximum": 500,
-              "default": 50
+              "anyOf": [
+                {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 500,
+                  "default": 50
+                },
+                {
+                  "const": "",
+                  "description": "The same as nothing."
+                }
+              ]
             }
           },
           {
@@ -1089,10 +1153,10 @@ package enum OpenAPIDocument {
           {
             "name": "wait",
             "in": "query",
-            "description": "Long poll: answers as soon as the version is above `version`, or with 304 at the end of this time, at most 60 s. A number and `ms`, `s`, `m` or `h`.",
+            "description": "Long poll: answers as soon as the version is above `version`, or with 304 at the end of this time, at most 60 s. A number and `ms`, `s` (also where there is no unit), `m` or `h`.",
             "schema": {
               "type": "string",
-              "pattern": "^[0-9]{1,4}(ms|s)$"
+              "pattern": "^([0-9]{1,4}ms|[0-5]?[0-9]s?|1m)$"
             },
             "example": "30s"
           },
@@ -1181,10 +1245,10 @@ package enum OpenAPIDocument {
           {
             "name": "wait",
             "in": "query",
-            "description": "Long poll: answers as soon as the version is above `version`, or with 304 at the end of this time, at most 60 s. A number and `ms`, `s`, `m` or `h`.",
+            "description": "Long poll: answers as soon as the version is above `version`, or with 304 at the end of this time, at most 60 s. A number and `ms`, `s` (also where there is no unit), `m` or `h`.",
             "schema": {
               "type": "string",
-              "pattern": "^[0-9]{1,4}(ms|s)$"
+              "pattern": "^([0-9]{1,4}ms|[0-5]?[0-9]s?|1m)$"
             },
             "example": "30s"
           },
@@ -1644,10 +1708,10 @@ package enum OpenAPIDocument {
           {
             "name": "dueWithin",
             "in": "query",
-            "description": "At most 744h. A number and `ms`, `s`, `m` or `h`.",
+            "description": "At most 744h. A number and `ms`, `s` (also where there is no unit), `m` or `h`.",
             "schema": {
               "type": "string",
-              "pattern": "^[0-9]{1,3}(ms|s|m|h)$",
+              "pattern": "^([0-9]{1,6}(ms|s)?|[0-9]{1,4}m|[0-9]{1,2}h)$",
               "default": "10m"
             }
           },
@@ -1714,10 +1778,10 @@ package enum OpenAPIDocument {
           {
             "name": "dueWithin",
             "in": "query",
-            "description": "At most 744h. A number and `ms`, `s`, `m` or `h`.",
+            "description": "At most 744h. A number and `ms`, `s` (also where there is no unit), `m` or `h`.",
             "schema": {
               "type": "string",
-              "pattern": "^[0-9]{1,3}(ms|s|m|h)$",
+              "pattern": "^([0-9]{1,6}(ms|s)?|[0-9]{1,4}m|[0-9]{1,2}h)$",
               "default": "10m"
             }
           },
