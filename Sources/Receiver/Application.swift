@@ -1,3 +1,4 @@
+import DriveAPI
 import HTTPServer
 import Locks
 package import Logging
@@ -16,6 +17,10 @@ package final class Application: Sendable {
     /// nil where sessions are kept for ever.
     private let retention: RetentionTimer?
     package let receiver: Receiver
+    private let operations: OperationsStore
+    private let downtime: DowntimeLedger
+    private let reconciler: Reconciler?
+    private let client: DriveAPIClient?
 
     /// The name of the control socket in the data directory, for the command line's use.
     package static let controlSocketName = "control.sock"
@@ -30,26 +35,42 @@ package final class Application: Sendable {
     ) throws {
         self.configuration = configuration
         self.logger = logger
-        store = try SQLiteSessionStore(
-            directory: configuration.data.directory, options: configuration.storeOptions, logger: logger
+        var options = configuration.storeOptions
+        options.resumesErasures = false
+        let sqlite = try SQLiteSessionStore(
+            directory: configuration.data.directory, options: options, logger: logger
         ) { position, last in
             logger.info("folding the log", metadata: ["position": "\(position)", "last": "\(last)"])
         }
         let sealKey = try configuration.api.sealKey ?? SealKeyFile.load(directory: configuration.data.directory)
-        retention =
-            configuration.retention.days > 0
-            ? (store as? any SessionEraser).map {
-                RetentionTimer(eraser: $0, days: configuration.retention.days, clock: clock, logger: logger)
-            } : nil
+        store = sqlite
+        let operations = try OperationsStore(directory: configuration.data.directory, logger: logger)
+        self.operations = operations
+        sqlite.joinErasures { try operations.erase(userId: $0, sessions: $1) }
+        let driveAPI = try DriveAPIParts(
+            configuration, store: store, operations: operations, logger: logger, clock: clock)
+        client = driveAPI?.client
+        let reconciler = configuration.reconciliation.enabled ? driveAPI?.reconciler : nil
+        self.reconciler = reconciler
+        downtime = DowntimeLedger(operations: operations, store: store, logger: logger, clock: clock) {
+            reconciler?.mayHaveMissedEvents($0)
+        }
         var dependencies = Receiver.Dependencies(
             store: store, authenticator: configuration.webhook.authenticator,
             access: configuration.accessControl(sealKey: sealKey), logger: logger, clock: clock)
+        dependencies.operations = operations
+        dependencies.downtime = downtime
+        dependencies.reconciler = reconciler
+        dependencies.gateway = driveAPI?.gateway
+        dependencies.backfill = driveAPI?.backfill
+        dependencies.driveAPI = driveAPI?.metrics
+        retention =
+            configuration.retention.days > 0
+            ? RetentionTimer(eraser: sqlite, days: configuration.retention.days, clock: clock, logger: logger) : nil
         dependencies.guidance = configuration.guidanceSettings
         dependencies.sealKey = sealKey
         dependencies.live = live
-        receiver = Receiver(
-            dependencies,
-            callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
+        receiver = Receiver(dependencies, callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
         receiver.loadConnectorStarts()
         server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
         let path = configuration.data.directory + "/" + Self.controlSocketName
@@ -65,12 +86,18 @@ package final class Application: Sendable {
         let server = server
         receiver.serverStatistics.withLock { $0 = { server.statistics } }
         _ = try control.start()
+        let addresses: [String]
         do {
-            return try server.start().map(\.description)
+            addresses = try server.start().map(\.description)
         } catch {
             control.stop()
             throw error
         }
+        let last = try? store.logEntry(at: store.statistics.lastPosition)
+        downtime.began(lastDelivery: last?.receivedAt)
+        downtime.start()
+        reconciler?.start()
+        return addresses
     }
 
     /// Stops accepting, finishes what is in flight, writes everything and frees the data directory. Blocks for at most
@@ -78,9 +105,13 @@ package final class Application: Sendable {
     package func stop() {
         receiver.beginDraining()
         retention?.cancel()
+        downtime.stop()
+        reconciler?.stop()
         server.drain(deadlineSeconds: Double(configuration.shutdown.deadlineSeconds) - 1)
         control.drain(deadlineSeconds: 1)
+        client?.close()
         store.close()
+        operations.close()
         receiver.serverStatistics.withLock { $0 = nil }
     }
 }

@@ -1,7 +1,8 @@
 extension ConfigurationKey {
     /// Every key, in the order of the documented file.
     package static let all: [ConfigurationKey] =
-        http + data + webhook + api + driveApi + guidance + retention + log + store + shutdown
+        http + data + webhook + api + driveApi + gateway + reconciliation + guidance + retention + log + store
+        + shutdown
 
     private static let http: [ConfigurationKey] = [
         .text(

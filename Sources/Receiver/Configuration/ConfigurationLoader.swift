@@ -139,10 +139,11 @@ struct ConfigurationLoader {
     }
 
     /// Kubernetes sets `CHARGEFOLD_SERVICE_HOST`, `CHARGEFOLD_PORT`, `CHARGEFOLD_PORT_8080_TCP…` for a service that
-    /// is called chargefold. Nobody has misspelt those.
+    /// is called chargefold. Nobody has misspelt those, nor what `chargefold sandbox` reads.
     private static func isServiceLink(_ name: String) -> Bool {
         let rest = name.dropFirst(environmentPrefix.count + 1)
-        return rest == "PORT" || rest.hasPrefix("SERVICE_HOST") || rest.hasPrefix("SERVICE_PORT")
+        return rest == "PORT" || rest.hasPrefix("SANDBOX_") || rest.hasPrefix("SERVICE_HOST")
+            || rest.hasPrefix("SERVICE_PORT")
             || rest.hasPrefix("PORT_") && rest.dropFirst(5).first?.isNumber == true
     }
 

@@ -9,6 +9,8 @@ package struct ReceiverConfiguration: Sendable {
     package var webhook = Webhook()
     package var api = API()
     package var driveApi = DriveAPI()
+    package var gateway = Gateway()
+    package var reconciliation = Reconciliation()
     package var guidance = Guidance()
     package var retention = Retention()
     package var log = Log()

@@ -3,6 +3,14 @@ package enum Resource: Equatable, Sendable {
     case sessionEvents
     case session(String)
     case sessionFacts(String)
+    case chargeDetailRecords
+    case sessionRecords(String)
+    case downtime
+    case backfill
+    case startSession(userId: String)
+    case stopSession(userId: String, sessionId: String)
+    case receipt(userId: String, sessionId: String)
+    case retryPayment(userId: String, sessionId: String)
     case sessionAbandon(String)
     case sessionEventStream(String)
     case sessions
@@ -38,6 +46,7 @@ package enum Resource: Equatable, Sendable {
     package var allow: String {
         switch self {
         case .sessionEvents, .quarantineRetry, .quarantinedRetry, .sessionAbandon, .userHistory, .tokens: "POST"
+        case .chargeDetailRecords, .backfill, .startSession, .stopSession, .retryPayment: "POST"
         case .user: "DELETE"
         case .quarantined: "GET, HEAD, DELETE"
         default: "GET, HEAD"
@@ -50,6 +59,7 @@ package enum Resource: Equatable, Sendable {
         return switch self {
         case .sessionEvents, .quarantineRetry, .quarantinedRetry, .sessionAbandon, .userHistory, .tokens:
             method.equals("POST")
+        case .chargeDetailRecords, .backfill, .startSession, .stopSession, .retryPayment: method.equals("POST")
         case .user: method.equals("DELETE")
         case .quarantined: method.equals("GET") || method.equals("HEAD") || method.equals("DELETE")
         default: method.equals("GET") || method.equals("HEAD")
@@ -58,15 +68,17 @@ package enum Resource: Equatable, Sendable {
 
     /// - Parameter path: the raw bytes of the path, still percent-encoded, without the query.
     package static func match(_ path: UnsafeRawBufferPointer) -> Match {
-        // At most five segments lead to anything.
+        // At most seven segments lead to anything.
         var segments: [Slice<UnsafeRawBufferPointer>] = []
-        segments.reserveCapacity(5)
+        segments.reserveCapacity(7)
         guard path.first == UInt8(ascii: "/") else { return .none }
         for segment in path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
-            guard segments.count < 5 else { return .none }
+            guard segments.count < 7 else { return .none }
             segments.append(segment)
         }
-        return match(segments)
+        // The Drive API's base path, so that an app can be pointed here by changing the host alone.
+        if segments.count > 3, segments[0].equals("drive"), segments[2].equals("users") { segments.removeFirst() }
+        return matchGateway(segments) ?? match(segments)
     }
 
     private static func match(_ segments: [Slice<UnsafeRawBufferPointer>]) -> Match {
@@ -144,7 +156,8 @@ extension Resource {
     /// Whether only operators may use it.
     var isForOperators: Bool {
         switch self {
-        case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log, .tokens, .user: true
+        case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log, .downtime, .backfill, .tokens, .user:
+            true
         default: false
         }
     }
@@ -152,7 +165,7 @@ extension Resource {
     /// Whether its answers may be long enough to be compressed. Those of callbacks and probes never are.
     var hasCodedAnswers: Bool {
         switch self {
-        case .sessionEvents, .health, .ready: false
+        case .sessionEvents, .chargeDetailRecords, .health, .ready: false
         default: true
         }
     }
@@ -167,6 +180,8 @@ extension Resource {
             case .sessionEvents, .session, .sessionFacts, .sessionAbandon, .sessionEventStream, .sessions,
                 .userSessions,
                 .userHistory, .userActive, .userSession, .userEventStream, .eventStream, .fees, .quarantinedRetry,
+                .chargeDetailRecords, .sessionRecords, .downtime, .backfill, .startSession, .stopSession, .receipt,
+                .retryPayment,
                 .quarantine, .quarantined, .quarantineRetry, .log, .tokens,
                 .user, .openAPI, .health, .ready, .metrics:
                 break
@@ -175,7 +190,9 @@ extension Resource {
         return [
             "sessionEvents", "session", "sessionFacts", "quarantine", "quarantined", "quarantineRetry", "log", "tokens",
             "sessionAbandon", "sessionEventStream", "sessions", "userSessions", "userHistory", "userActive",
-            "userSession", "userEventStream", "eventStream", "fees", "quarantinedRetry", "user", "openAPI", "health",
+            "userSession", "userEventStream", "eventStream", "fees", "quarantinedRetry", "chargeDetailRecords",
+            "sessionRecords", "downtime", "backfill",
+            "startSession", "stopSession", "receipt", "retryPayment", "user", "openAPI", "health",
             "ready", "metrics",
         ]
     }()

@@ -35,6 +35,10 @@ package enum OpenAPIDocument {
       "name": "live"
     },
     {
+      "name": "gateway",
+      "description": "What is passed on to the Drive API, under `/v1` and, as there, under `/drive/v1`."
+    },
+    {
       "name": "operators",
       "description": "With a token of the scope `admin`, or over the control socket."
     },
@@ -2698,6 +2702,987 @@ package enum OpenAPIDocument {
           }
         }
       }
+    },
+    "/v1/users/{userId}/sessions/start": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/UserId"
+        }
+      ],
+      "post": {
+        "operationId": "startSession",
+        "summary": "Starts a session",
+        "tags": [
+          "gateway"
+        ],
+        "description": "In the Drive API's own shapes; its other statuses are passed on.",
+        "parameters": [
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "1 to 255 visible ASCII characters: the same request with the same key is passed on once.",
+            "schema": {
+              "type": "string",
+              "minLength": 1,
+              "maxLength": 255,
+              "pattern": "^[!-~]+$"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": true,
+          "content": {
+            "application/json": {
+              "schema": {
+                "type": "object",
+                "properties": {
+                  "connectorId": {
+                    "type": "string"
+                  }
+                },
+                "required": [
+                  "connectorId"
+                ]
+              },
+              "example": {
+                "connectorId": "abcJd/vR5fvzBa0X/gxaXA=="
+              }
+            }
+          }
+        },
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          },
+          {
+            "apiKey": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "What the Drive API answered.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {}
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "404": {
+            "$ref": "#/components/responses/NotFound"
+          },
+          "409": {
+            "$ref": "#/components/responses/Conflict"
+          },
+          "422": {
+            "$ref": "#/components/responses/Unprocessable"
+          },
+          "501": {
+            "$ref": "#/components/responses/NotConfigured"
+          },
+          "502": {
+            "$ref": "#/components/responses/BadGateway"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "504": {
+            "$ref": "#/components/responses/BadGateway"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      }
+    },
+    "/v1/users/{userId}/sessions/{sessionId}/stop": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/UserId"
+        },
+        {
+          "$ref": "#/components/parameters/SessionId"
+        }
+      ],
+      "post": {
+        "operationId": "stopSession",
+        "summary": "Stops a session",
+        "tags": [
+          "gateway"
+        ],
+        "description": "In the Drive API's own shapes; its other statuses are passed on.",
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          },
+          {
+            "apiKey": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "What the Drive API answered.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {}
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "404": {
+            "$ref": "#/components/responses/NotFound"
+          },
+          "409": {
+            "$ref": "#/components/responses/Conflict"
+          },
+          "422": {
+            "$ref": "#/components/responses/Unprocessable"
+          },
+          "501": {
+            "$ref": "#/components/responses/NotConfigured"
+          },
+          "502": {
+            "$ref": "#/components/responses/BadGateway"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "504": {
+            "$ref": "#/components/responses/BadGateway"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      }
+    },
+    "/v1/users/{userId}/sessions/{sessionId}/receipt": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/UserId"
+        },
+        {
+          "$ref": "#/components/parameters/SessionId"
+        }
+      ],
+      "get": {
+        "operationId": "getReceipt",
+        "summary": "Where the receipt is",
+        "tags": [
+          "gateway"
+        ],
+        "description": "In the Drive API's own shapes; its other statuses are passed on.",
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          },
+          {
+            "apiKey": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "What the Drive API answered.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {}
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "404": {
+            "$ref": "#/components/responses/NotFound"
+          },
+          "409": {
+            "$ref": "#/components/responses/Conflict"
+          },
+          "422": {
+            "$ref": "#/components/responses/Unprocessable"
+          },
+          "501": {
+            "$ref": "#/components/responses/NotConfigured"
+          },
+          "502": {
+            "$ref": "#/components/responses/BadGateway"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "504": {
+            "$ref": "#/components/responses/BadGateway"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "getReceiptHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "gateway"
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          },
+          {
+            "apiKey": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "What the Drive API answered.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "404": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "409": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "422": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "501": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "502": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "504": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/v1/users/{userId}/sessions/{sessionId}/retry-payment": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/UserId"
+        },
+        {
+          "$ref": "#/components/parameters/SessionId"
+        }
+      ],
+      "post": {
+        "operationId": "retryPayment",
+        "summary": "Tries to take a payment again",
+        "tags": [
+          "gateway"
+        ],
+        "description": "In the Drive API's own shapes; its other statuses are passed on.",
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          },
+          {
+            "apiKey": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "What the Drive API answered.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {}
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "404": {
+            "$ref": "#/components/responses/NotFound"
+          },
+          "409": {
+            "$ref": "#/components/responses/Conflict"
+          },
+          "422": {
+            "$ref": "#/components/responses/Unprocessable"
+          },
+          "501": {
+            "$ref": "#/components/responses/NotConfigured"
+          },
+          "502": {
+            "$ref": "#/components/responses/BadGateway"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "504": {
+            "$ref": "#/components/responses/BadGateway"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      }
+    },
+    "/webhooks/cdrs": {
+      "post": {
+        "operationId": "receiveChargeDetailRecord",
+        "summary": "Takes a charge detail record",
+        "tags": [
+          "callbacks"
+        ],
+        "description": "Kept verbatim. `sessionId` may also be `session_id`, or `id` within `session`.",
+        "requestBody": {
+          "required": true,
+          "content": {
+            "application/json": {
+              "schema": {
+                "type": "object"
+              },
+              "example": {
+                "requestId": "r1",
+                "sessionId": "L60XMxWy0oP",
+                "userId": "user1"
+              }
+            }
+          }
+        },
+        "security": [
+          {
+            "callbackSignature": []
+          },
+          {
+            "agreedHeaders": []
+          },
+          {}
+        ],
+        "responses": {
+          "200": {
+            "description": "The record is durable; also for a repeat.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "properties": {
+                    "outcome": {
+                      "enum": [
+                        "accepted",
+                        "duplicate"
+                      ]
+                    },
+                    "requestId": {
+                      "type": "string"
+                    },
+                    "sessionId": {
+                      "type": "string"
+                    }
+                  },
+                  "required": [
+                    "outcome",
+                    "sessionId"
+                  ]
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "411": {
+            "$ref": "#/components/responses/LengthRequired"
+          },
+          "413": {
+            "$ref": "#/components/responses/TooLarge"
+          },
+          "500": {
+            "$ref": "#/components/responses/NotDurable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      }
+    },
+    "/v1/sessions/{sessionId}/cdr": {
+      "parameters": [
+        {
+          "$ref": "#/components/parameters/SessionId"
+        }
+      ],
+      "get": {
+        "operationId": "getChargeDetailRecords",
+        "summary": "A session's charge detail records",
+        "tags": [
+          "sessions"
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Each as it came.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "properties": {
+                    "sessionId": {
+                      "type": "string"
+                    },
+                    "records": {
+                      "type": "array",
+                      "items": {
+                        "type": "object",
+                        "properties": {
+                          "requestId": {
+                            "type": "string"
+                          },
+                          "receivedAt": {
+                            "type": "string",
+                            "format": "date-time"
+                          },
+                          "deliveries": {
+                            "type": "integer",
+                            "minimum": 1
+                          },
+                          "variants": {
+                            "type": "integer",
+                            "minimum": 0
+                          },
+                          "record": {
+                            "description": "Verbatim."
+                          }
+                        },
+                        "required": [
+                          "receivedAt",
+                          "deliveries"
+                        ]
+                      }
+                    }
+                  },
+                  "required": [
+                    "sessionId",
+                    "records"
+                  ]
+                }
+              }
+            }
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "404": {
+            "$ref": "#/components/responses/NotFound"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "getChargeDetailRecordsHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "sessions"
+        ],
+        "security": [
+          {
+            "readToken": []
+          },
+          {
+            "userToken": []
+          },
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Each as it came.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "404": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/v1/downtime": {
+      "get": {
+        "operationId": "listDowntime",
+        "summary": "Times in which callbacks could not be accepted",
+        "tags": [
+          "operators"
+        ],
+        "parameters": [
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Downtimes at most.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 1000,
+              "default": 20
+            }
+          },
+          {
+            "name": "sessions",
+            "in": "query",
+            "description": "Sessions of each at most.",
+            "schema": {
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 10000,
+              "default": 100
+            }
+          },
+          {
+            "name": "id",
+            "in": "query",
+            "description": "That one only.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 9223372036854775807
+            }
+          }
+        ],
+        "security": [
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The newest first, with the sessions that may have missed events.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "properties": {
+                    "downtimes": {
+                      "type": "array",
+                      "items": {
+                        "type": "object",
+                        "properties": {
+                          "id": {
+                            "type": "integer"
+                          },
+                          "from": {
+                            "type": "string",
+                            "format": "date-time"
+                          },
+                          "to": {
+                            "type": "string",
+                            "format": "date-time"
+                          },
+                          "seconds": {
+                            "type": "number"
+                          },
+                          "cause": {
+                            "type": "string"
+                          },
+                          "sessions": {
+                            "type": "object",
+                            "properties": {
+                              "searched": {
+                                "type": "boolean"
+                              },
+                              "truncated": {
+                                "type": "boolean"
+                              },
+                              "affected": {
+                                "type": "integer",
+                                "minimum": 0
+                              },
+                              "reconciled": {
+                                "type": "integer",
+                                "minimum": 0
+                              },
+                              "list": {
+                                "type": "array",
+                                "items": {
+                                  "type": "object",
+                                  "properties": {
+                                    "sessionId": {
+                                      "type": "string"
+                                    },
+                                    "reconciledAt": {
+                                      "type": "string",
+                                      "format": "date-time"
+                                    }
+                                  },
+                                  "required": [
+                                    "sessionId"
+                                  ]
+                                }
+                              }
+                            },
+                            "required": [
+                              "searched",
+                              "affected",
+                              "reconciled",
+                              "list"
+                            ]
+                          }
+                        },
+                        "required": [
+                          "id",
+                          "from",
+                          "to",
+                          "seconds",
+                          "cause",
+                          "sessions"
+                        ]
+                      }
+                    }
+                  },
+                  "required": [
+                    "downtimes"
+                  ]
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      },
+      "head": {
+        "operationId": "listDowntimeHead",
+        "summary": "The fields of the answer to GET, without its body",
+        "tags": [
+          "operators"
+        ],
+        "parameters": [
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Downtimes at most.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 1000,
+              "default": 20
+            }
+          },
+          {
+            "name": "sessions",
+            "in": "query",
+            "description": "Sessions of each at most.",
+            "schema": {
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 10000,
+              "default": 100
+            }
+          },
+          {
+            "name": "id",
+            "in": "query",
+            "description": "That one only.",
+            "schema": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 9223372036854775807
+            }
+          }
+        ],
+        "security": [
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The newest first, with the sessions that may have missed events.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "401": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "403": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "503": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "default": {
+            "$ref": "#/components/responses/NoBody"
+          }
+        }
+      }
+    },
+    "/v1/backfill": {
+      "post": {
+        "operationId": "backfill",
+        "summary": "Reads a page of a user's history from the Drive API",
+        "tags": [
+          "operators"
+        ],
+        "requestBody": {
+          "required": true,
+          "content": {
+            "application/json": {
+              "schema": {
+                "type": "object",
+                "properties": {
+                  "userId": {
+                    "type": "string",
+                    "minLength": 1
+                  },
+                  "from": {
+                    "type": [
+                      "string",
+                      "null"
+                    ],
+                    "format": "date-time"
+                  },
+                  "to": {
+                    "type": [
+                      "string",
+                      "null"
+                    ],
+                    "format": "date-time"
+                  },
+                  "cursor": {
+                    "type": "string"
+                  }
+                },
+                "required": [
+                  "userId"
+                ]
+              }
+            }
+          }
+        },
+        "security": [
+          {
+            "adminToken": []
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "`cursor` leads to the next page.",
+            "headers": {
+              "Cache-Control": {
+                "$ref": "#/components/headers/NoStore"
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "properties": {
+                    "sessions": {
+                      "type": "integer",
+                      "minimum": 0
+                    },
+                    "news": {
+                      "type": "integer",
+                      "minimum": 0
+                    },
+                    "unusable": {
+                      "type": "integer",
+                      "minimum": 0
+                    },
+                    "cursor": {
+                      "type": "string"
+                    }
+                  },
+                  "required": [
+                    "sessions",
+                    "news",
+                    "unusable"
+                  ]
+                }
+              }
+            }
+          },
+          "400": {
+            "$ref": "#/components/responses/BadRequest"
+          },
+          "401": {
+            "$ref": "#/components/responses/Unauthorized"
+          },
+          "403": {
+            "$ref": "#/components/responses/Forbidden"
+          },
+          "501": {
+            "$ref": "#/components/responses/NotConfigured"
+          },
+          "502": {
+            "$ref": "#/components/responses/BadGateway"
+          },
+          "503": {
+            "$ref": "#/components/responses/Unavailable"
+          },
+          "504": {
+            "$ref": "#/components/responses/BadGateway"
+          },
+          "default": {
+            "$ref": "#/components/responses/Problem"
+          }
+        }
+      }
     }
   },
   "components": {
@@ -2711,6 +3696,12 @@ package enum OpenAPIDocument {
         "type": "http",
         "scheme": "bearer",
         "description": "A token with the scope `read:user:<id>`, from the configuration or minted by `POST /v1/tokens`: that user's sessions."
+      },
+      "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "Any token, for apps that were written for the Drive API."
       },
       "adminToken": {
         "type": "http",
@@ -2951,7 +3942,59 @@ package enum OpenAPIDocument {
         }
       },
       "Conflict": {
-        "description": "The session has ended. `type` ends in `session-ended`.",
+        "description": "Not as things stand. `type` ends in `session-ended`, `connector-cooldown`, `idempotency-in-flight`, `idempotency-outcome-unknown`.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
+      },
+      "NotConfigured": {
+        "description": "No Drive API key is configured. `type` ends in `drive-api-not-configured`.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
+      },
+      "BadGateway": {
+        "description": "The Drive API has failed, or not answered.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          },
+          "Retry-After": {
+            "schema": {
+              "type": "string",
+              "pattern": "^[0-9]+$"
+            },
+            "description": "Seconds."
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
+      },
+      "NotDurable": {
+        "description": "The record can't be made durable now; it will be sent again.",
         "headers": {
           "Cache-Control": {
             "$ref": "#/components/headers/NoStore"
@@ -2966,7 +4009,7 @@ package enum OpenAPIDocument {
         }
       },
       "Unprocessable": {
-        "description": "It is still refused, and stays. `type` ends in `quarantine-still-refused`.",
+        "description": "Still refused, or a key that was used otherwise. `type` ends in `quarantine-still-refused`, `idempotency-key-reused`.",
         "headers": {
           "Cache-Control": {
             "$ref": "#/components/headers/NoStore"

@@ -20,48 +20,60 @@ package struct AccessControl: Sendable {
         self.allowsAnonymousReads = allowsAnonymousReads
     }
 
-    /// What an `Authorization` header opens, or the problem to answer (RFC 6750 section 3).
-    package func grant(
-        authorization: UnsafeRawBufferPointer?, now: @autoclosure () -> Instant
-    ) -> Result<AccessGrant, Problem> {
-        switch identify(authorization, now) {
+    /// What a request's credentials open, or the problem to answer (RFC 6750 section 3).
+    package func grant(_ head: borrowing RequestHead, now: @autoclosure () -> Instant) -> Result<AccessGrant, Problem> {
+        switch identify(head, now) {
         case .success(let grant): .success(allowsAnonymousReads && !grant.isAdmin ? .everything : grant)
         case .failure where allowsAnonymousReads: .success(.everything)
         case .failure(let problem): .failure(problem)
         }
     }
 
-    /// The same, for the head of a request.
-    package func grant(_ head: borrowing RequestHead, now: @autoclosure () -> Instant) -> Result<AccessGrant, Problem> {
-        grant(authorization: head.header("authorization"), now: now())
+    /// The same for what is done on behalf of users: never anonymous.
+    package func actingGrant(
+        _ head: borrowing RequestHead, now: @autoclosure () -> Instant
+    ) -> Result<AccessGrant, Problem> {
+        identify(head, now)
     }
 
     /// The problem to answer, or nil for an operator: whoever has a token with the scope `admin`. Never anonymous.
     package func adminRefusal(_ head: borrowing RequestHead, now: @autoclosure () -> Instant) -> Problem? {
-        switch identify(head.header("authorization"), now) {
+        switch identify(head, now) {
         case .success(let grant): grant.isAdmin ? nil : .insufficientScope
         case .failure(let problem): problem
         }
     }
 
-    private func identify(
-        _ authorization: UnsafeRawBufferPointer?, _ now: () -> Instant
-    ) -> Result<AccessGrant, Problem> {
+    private func identify(_ head: borrowing RequestHead, _ now: () -> Instant) -> Result<AccessGrant, Problem> {
         guard !tokens.isEmpty else { return .failure(.apiClosed) }
+        guard let authorization = head.header("authorization") else {
+            // Apps that were written for the Drive API send `X-API-Key`: a token is good there as well.
+            guard let key = head.header("x-api-key"), !head.isRepeated("x-api-key") else {
+                return .failure(.missingToken)
+            }
+            return tokens.holder(ofToken: key).map { grant(of: $0) } ?? grant(ofMinted: key, now)
+        }
         switch tokens.verify(authorization: authorization) {
-        // A scope that is not known opens nothing; the configuration has checked them.
-        case .accepted(let holder):
-            let scopes = holder.scopes.compactMap { Scope($0) }
-            return holder.scopes.isEmpty || !scopes.isEmpty
-                ? .success(AccessGrant(scopes)) : .failure(.insufficientScope)
+        case .accepted(let holder): return grant(of: holder)
         case .missing: return .failure(.missingToken)
         case .malformed: return .failure(.wrongToken)
-        case .unknown: break
+        case .unknown:
+            guard let token = TokenSet.bearerToken(ofAuthorization: authorization) else {
+                return .failure(.wrongToken)
+            }
+            return grant(ofMinted: token, now)
         }
-        guard let userTokens, let authorization, let text = TokenSet.bearerToken(ofAuthorization: authorization) else {
-            return .failure(.wrongToken)
-        }
-        return switch userTokens.verify(String(decoding: text, as: UTF8.self), nowSeconds: now().seconds) {
+    }
+
+    private func grant(of holder: TokenSet.Holder) -> Result<AccessGrant, Problem> {
+        let scopes = holder.scopes.compactMap { Scope($0) }
+        // A scope that is not known opens nothing; the configuration has checked them.
+        return holder.scopes.isEmpty || !scopes.isEmpty ? .success(AccessGrant(scopes)) : .failure(.insufficientScope)
+    }
+
+    private func grant(ofMinted token: UnsafeRawBufferPointer, _ now: () -> Instant) -> Result<AccessGrant, Problem> {
+        guard let userTokens else { return .failure(.wrongToken) }
+        return switch userTokens.verify(String(decoding: token, as: UTF8.self), nowSeconds: now().seconds) {
         case .valid(let userId): .success(AccessGrant([.readUser(userId)]))
         case .expired: .failure(.expiredToken)
         case .invalid: .failure(.wrongToken)

@@ -66,6 +66,19 @@ extension Receiver {
         }
     }
 
+    /// Whether whoever asks may act for the user; where not, that is answered.
+    func mayAct(for userId: String, _ request: borrowing Request, _ exchange: Exchange) -> Bool {
+        let problem: Problem
+        switch access.actingGrant(request.head, now: clock()) {
+        case .success(let grant) where grant.allows(userId: userId): return true
+        case .success: problem = .insufficientScope
+        case .failure(let found): problem = found
+        }
+        metrics.refusedQueries.increment()
+        exchange.respond(Response(problem))
+        return false
+    }
+
     /// Whether it is an operator who asks; where not, that is answered.
     func isOperator(_ request: borrowing Request, _ exchange: Exchange) -> Bool {
         guard let problem = access.adminRefusal(request.head, now: clock()) else { return true }

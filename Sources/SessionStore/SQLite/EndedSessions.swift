@@ -50,6 +50,15 @@ final class EndedSessions {
 }
 
 extension SQLiteSessionStore: SessionEraser {
+    /// Lets somebody else erase too, before an erasure counts as done; and goes on with those that were left behind.
+    ///
+    /// - Parameter participant: gets the user, if it is about one, and the sessions that are gone. It may be called again
+    ///   for the same ones.
+    package func joinErasures(_ participant: @escaping @Sendable (String?, [String]) throws -> Void) {
+        eraser?.join(participant)
+        eraser?.resume()
+    }
+
     package func eraseUser(
         _ userId: String, unpack: @escaping @Sendable ([UInt8]) -> [UInt8]?,
         completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void

@@ -23,6 +23,8 @@ final class Eraser: @unchecked Sendable {
     let parts: StoreParts
     let committer: Committer
     let writeBehind: WriteBehind
+    /// Whoever else keeps something of users and sessions, in files of their own.
+    private let participant = Locked<(@Sendable (_ userId: String?, _ sessions: [String]) throws -> Void)?>(nil)
     private let stopping = Atomic(false)
     private let retryScheduled = Atomic(false)
     private let lastUnpack = Locked<@Sendable ([UInt8]) -> [UInt8]?>({ _ in nil })
@@ -78,6 +80,10 @@ final class Eraser: @unchecked Sendable {
         }
     }
 
+    func join(_ participant: @escaping @Sendable (String?, [String]) throws -> Void) {
+        self.participant.withLock { $0 = participant }
+    }
+
     /// Finishes what an earlier process, or a failure, has left behind.
     func resume() {
         queue.async { _ = self.result { try self.runPending() } }
@@ -118,6 +124,7 @@ final class Eraser: @unchecked Sendable {
             try work.replaceRecords(&report)
             reached(.derived)
             if let userId = intent.userId { report.quarantined = try eraseQuarantined(userId) }
+            try participant.withLock { $0 }?(intent.userId, work.sessionsGone)
             try scrubDerived()
             reached(.scrubbed)
             try commit { (writer) throws(SQLiteError) in try writer.forget(intent) }

@@ -21,6 +21,8 @@ final class ErasureWork {
     private var strays: [Int64] = []
     /// How far the log has been looked through.
     private var seen: Int64
+    /// The sessions of which nothing is left, after `replaceRecords`.
+    private(set) var sessionsGone: [String] = []
 
     init(_ eraser: Eraser, _ intent: ErasureIntent) throws {
         self.eraser = eraser
@@ -140,6 +142,8 @@ final class ErasureWork {
             if !record.facts.isEmpty { records.append(record) }
         }
         let sessions = keys.map(\.sessionId)
+        let kept = Set(records.map { SessionKey($0.sessionId) })
+        sessionsGone += keys.filter { !kept.contains($0) }.map(\.sessionId)
         // Nothing of the sessions may be waiting to be written: it would bring the old row back.
         try eraser.writeBehind.flush()
         try eraser.writeBehind.replace(sessions, with: records)

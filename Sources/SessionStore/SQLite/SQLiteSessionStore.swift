@@ -22,7 +22,7 @@ package final class SQLiteSessionStore: SessionStore {
         parts = try StoreParts(
             directory: directory, options: options, readOnly: readOnly, logger: logger, progress: progress)
         eraser = Eraser(parts: parts)
-        eraser?.resume()
+        if options.resumesErasures { eraser?.resume() }
     }
 
     deinit {
@@ -35,6 +35,8 @@ package final class SQLiteSessionStore: SessionStore {
         guard let committer = parts.committer, parts.writeBehind?.hasRoom ?? false else { return false }
         return committer.add(.delivery(PendingDelivery(delivery, completion)))
     }
+
+    package var isUnderPressure: Bool { parts.committer?.pending.isUnderPressure ?? false }
 
     package func quarantineVerified(
         _ body: consuming QuarantinedBody, completion: @escaping @Sendable (Result<Int64, StoreError>) -> Void
