@@ -44,12 +44,23 @@ extension Receiver {
     func abandon(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
         guard let grant = grant(request, exchange) else { return }
         let answer = { @Sendable (response: Response) in exchange.respond(response) }
-        // Whoever asks while the fact is on its way gets the same answer; nobody adds a second fact.
-        guard abandonments.begin(id, answer) else { return }
+        store.session(id) { [self] result in
+            switch result {
+            case .failure(let error): answer(Response(Problem(error, .storeUnreadable)))
+            case .success(let record?) where grant.allows(record):
+                // Whoever may, and asks while the fact is on its way, gets the same answer; nobody adds a second fact.
+                if abandonments.begin(id, answer) { abandon(id) }
+            case .success: answer(Response(.sessionNotFound))
+            }
+        }
+    }
+
+    /// The one that is under way. It looks again: an abandonment that was under way a moment ago may be done.
+    private func abandon(_ id: String) {
         store.session(id) { [self] result in
             switch result {
             case .failure(let error): abandonments.end(id, Response(Problem(error, .storeUnreadable)))
-            case .success(let record?) where grant.allows(userId: record.state.userId):
+            case .success(let record?):
                 if record.state.abandonedAt != nil { return abandonments.end(id, session(record)) }
                 if record.hasEnded { return abandonments.end(id, Response(.sessionEnded)) }
                 append(.abandon, sessionId: id, userId: nil, connectorId: nil) { [self] result in
@@ -58,7 +69,7 @@ extension Receiver {
                     case .success: answerAbandoned(id)
                     }
                 }
-            case .success: abandonments.end(id, Response(.sessionNotFound))
+            case .success(nil): abandonments.end(id, Response(.sessionNotFound))
             }
         }
     }
