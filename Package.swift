@@ -52,7 +52,7 @@ let package = Package(
         .executableTarget(
             name: "chargefold",
             dependencies: [
-                "Compression", "HTTPClient", "Locks", "Receiver", "Sandbox", "SessionModel", "SessionStore",
+                "Compression", "DriveAPI", "HTTPClient", "Locks", "Receiver", "Sandbox", "SessionModel", "SessionStore",
                 "WebhookSecurity",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

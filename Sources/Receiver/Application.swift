@@ -1,3 +1,4 @@
+import DriveAPI
 import HTTPServer
 import Locks
 package import Logging
@@ -14,6 +15,10 @@ package final class Application: Sendable {
     private let server: HTTPServer
     private let control: HTTPServer
     package let receiver: Receiver
+    private let operations: OperationsStore
+    private let downtime: DowntimeLedger
+    private let reconciler: Reconciler?
+    private let client: DriveAPIClient?
 
     /// The name of the control socket in the data directory, for the command line's use.
     package static let controlSocketName = "control.sock"
@@ -33,15 +38,28 @@ package final class Application: Sendable {
         ) { position, last in
             logger.info("folding the log", metadata: ["position": "\(position)", "last": "\(last)"])
         }
+        operations = try OperationsStore(directory: configuration.data.directory, logger: logger)
+        let driveAPI = try DriveAPIParts(
+            configuration, store: store, operations: operations, logger: logger, clock: clock)
+        client = driveAPI?.client
+        let reconciler = configuration.reconciliation.enabled ? driveAPI?.reconciler : nil
+        self.reconciler = reconciler
+        downtime = DowntimeLedger(operations: operations, store: store, logger: logger, clock: clock) {
+            reconciler?.mayHaveMissedEvents($0)
+        }
         var dependencies = Receiver.Dependencies(
             store: store, authenticator: configuration.webhook.authenticator, access: configuration.accessControl,
             logger: logger, clock: clock)
+        dependencies.operations = operations
+        dependencies.downtime = downtime
+        dependencies.reconciler = reconciler
+        dependencies.gateway = driveAPI?.gateway
+        dependencies.backfill = driveAPI?.backfill
+        dependencies.driveAPI = driveAPI?.metrics
         dependencies.guidance = configuration.guidanceSettings
         dependencies.sealKey = try SealKeyFile.load(directory: configuration.data.directory)
         dependencies.live = live
-        receiver = Receiver(
-            dependencies,
-            callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
+        receiver = Receiver(dependencies, callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
         receiver.loadConnectorStarts()
         server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
         let path = configuration.data.directory + "/" + Self.controlSocketName
@@ -57,21 +75,31 @@ package final class Application: Sendable {
         let server = server
         receiver.serverStatistics.withLock { $0 = { server.statistics } }
         _ = try control.start()
+        let addresses: [String]
         do {
-            return try server.start().map(\.description)
+            addresses = try server.start().map(\.description)
         } catch {
             control.stop()
             throw error
         }
+        let last = try? store.logEntry(at: store.statistics.lastPosition)
+        downtime.began(lastDelivery: last?.receivedAt)
+        downtime.start()
+        reconciler?.start()
+        return addresses
     }
 
     /// Stops accepting, finishes what is in flight, writes everything and frees the data directory. Blocks for at most
     /// the configured time and what the last write to disk takes.
     package func stop() {
         receiver.beginDraining()
+        downtime.stop()
+        reconciler?.stop()
         server.drain(deadlineSeconds: Double(configuration.shutdown.deadlineSeconds) - 1)
         control.drain(deadlineSeconds: 1)
+        client?.close()
         store.close()
+        operations.close()
         receiver.serverStatistics.withLock { $0 = nil }
     }
 }

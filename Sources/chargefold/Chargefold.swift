@@ -13,7 +13,8 @@ struct Chargefold: ParsableCommand {
         version: "chargefold \(Version.current)",
         subcommands: [
             ServeCommand.self, SignCommand.self, ReplayCommand.self, ExportCommand.self, GenerateCommand.self,
-            CheckCommand.self, QuarantineCommand.self, HealthcheckCommand.self, SandboxCommand.self,
+            CheckCommand.self, QuarantineCommand.self, HealthcheckCommand.self, BackfillCommand.self,
+            SandboxCommand.self,
         ]
     )
 }

@@ -1,7 +1,7 @@
 extension ConfigurationKey {
     /// Every key, in the order of the documented file.
     package static let all: [ConfigurationKey] =
-        http + data + webhook + api + driveApi + guidance + log + store + shutdown
+        http + data + webhook + api + driveApi + gateway + reconciliation + guidance + log + store + shutdown
 
     private static let http: [ConfigurationKey] = [
         .text(

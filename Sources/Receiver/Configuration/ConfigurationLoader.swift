@@ -8,6 +8,9 @@ struct ConfigurationLoader {
     /// The variable that names the configuration file.
     static let pathVariable = "CHARGEFOLD_CONFIG"
 
+    /// Variables of `chargefold sandbox`, which may stand in the same environment.
+    private static let sandboxPrefix = "CHARGEFOLD_SANDBOX_"
+
     private(set) var configuration = ReceiverConfiguration()
     private(set) var origins: [String: ConfigurationOrigin] = [:]
     private(set) var problems: [ConfigurationProblem] = []
@@ -131,7 +134,7 @@ struct ConfigurationLoader {
     private mutating func findUnknownVariables() {
         let known = names.map(Self.variableName(of:))
         for name in environment.keys.sorted() where name != Self.pathVariable && !known.contains(name) {
-            if Self.isServiceLink(name) { continue }
+            if Self.isServiceLink(name) || name.hasPrefix(Self.sandboxPrefix) { continue }
             let suggestion = NearMiss.suggestion(for: name, among: known, separator: "_")
             let message = "is no key of ours" + (suggestion.map { "; did you mean \($0)?" } ?? "")
             problems.append(ConfigurationProblem(name, .environment(name: name), message))
@@ -139,10 +142,11 @@ struct ConfigurationLoader {
     }
 
     /// Kubernetes sets `CHARGEFOLD_SERVICE_HOST`, `CHARGEFOLD_PORT`, `CHARGEFOLD_PORT_8080_TCP…` for a service that
-    /// is called chargefold. Nobody has misspelt those.
+    /// is called chargefold. Nobody has misspelt those, nor what `chargefold sandbox` reads.
     private static func isServiceLink(_ name: String) -> Bool {
         let rest = name.dropFirst(environmentPrefix.count + 1)
-        return rest == "PORT" || rest.hasPrefix("SERVICE_HOST") || rest.hasPrefix("SERVICE_PORT")
+        return rest == "PORT" || rest.hasPrefix("SANDBOX_") || rest.hasPrefix("SERVICE_HOST")
+            || rest.hasPrefix("SERVICE_PORT")
             || rest.hasPrefix("PORT_") && rest.dropFirst(5).first?.isNumber == true
     }
 

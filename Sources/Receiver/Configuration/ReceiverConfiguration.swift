@@ -9,6 +9,8 @@ package struct ReceiverConfiguration: Sendable {
     package var webhook = Webhook()
     package var api = API()
     package var driveApi = DriveAPI()
+    package var gateway = Gateway()
+    package var reconciliation = Reconciliation()
     package var guidance = Guidance()
     package var log = Log()
     package var store = Store()

@@ -20,6 +20,7 @@ extension Receiver {
     var metricsPage: Response {
         var page = MetricsPage()
         addCallbacks(to: &page)
+        addDriveAPI(to: &page)
         add(store.statistics, to: &page)
         if let statistics = serverStatistics.withLock({ $0?() }) { add(statistics, to: &page) }
         var response = Response(
@@ -46,6 +47,9 @@ extension Receiver {
         page.add(
             "chargefold_queries_refused_total", .counter, "Queries refused for want of a valid token.",
             metrics.refusedQueries.value)
+        page.add(
+            "chargefold_queries_shed_total", .counter, "Queries refused because callbacks were waiting.",
+            metrics.shedQueries.value)
         page.add(
             "chargefold_requests_refused_total", .counter,
             "Requests that reached no resource: unknown path, wrong method, malformed HTTP.",

@@ -16,6 +16,15 @@ package final class Receiver: RequestHandler, Sendable {
         package var logger: Logger
         /// The wall clock. Injected, so that tests choose the time.
         package var clock: @Sendable () -> Instant
+        /// What passes requests on to the Drive API; nil without a key.
+        package var gateway: Gateway?
+        package var reconciler: Reconciler?
+        package var backfill: Backfill?
+        package var driveAPI: DriveAPIMetrics?
+        package var operations: OperationsStore?
+        package var downtime: DowntimeLedger?
+        /// Seconds within which a charge detail record is answered: upstream waits for five.
+        package var recordDeadlineSeconds = 4.5
         package var guidance = GuidanceSettings()
         package var live = LiveOptions()
         /// The key of what clients hand back; nil: one that nobody can have, so that no cursor is ever valid again.
@@ -39,6 +48,13 @@ package final class Receiver: RequestHandler, Sendable {
     let logger: Logger
     let clock: @Sendable () -> Instant
     let callbackBodyBytesMax: Int
+    package let gateway: Gateway?
+    package let reconciler: Reconciler?
+    let backfill: Backfill?
+    let driveAPI: DriveAPIMetrics?
+    let operations: OperationsStore?
+    let downtime: DowntimeLedger?
+    let recordDeadlineSeconds: Double
     let renderer: SessionRenderer
     let cursors: PageCursor
     let abandonments = Abandonments()
@@ -57,12 +73,22 @@ package final class Receiver: RequestHandler, Sendable {
         access = dependencies.access
         logger = dependencies.logger
         clock = dependencies.clock
+        gateway = dependencies.gateway
+        reconciler = dependencies.reconciler
+        backfill = dependencies.backfill
+        driveAPI = dependencies.driveAPI
+        operations = dependencies.operations
+        downtime = dependencies.downtime
+        recordDeadlineSeconds = dependencies.recordDeadlineSeconds
         connectorStarts = ConnectorStarts(cooldownSeconds: dependencies.guidance.connectorCooldownSeconds)
         renderer = SessionRenderer(settings: dependencies.guidance, connectorStarts: connectorStarts)
         cursors = PageCursor(seal: dependencies.sealKey.map { Seal(key: $0) })
         live = LiveHub(
             store: dependencies.store, settings: dependencies.guidance, options: dependencies.live,
             logger: dependencies.logger, clock: dependencies.clock)
+        gateway?.onStarted.withLock { [connectorStarts] in
+            $0 = { connectorStarts.note(connectorId: $0, at: $1) }
+        }
         self.callbackBodyBytesMax = callbackBodyBytesMax
         eventLimits = .callbacks(bodyBytesMax: callbackBodyBytesMax)
     }
@@ -86,12 +112,19 @@ package final class Receiver: RequestHandler, Sendable {
             if resource == .sessionEvents { logRefusal(status: 405, reason: "METHOD_NOT_ALLOWED") }
             return refuse(.methodNotAllowed(allow: resource.allow))
         }
+        if yieldsToCallbacks(resource, head) {
+            metrics.shedQueries.increment()
+            return .refuse(Response(.yielding))
+        }
         switch resource {
         case .sessionEvents:
             guard head.hasBodyFraming else {
                 logRefusal(status: 411, reason: "LENGTH_REQUIRED")
                 return refuse(.lengthRequired)
             }
+            return .accept(bodyBytesMax: callbackBodyBytesMax)
+        case .chargeDetailRecords:
+            guard head.hasBodyFraming else { return refuse(.lengthRequired) }
             return .accept(bodyBytesMax: callbackBodyBytesMax)
         case .quarantineRetry: return .accept(bodyBytesMax: callbackBodyBytesMax)
         default: return .accept(bodyBytesMax: 4_096)
@@ -106,6 +139,9 @@ package final class Receiver: RequestHandler, Sendable {
         case .sessionEvents: receiveCallback(request, exchange)
         case .session(let id): answerSession(id, request, exchange)
         case .sessionFacts(let id): answerFacts(id, request, exchange)
+        case .chargeDetailRecords: receiveChargeDetailRecord(request, exchange)
+        case .sessionRecords(let id): answerRecords(id, request, exchange)
+        case .startSession, .stopSession, .receipt, .retryPayment: passOn(resource, request, exchange)
         case .sessionAbandon(let id): abandon(id, request, exchange)
         case .sessions: answerAnomalies(request, exchange)
         case .userSessions(let userId), .userHistory(let userId): answerHistory(userId, request, exchange)
@@ -115,7 +151,7 @@ package final class Receiver: RequestHandler, Sendable {
         case .userEventStream(let userId): streamUser(userId, request, exchange)
         case .eventStream: streamEverything(request, exchange)
         case .fees: answerFees(request, exchange)
-        case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log:
+        case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log, .downtime, .backfill:
             if let problem = access.adminRefusal(request.head) {
                 metrics.refusedQueries.increment()
                 return exchange.respond(Response(problem))
@@ -127,12 +163,21 @@ package final class Receiver: RequestHandler, Sendable {
         }
     }
 
+    /// A callback is sent once, a query can be asked again: while the store's queue is half full, reads make way.
+    private func yieldsToCallbacks(_ resource: Resource, _ head: borrowing RequestHead) -> Bool {
+        switch resource {
+        case .sessionEvents, .health, .ready, .metrics: false
+        default: store.isUnderPressure && (head.isMethod("GET") || head.isMethod("HEAD"))
+        }
+    }
+
     /// Answers what only operators may ask for; the caller has made sure that it is one.
     func operate(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
-        if resource == .log {
-            streamLog(request, exchange)
-        } else {
-            answerQuarantine(resource, request, exchange)
+        switch resource {
+        case .log: streamLog(request, exchange)
+        case .downtime: answerDowntime(request, exchange)
+        case .backfill: runBackfill(request, exchange)
+        default: answerQuarantine(resource, request, exchange)
         }
     }
 

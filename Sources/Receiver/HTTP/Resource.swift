@@ -3,6 +3,14 @@ package enum Resource: Equatable, Sendable {
     case sessionEvents
     case session(String)
     case sessionFacts(String)
+    case chargeDetailRecords
+    case sessionRecords(String)
+    case downtime
+    case backfill
+    case startSession(userId: String)
+    case stopSession(userId: String, sessionId: String)
+    case receipt(userId: String, sessionId: String)
+    case retryPayment(userId: String, sessionId: String)
     case sessionAbandon(String)
     case sessionEventStream(String)
     case sessions
@@ -35,6 +43,7 @@ package enum Resource: Equatable, Sendable {
     package var allow: String {
         switch self {
         case .sessionEvents, .quarantineRetry, .quarantinedRetry, .sessionAbandon, .userHistory: "POST"
+        case .chargeDetailRecords, .backfill, .startSession, .stopSession, .retryPayment: "POST"
         case .quarantined: "GET, HEAD, DELETE"
         default: "GET, HEAD"
         }
@@ -45,6 +54,7 @@ package enum Resource: Equatable, Sendable {
         let method = method[...]
         return switch self {
         case .sessionEvents, .quarantineRetry, .quarantinedRetry, .sessionAbandon, .userHistory: method.equals("POST")
+        case .chargeDetailRecords, .backfill, .startSession, .stopSession, .retryPayment: method.equals("POST")
         case .quarantined: method.equals("GET") || method.equals("HEAD") || method.equals("DELETE")
         default:
             method.equals("GET") || method.equals("HEAD")
@@ -53,15 +63,17 @@ package enum Resource: Equatable, Sendable {
 
     /// - Parameter path: the raw bytes of the path, still percent-encoded, without the query.
     package static func match(_ path: UnsafeRawBufferPointer) -> Match {
-        // At most five segments lead to anything.
+        // At most seven segments lead to anything.
         var segments: [Slice<UnsafeRawBufferPointer>] = []
-        segments.reserveCapacity(5)
+        segments.reserveCapacity(7)
         guard path.first == UInt8(ascii: "/") else { return .none }
         for segment in path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
-            guard segments.count < 5 else { return .none }
+            guard segments.count < 7 else { return .none }
             segments.append(segment)
         }
-        return match(segments)
+        // The Drive API's base path, so that an app can be pointed here by changing the host alone.
+        if segments.count > 3, segments[0].equals("drive"), segments[2].equals("users") { segments.removeFirst() }
+        return matchGateway(segments) ?? match(segments)
     }
 
     private static func match(_ segments: [Slice<UnsafeRawBufferPointer>]) -> Match {

@@ -93,6 +93,7 @@ extension Receiver {
             switch result {
             case .success(let outcome):
                 (outcome.duplicate ? metrics.duplicates : metrics.accepted).increment()
+                reconciler?.noted(outcome)
                 exchange.respond(Response(outcome))
             case .failure(let error): turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
             }
@@ -115,6 +116,7 @@ extension Receiver {
     /// has its line.
     private func turnAway(_ problem: Problem, code: StoreError.Code, _ exchange: Exchange) {
         metrics.unavailable.increment()
+        downtime?.refused(at: clock())
         logger.error("callback refused", metadata: ["status": "\(problem.status)", "reason": "\(code.rawValue)"])
         exchange.respond(Response(problem))
     }

@@ -8,8 +8,11 @@ package final class ReceiverMetrics: Sendable {
     package let unavailable = Counter()
     package let refusedCallbacks: [RefusedCallback: Counter]
     package let callbackDuration = DurationHistogram()
+    package let chargeDetailRecords = ChargeDetailRecordMetrics()
     package let queries = Counter()
     package let refusedQueries = Counter()
+    /// Queries refused because callbacks were waiting.
+    package let shedQueries = Counter()
     /// Requests that reached no resource: unknown paths, wrong methods, malformed HTTP.
     package let refusedRequests = Counter()
 

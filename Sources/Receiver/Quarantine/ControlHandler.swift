@@ -18,7 +18,7 @@ package struct ControlHandler: RequestHandler {
             return exchange.respond(Response(.notFound))
         }
         switch resource {
-        case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log:
+        case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log, .downtime, .backfill:
             receiver.operate(resource, request, exchange)
         default: receiver.handle(request, exchange)
         }

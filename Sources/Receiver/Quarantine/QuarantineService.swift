@@ -80,6 +80,7 @@ package struct QuarantineService: Sendable {
         if entry.kind == .unverified, let problem = refusal(of: entry, raw: raw, content: content) {
             return refused(problem)
         }
+        if ChargeDetailRecordQuarantine.isRecord(entry.content.reason) { return retry(record: content, entry) }
         let event: SessionEvent
         do throws(EventError) {
             event = try SessionEvent.decode(content, limits: .callbacks(bodyBytesMax: bodyBytesMax))
@@ -88,6 +89,17 @@ package struct QuarantineService: Sendable {
         }
         return append(
             Delivery(event: event, body: content, receivedAt: entry.content.receivedAt, quarantineId: entry.id))
+    }
+
+    private func retry(record content: [UInt8], _ entry: QuarantineEntry) -> RetryResult {
+        do throws(EventError) {
+            let record = try ChargeDetailRecord(decoding: content)
+            let receivedAt = entry.content.receivedAt
+            return append(
+                try record.delivery(at: receivedAt, receivedAt: receivedAt, quarantineId: entry.id))
+        } catch {
+            return RetryResult(id: entry.id, outcome: .refused, reason: error.code.rawValue, sessionId: nil)
+        }
     }
 
     /// The code of what is still wrong with the credentials, or nil.

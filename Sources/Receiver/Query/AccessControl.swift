@@ -26,6 +26,21 @@ package struct AccessControl: Sendable {
         }
     }
 
+    /// The problem to answer, or nil when the bearer may act for users. Apps that were written for the Drive API send
+    /// `X-API-Key`: a token is good there as well.
+    package func gatewayRefusal(_ head: borrowing RequestHead) -> Problem? {
+        guard !tokens.isEmpty else { return .apiClosed }
+        let authorization = head.header("authorization")
+        if authorization == nil, let key = head.header("x-api-key"), !head.isRepeated("x-api-key") {
+            return tokens.holder(ofToken: key) == nil ? .wrongToken : nil
+        }
+        return switch tokens.verify(authorization: authorization) {
+        case .accepted: nil
+        case .missing: .missingToken
+        case .unknown, .malformed: .wrongToken
+        }
+    }
+
     /// The problem to answer, or nil for an operator: whoever has a token with the scope `admin`.
     package func adminRefusal(_ head: borrowing RequestHead) -> Problem? {
         guard !tokens.isEmpty else { return .apiClosed }

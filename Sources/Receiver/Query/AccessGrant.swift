@@ -14,7 +14,10 @@ package struct AccessGrant: Sendable {
 extension AccessControl {
     /// What the `Authorization` header opens, or the problem to answer.
     package func grant(_ head: borrowing RequestHead) -> Result<AccessGrant, Problem> {
-        if let problem = refusal(authorization: head.header("authorization")) { return .failure(problem) }
+        let problem =
+            head.header("authorization") == nil && head.header("x-api-key") != nil && !allowsAnonymousReads
+            ? gatewayRefusal(head) : refusal(authorization: head.header("authorization"))
+        if let problem { return .failure(problem) }
         return .success(AccessGrant())
     }
 }

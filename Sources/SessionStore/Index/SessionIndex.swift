@@ -33,6 +33,8 @@ package struct SessionSelection: Sendable {
         case waiting(from: Instant)
         /// Sessions whose start a client asked for at that instant or later, the earliest first.
         case requested(from: Instant)
+        /// Sessions of which so much, or more, is still to come, in order of creation.
+        case unsettled(SessionRecord.Settlement)
     }
 
     package var scope: Scope

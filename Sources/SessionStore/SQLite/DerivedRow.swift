@@ -15,6 +15,7 @@ struct DerivedRow {
     /// Instants are microseconds since 1970.
     static let integerColumns = [
         "start_time", "order_key", "skewed", "ongoing", "anomalies", "started_since", "waits_until", "requested_at",
+        "settlement",
     ]
 
     /// A session whose start lies further than this from the key it is ordered by is `skewed`: those are few, and are
@@ -36,7 +37,7 @@ struct DerivedRow {
         integers = [
             start, key, Self.isSkewed(start: start, key: key) ? 1 : 0, record.isOngoing ? 1 : 0, anomalies,
             record.startedSince?.microsecondsSince1970, record.waitsUntil?.microsecondsSince1970,
-            record.requestedAt?.microsecondsSince1970,
+            record.requestedAt?.microsecondsSince1970, record.settlement.rawValue,
         ]
         let offset = buffer.count
         record.encode(into: &buffer)

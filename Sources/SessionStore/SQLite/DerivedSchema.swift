@@ -41,6 +41,15 @@ enum DerivedSchema {
                     CREATE INDEX sessions_anomaly_32 ON sessions(number) WHERE (anomalies & 32) != 0;
                     UPDATE properties SET value = 0 WHERE name = 'derived_position';
                     """),
+            // The sessions that the reconciler has to look at when it starts. Folded anew, as above.
+            SchemaMigration(
+                version: 3,
+                sql: """
+                    DELETE FROM sessions;
+                    ALTER TABLE sessions ADD COLUMN settlement INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX sessions_unsettled ON sessions(settlement, number) WHERE settlement > 0;
+                    UPDATE properties SET value = 0 WHERE name = 'derived_position';
+                    """),
         ])
 
     /// NORMAL: a power cut may take the newest rows, never the file's consistency; the log's tail makes them again.

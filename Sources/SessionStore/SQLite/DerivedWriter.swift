@@ -9,18 +9,19 @@ final class DerivedWriter {
     private(set) var derivedPosition: Int64
     private let upsert: Statement
     private let updateUser: Statement
+    private let updateSettlement: Statement
     private let setPosition: Statement
 
     /// SQLite writes the entries of an index anew whenever an update names one of its columns. These seldom change, so
     /// they have a statement of their own that touches only the rows where they do.
-    private static let columnsOfTheUsersIndex: Set<String> = ["order_key", "skewed"]
+    private static let columnsUpdatedApart: Set<String> = ["order_key", "skewed", "settlement"]
 
     init(database: Database) throws(SQLiteError) {
         self.database = database
         derivedPosition =
             try database.integer("SELECT value FROM properties WHERE name = 'derived_position'") ?? 0
         let columns = DerivedRow.integerColumns
-        let updated = columns.filter { !Self.columnsOfTheUsersIndex.contains($0) }
+        let updated = columns.filter { !Self.columnsUpdatedApart.contains($0) }
         upsert = try database.prepare(
             """
             INSERT INTO sessions(number, session_id, user_id, status, record, \(columns.joined(separator: ", ")))
@@ -33,6 +34,8 @@ final class DerivedWriter {
             UPDATE sessions SET user_id = ?2, skewed = ?3
             WHERE number = ?1 AND (user_id IS NOT ?2 OR skewed IS NOT ?3)
             """)
+        updateSettlement = try database.prepare(
+            "UPDATE sessions SET settlement = ?2 WHERE number = ?1 AND settlement IS NOT ?2")
         setPosition = try database.prepare("UPDATE properties SET value = ?1 WHERE name = 'derived_position'")
     }
 
@@ -53,6 +56,9 @@ final class DerivedWriter {
                     updateUser.bind(2, text: row.userId)
                     updateUser.bind(3, row.integers[2])
                     _ = try updateUser.step()
+                    updateSettlement.bind(1, row.number)
+                    updateSettlement.bind(2, row.integers.last ?? nil)
+                    _ = try updateSettlement.step()
                 }
             }
             setPosition.bind(1, position)
@@ -64,6 +70,7 @@ final class DerivedWriter {
     func close() {
         upsert.finalize()
         updateUser.finalize()
+        updateSettlement.finalize()
         setPosition.finalize()
         database.close()
     }

@@ -22,7 +22,7 @@ struct SelectionOrder {
         isDescending =
             switch selection.scope {
             case .user, .ongoing, .anomaly: true
-            case .started, .waiting, .requested: false
+            case .started, .waiting, .requested, .unsettled: false
             }
     }
 
@@ -39,7 +39,7 @@ struct SelectionOrder {
         case .user(let userId), .ongoing(let userId):
             record.state.userId.map { SessionKey($0) == SessionKey(userId) } ?? false
         case .started: record.state.status == .started
-        case .anomaly, .waiting, .requested: true
+        case .anomaly, .waiting, .requested, .unsettled: true
         }
     }
 
@@ -60,6 +60,7 @@ struct SelectionOrder {
         case .started(let since): key = record.startedSince.flatMap { Self.microseconds($0, atMost: since) }
         case .waiting(let from): key = record.waitsUntil.flatMap { Self.microseconds($0, atLeast: from) }
         case .requested(let from): key = record.requestedAt.flatMap { Self.microseconds($0, atLeast: from) }
+        case .unsettled(let least): key = record.settlement.rawValue >= least.rawValue ? record.number : nil
         }
         return key.map { SessionPlace(key: $0, number: record.number) }
     }
@@ -140,6 +141,12 @@ struct SelectionOrder {
             return bounded(Self.ascending("waits_until", "sessions_waiting", ">="), by: from)
         case .requested(let from):
             return bounded(Self.ascending("requested_at", "sessions_requested", ">="), by: from)
+        case .unsettled(let least):
+            let sql = Self.select(
+                "number", "sessions_unsettled", "settlement = ?4 AND settlement > 0 AND number > ?3", "number")
+            return SessionRecord.Settlement.allCases.filter { $0 != .settled && $0.rawValue >= least.rawValue }.map {
+                IndexQuery(sql: sql, integers: [(3, after.number), (4, $0.rawValue)])
+            }
         }
     }
 }

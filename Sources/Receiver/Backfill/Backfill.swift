@@ -1,0 +1,97 @@
+import Dispatch
+package import DriveAPI
+import Locks
+package import SessionModel
+package import SessionStore
+
+/// Reads a user's history from the Drive API, page by page, and logs what it tells as facts.
+package final class Backfill: Sendable {
+    /// What one page told.
+    package struct Page: Sendable, Equatable {
+        package var sessions = 0
+        /// Sessions of which something new was learnt.
+        package var news = 0
+        /// Sessions that the page showed without an id or a status.
+        package var unusable = 0
+        /// Of the next page; nil after the last one.
+        package var cursor: String?
+
+        package init() {}
+    }
+
+    package enum Failure: Error, Sendable {
+        case driveAPI(DriveAPIError)
+        case store(StoreError)
+    }
+
+    private let client: DriveAPIClient
+    private let store: any SessionStore
+    private let clock: @Sendable () -> Instant
+
+    package init(
+        client: DriveAPIClient, store: any SessionStore, clock: @escaping @Sendable () -> Instant = SystemClock.now
+    ) {
+        self.client = client
+        self.store = store
+        self.clock = clock
+    }
+
+    /// All statuses that upstream names: its default is COMPLETE alone.
+    static let statuses: [SessionStatus] = [
+        .created, .waitingToStart, .started, .waitingToStop, .stopFailed, .stopped, .complete, .failed, .refunded,
+        .unknown,
+    ]
+
+    /// Reads one page. Blocks: for a queue of its own.
+    ///
+    /// - Parameters:
+    ///   - from: bounds on the start of the sessions, both inclusive.
+    ///   - cursor: from the page before; nil for the first.
+    package func page(
+        userId: String, from: Instant?, to: Instant?, cursor: String?
+    ) throws(Failure) -> Page {
+        var query = HistoryQuery()
+        query.statuses = Self.statuses
+        query.startTime = from
+        query.endTime = to
+        query.cursor = cursor
+        let answer = try page(userId, query)
+        var page = Page()
+        for session in answer.value.sessions {
+            page.sessions += 1
+            guard let sessionId = session.sessionId, SessionEvent.isValid(sessionId: sessionId), session.status != nil
+            else {
+                page.unusable += 1
+                continue
+            }
+            let observation = Observation(session, sessionId: sessionId, userId: userId, sentAt: answer.sentAt)
+            if try log(observation).isNews { page.news += 1 }
+        }
+        // The same cursor again would have no end.
+        page.cursor = answer.value.cursor == cursor ? nil : answer.value.cursor
+        return page
+    }
+
+    private func page(_ userId: String, _ query: HistoryQuery) throws(Failure) -> DriveAPIAnswer<HistoryPage> {
+        let result = awaiting { done in client.history(userId: userId, query, completion: done) }
+        do throws(DriveAPIError) { return try result.get() } catch { throw .driveAPI(error) }
+    }
+
+    private func log(_ observation: Observation) throws(Failure) -> Observation.Logged {
+        let result = awaiting { done in observation.log(in: store, clock: clock, completion: done) }
+        do throws(StoreError) { return try result.get() } catch { throw .store(error) }
+    }
+
+    private func awaiting<Value: Sendable>(_ start: (@escaping @Sendable (Value) -> Void) -> Void) -> Value {
+        let done = DispatchSemaphore(value: 0)
+        let value = Locked<Value?>(nil)
+        start { result in
+            value.withLock { $0 = result }
+            done.signal()
+        }
+        while true {
+            done.wait()
+            if let value = value.withLock({ $0 }) { return value }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import Dispatch
+import DriveAPI
+import HTTPServer
+package import SessionModel
+import SessionStore
+
+/// One page after the other: a history is read as fast as upstream likes, whoever asks.
+private let backfillQueue = DispatchQueue(label: "chargefold.backfill", qos: .utility)
+
+extension Receiver {
+    /// `POST /v1/backfill` `{"userId":…,"from":…,"to":…,"cursor":…}`: reads one page of the user's history from the Drive
+    /// API. The answer has the cursor of the next one. The caller has made sure that it is an operator who asks.
+    func runBackfill(_ request: borrowing Request, _ exchange: Exchange) {
+        guard let backfill else { return exchange.respond(Response(.noAPIKey)) }
+        guard let json = try? CanonicalJSON(parsing: Array(request.body)), let userId = json.string("userId"),
+            !userId.isEmpty, let from = Self.bound("from", json), let to = Self.bound("to", json)
+        else { return exchange.respond(Response(.malformedBackfill)) }
+        let cursor = json.string("cursor")
+        backfillQueue.async {
+            do throws(Backfill.Failure) {
+                let page = try backfill.page(userId: userId, from: from, to: to, cursor: cursor)
+                exchange.respond(Response(json: page.json))
+            } catch {
+                switch error {
+                case .driveAPI(let error): exchange.respond(Response(Problem(error)))
+                case .store(let error): exchange.respond(Response(Problem(error, .storeUnavailable)))
+                }
+            }
+        }
+    }
+
+    /// The bound's value, `.some(nil)` where there is none, nil where it is no timestamp.
+    private static func bound(_ name: StaticString, _ json: CanonicalJSON) -> Instant?? {
+        guard let value = json.member(name), !value.isNull else { return .some(nil) }
+        return json.instant(name).map { .some($0) }
+    }
+}
+
+extension Backfill.Page {
+    package var json: [UInt8] {
+        var writer = JSONWriter(capacity: 128)
+        writer.beginObject()
+        writer.field("sessions", sessions)
+        writer.field("news", news)
+        writer.field("unusable", unusable)
+        if let cursor { writer.field("cursor", cursor) }
+        writer.endObject()
+        return writer.bytes
+    }
+
+    /// - Returns: nil where this is no page.
+    package init?(_ json: CanonicalJSON) {
+        guard let sessions = json.member("sessions")?.integer, let news = json.member("news")?.integer else {
+            return nil
+        }
+        self.init()
+        self.sessions = sessions
+        self.news = news
+        unusable = json.member("unusable")?.integer ?? 0
+        cursor = json.string("cursor")
+    }
+}
+
+extension Problem {
+    static let malformedBackfill = Problem(
+        400, "malformed-backfill", "The body must be {\"userId\":…,\"from\":…,\"to\":…}; the times may be left out.")
+}

@@ -1,0 +1,187 @@
+import Compression
+import Dispatch
+import HTTPServer
+import Logging
+import SessionModel
+import SessionStore
+import Synchronization
+import WebhookSecurity
+
+extension Receiver {
+    /// `POST /webhooks/cdrs`: 200 once the record is durable, also for a repeat; 400 invalid, 403 not authentic, 500 when it
+    /// can't be made durable or not within the deadline. Whatever is not answered 200 is sent again every night for a week
+    /// (domain.md, "CDR callbacks"), so a late answer would be worse than a 500.
+    func receiveChargeDetailRecord(_ request: borrowing Request, _ exchange: Exchange) {
+        let receivedAt = clock()
+        let answer = DeadlineAnswer(exchange)
+        let coding = MediaType.contentCoding(request.head.header("content-encoding"))
+        let raw = Array(request.body)
+        var content = raw
+        var isIntact = coding != nil
+        if coding == .gzip {
+            if let unpacked = try? gunzip(request.body, decompressedBytesMax: callbackBodyBytesMax) {
+                content = unpacked
+            } else {
+                isIntact = false
+            }
+        }
+        var authentication = authenticate(record: request, body: raw, receivedAt)
+        if authentication.isWrong, content != raw {
+            authentication = authenticate(record: request, body: content, receivedAt)
+        }
+        let evidence = evidence(of: request)
+        switch authentication {
+        case .missing(let problem), .wrong(let problem):
+            metrics.chargeDetailRecords.refused.increment()
+            if !raw.isEmpty {
+                store.quarantineUnverified(
+                    QuarantinedBody(
+                        receivedAt: receivedAt, reason: ChargeDetailRecordQuarantine.reason(problem.code.rawValue),
+                        body: raw, credentials: evidence))
+            }
+            logger.warning("charge detail record refused", metadata: ["status": "403", "detail": "\(problem)"])
+            answer.respond(Response(Problem.wrongCredentials.with(detail: "\(problem)")))
+        case .authentic:
+            answer.limit(toSeconds: recordDeadlineSeconds)
+            do throws(EventError) {
+                guard isIntact else { throw EventError(.invalidJSON) }
+                append(try ChargeDetailRecord(decoding: content), receivedAt, answer)
+            } catch {
+                setAside(
+                    QuarantinedBody(
+                        receivedAt: receivedAt, reason: ChargeDetailRecordQuarantine.reason(error.code.rawValue),
+                        body: raw, credentials: evidence), error, answer)
+            }
+        }
+    }
+
+    private func authenticate(
+        record request: borrowing Request, body: [UInt8], _ receivedAt: Instant
+    ) -> CallbackAuthentication {
+        body.withUnsafeBytes { bytes in
+            authenticator.authenticate(
+                body: bytes,
+                signature: request.head.header("x-hmac-sha512-signature"),
+                signedAt: request.head.header("x-hmac-sha512-signedat"),
+                nowSeconds: receivedAt.seconds,
+                field: { request.head.value(ofFieldNamed: $0) })
+        }
+    }
+
+    private func evidence(of request: borrowing Request) -> [UInt8] {
+        var evidence = CredentialEvidence(
+            signature: request.head.header("x-hmac-sha512-signature"),
+            signedAt: request.head.header("x-hmac-sha512-signedat"))
+        for index in 0..<request.head.fieldCount {
+            let field = request.head.field(index)
+            evidence.add(name: field.name, value: field.value)
+        }
+        return evidence.encoded
+    }
+
+    /// Logs the record as a fact of its session.
+    private func append(_ record: ChargeDetailRecord, _ receivedAt: Instant, _ answer: DeadlineAnswer) {
+        guard record.timestamp == nil else { return log(record, at: receivedAt, receivedAt, answer) }
+        // A record that names no time is dated by its first delivery: see whether there was one.
+        store.session(record.sessionId) { [self] result in
+            switch result {
+            case .success(let known):
+                log(record, at: known?.timestamp(ofKnown: record) ?? receivedAt, receivedAt, answer)
+            case .failure(let error): fail(error, answer)
+            }
+        }
+    }
+
+    private func log(
+        _ record: ChargeDetailRecord, at timestamp: Instant, _ receivedAt: Instant, _ answer: DeadlineAnswer
+    ) {
+        let delivery: Delivery
+        do throws(EventError) {
+            delivery = try record.delivery(at: timestamp, receivedAt: receivedAt)
+        } catch {
+            return answer.respond(Response(.invalidRecord.with(detail: error.detail)))
+        }
+        let isQueued = store.append(delivery) { [self] result in
+            switch result {
+            case .success(let outcome):
+                (outcome.duplicate ? metrics.chargeDetailRecords.duplicates : metrics.chargeDetailRecords.accepted)
+                    .increment()
+                reconciler?.noted(outcome)
+                var writer = JSONWriter(capacity: 128)
+                writer.beginObject()
+                writer.field("outcome", (outcome.duplicate ? "duplicate" : "accepted") as StaticString)
+                if let requestId = record.requestId { writer.field("requestId", requestId) }
+                writer.field("sessionId", outcome.sessionId)
+                writer.endObject()
+                answer.respond(Response(json: writer.bytes))
+            case .failure(let error): fail(error, answer)
+            }
+        }
+        if !isQueued { fail(StoreError(.queueFull, "the queue is full"), answer) }
+    }
+
+    private func setAside(_ body: QuarantinedBody, _ error: EventError, _ answer: DeadlineAnswer) {
+        metrics.chargeDetailRecords.invalid.increment()
+        logger.warning("charge detail record refused", metadata: ["status": "400", "detail": "\(error.detail)"])
+        let refusal = Response(.invalidRecord.with(detail: error.detail).with(member: "code", error.code.rawValue))
+        guard !body.body.isEmpty else { return answer.respond(refusal) }
+        let isQueued = store.quarantineVerified(body) { [self] result in
+            switch result {
+            case .success: answer.respond(refusal)
+            case .failure(let error): fail(error, answer)
+            }
+        }
+        if !isQueued { fail(StoreError(.queueFull, "the queue is full"), answer) }
+    }
+
+    private func fail(_ error: StoreError, _ answer: DeadlineAnswer) {
+        metrics.chargeDetailRecords.failed.increment()
+        downtime?.refused(at: clock())
+        answer.respond(Response(.recordNotDurable.with(member: "code", error.code.rawValue)))
+    }
+}
+
+extension ChargeDetailRecord {
+    func delivery(at timestamp: Instant, receivedAt: Instant, quarantineId: Int64? = nil) throws(EventError) -> Delivery
+    {
+        let body = factBody(timestamp: timestamp)
+        let event = try SessionEvent.decode(body, source: .cdr, limits: .unbounded)
+        return Delivery(event: event, body: body, receivedAt: receivedAt, quarantineId: quarantineId)
+    }
+}
+
+extension Problem {
+    static let invalidRecord = Problem(400, "invalid-cdr", "The body is not a charge detail record.")
+    static let recordNotDurable = Problem(
+        500, "cdr-not-recorded", "The charge detail record could not be made durable; it has to be sent again.")
+    static let noRecord = Problem(404, "cdr-not-found", "The session has no charge detail record.")
+}
+
+/// How quarantined charge detail records are told from session events: by a prefix of their reason.
+enum ChargeDetailRecordQuarantine {
+    private static let prefix = "CDR_"
+    static func reason(_ code: String) -> String { prefix + code }
+    static func isRecord(_ reason: String) -> Bool { reason.hasPrefix(prefix) }
+}
+
+/// An answer that is given once: by whoever has it first, or by the deadline.
+final class DeadlineAnswer: Sendable {
+    private let exchange: Exchange
+    private let isGiven = Atomic(false)
+    private static let queue = DispatchQueue(label: "chargefold.deadline")
+
+    init(_ exchange: Exchange) {
+        self.exchange = exchange
+    }
+
+    /// From now on, 500 when nothing else has been answered within so many seconds.
+    func limit(toSeconds seconds: Double) {
+        Self.queue.asyncAfter(deadline: .now() + seconds) { [self] in
+            respond(Response(.recordNotDurable.with(member: "code", "DEADLINE")))
+        }
+    }
+
+    func respond(_ response: consuming Response) {
+        if !isGiven.exchange(true, ordering: .acquiringAndReleasing) { exchange.respond(response) }
+    }
+}

@@ -1,0 +1,96 @@
+extension ReceiverConfiguration {
+    /// What the gateway keeps.
+    package struct Gateway: Sendable {
+        package var idempotencyHours = 24
+        package var requestsMax = 1000
+    }
+
+    /// When the Drive API is asked about a session.
+    package struct Reconciliation: Sendable {
+        package var enabled = true
+        package var waitingSeconds = 120
+        package var startedSilenceSeconds = 1800
+        package var stoppedSeconds = 300
+        package var completeSeconds = 60
+        package var failedSeconds = 600
+        package var backOffSecondsMax = 21_600
+        package var triesMax = 12
+        package var spreadSeconds = 30
+        package var giveUpDays = 14
+        package var sessionsMax = 100_000
+    }
+
+    var gatewaySettings: GatewaySettings {
+        var settings = GatewaySettings()
+        settings.cooldownSeconds = Int64(guidance.connectorCooldownSeconds)
+        settings.idempotencySeconds = Int64(gateway.idempotencyHours) * 3600
+        settings.requestsMax = gateway.requestsMax
+        return settings
+    }
+
+    var reconciliationSettings: ReconciliationSettings {
+        var settings = ReconciliationSettings()
+        settings.waitingSeconds = Int64(reconciliation.waitingSeconds)
+        settings.startedSilenceSeconds = Int64(reconciliation.startedSilenceSeconds)
+        settings.stoppedSeconds = Int64(reconciliation.stoppedSeconds)
+        settings.completeSeconds = Int64(reconciliation.completeSeconds)
+        settings.failedSeconds = Int64(reconciliation.failedSeconds)
+        settings.backOffSecondsMax = Int64(reconciliation.backOffSecondsMax)
+        settings.triesMax = reconciliation.triesMax
+        settings.spreadSeconds = Int64(reconciliation.spreadSeconds)
+        settings.giveUpDays = Int64(reconciliation.giveUpDays)
+        settings.sessionsMax = reconciliation.sessionsMax
+        settings.callsMax = 2 * driveApi.concurrency
+        return settings
+    }
+}
+
+extension ConfigurationKey {
+    static let gateway: [ConfigurationKey] = [
+        .integer(
+            "gateway.idempotencyHours", \.gateway.idempotencyHours, 1...720, unit: "hours",
+            "How long an Idempotency-Key stands for its first request."),
+        .integer(
+            "gateway.requestsMax", \.gateway.requestsMax, 1...100_000, unit: "requests",
+            "Requests to the Drive API that are under way at the same time; further ones are answered 503."),
+    ]
+
+    static let reconciliation: [ConfigurationKey] = [
+        .boolean(
+            "reconciliation.enabled", \.reconciliation.enabled,
+            "false: the Drive API is asked about no session, although there is a key."),
+        .integer(
+            "reconciliation.waitingSeconds", \.reconciliation.waitingSeconds, 1...86_400, unit: "seconds",
+            "CREATED, WAITING_TO_START, WAITING_TO_STOP or STOP_FAILED for so long: the Drive API is asked."),
+        .integer(
+            "reconciliation.startedSilenceSeconds", \.reconciliation.startedSilenceSeconds, 1...604_800,
+            unit: "seconds",
+            "STARTED for so long without news."),
+        .integer(
+            "reconciliation.stoppedSeconds", \.reconciliation.stoppedSeconds, 1...604_800, unit: "seconds",
+            "STOPPED for so long without COMPLETE."),
+        .integer(
+            "reconciliation.completeSeconds", \.reconciliation.completeSeconds, 1...604_800, unit: "seconds",
+            "COMPLETE for so long without a price, or without an outcome of the payment."),
+        .integer(
+            "reconciliation.failedSeconds", \.reconciliation.failedSeconds, 1...604_800, unit: "seconds",
+            "FAILED or of an unknown status for so long: such a session can come back to life."),
+        .integer(
+            "reconciliation.backOffSecondsMax", \.reconciliation.backOffSecondsMax, 1...604_800, unit: "seconds",
+            "The wait doubles with each answer that brings no change of status, up to this."),
+        .integer(
+            "reconciliation.triesMax", \.reconciliation.triesMax, 1...1000, unit: "calls",
+            """
+            Answers without a change of status after which a session is left alone until something new is heard of it.
+            """),
+        .integer(
+            "reconciliation.spreadSeconds", \.reconciliation.spreadSeconds, 0...86_400, unit: "seconds",
+            "After a downtime, the open sessions are asked about within so long."),
+        .integer(
+            "reconciliation.giveUpDays", \.reconciliation.giveUpDays, 1...365, unit: "days",
+            "Sessions of which nothing was heard for longer are not taken up again at a start."),
+        .integer(
+            "reconciliation.sessionsMax", \.reconciliation.sessionsMax, 1000...10_000_000, unit: "sessions",
+            "Sessions watched at the same time; further ones are taken up when there is room."),
+    ]
+}

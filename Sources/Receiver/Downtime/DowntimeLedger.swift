@@ -1,0 +1,190 @@
+import Dispatch
+import Locks
+package import Logging
+package import SessionModel
+package import SessionStore
+
+/// Keeps the account of times in which callbacks could not be accepted, and of the sessions that may have missed some.
+///
+/// `@unchecked Sendable`: the timer belongs to `queue`; everything else is constant or guarded.
+package final class DowntimeLedger: @unchecked Sendable {
+    /// Sessions noted for one interval.
+    package static let affectedMax = 100_000
+
+    private let operations: OperationsStore
+    private let store: any SessionStore
+    private let clock: @Sendable () -> Instant
+    private let logger: Logger
+    private let queue = DispatchQueue(label: "chargefold.downtime", qos: .utility)
+    private let state: Locked<State>
+    private var timer: (any DispatchSourceTimer)?
+    /// Told of open sessions that may have missed events.
+    private let onAffected: @Sendable ([SessionRecord]) -> Void
+
+    private struct State {
+        var tracker: DowntimeTracker?
+        /// Intervals that could not be written yet.
+        var unwritten: [(from: Instant, to: Instant)] = []
+        var isStopped = false
+    }
+
+    package init(
+        operations: OperationsStore, store: any SessionStore, logger: Logger,
+        clock: @escaping @Sendable () -> Instant = SystemClock.now,
+        onAffected: @escaping @Sendable ([SessionRecord]) -> Void = { _ in }
+    ) {
+        self.operations = operations
+        self.store = store
+        self.logger = logger
+        self.clock = clock
+        self.onAffected = onAffected
+        state = Locked(State())
+    }
+
+    /// The receiver listens as of now: records the time since it last did. Blocks.
+    ///
+    /// - Parameter lastDelivery: when the newest row of the log was received, further evidence of life.
+    package func began(lastDelivery: Instant?) {
+        let now = clock()
+        state.withLock { $0.tracker = DowntimeTracker(now: now) }
+        do throws(StoreError) {
+            if let last = try operations.lastHeartbeat() {
+                let began = min(now, max(last.at, last.isClean ? last.at : lastDelivery ?? last.at))
+                let cause: Downtime.Cause = last.isClean ? .stopped : .crashed
+                let downtime = try operations.add(from: began, to: now, cause: cause)
+                log(downtime)
+            } else {
+                try operations.beat(at: now, isClean: false)
+            }
+        } catch {
+            logger.error("the downtime could not be recorded", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// Starts to watch, and looks for sessions that may have missed events.
+    package func start() {
+        let timer = DispatchSource.makeTimerSource(queue: queue)
+        timer.schedule(deadline: .now() + 1, repeating: 1, leeway: .milliseconds(100))
+        timer.setEventHandler { [weak self] in self?.tick() }
+        queue.sync { self.timer = timer }
+        timer.activate()
+        queue.async { [weak self] in self?.search() }
+    }
+
+    /// A callback could not be accepted. From any thread.
+    package func refused(at instant: Instant) {
+        state.withLock { $0.tracker?.refused(at: instant) }
+    }
+
+    /// The receiver accepts nothing more. Blocks.
+    package func stop() {
+        let now = clock()
+        let action = state.withLock { state in
+            state.isStopped = true
+            return state.tracker?.stopped(at: now) ?? .none
+        }
+        queue.sync {
+            timer?.cancel()
+            timer = nil
+            perform(action)
+            do throws(StoreError) {
+                try operations.beat(at: now, isClean: true)
+            } catch {
+                logger.error("the end could not be recorded", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+
+    // MARK: On the queue
+
+    /// What the timer does each second; tests call it themselves.
+    package func tick() {
+        let (now, isAccepting) = (clock(), store.isWritable)
+        let action = state.withLock { state in
+            state.isStopped ? .none : state.tracker?.tick(now: now, isAccepting: isAccepting) ?? .none
+        }
+        perform(action)
+    }
+
+    private func perform(_ action: DowntimeTracker.Action) {
+        switch action {
+        case .none: break
+        case .beat(let now):
+            // One that can't be written makes the next downtime look longer, never shorter.
+            _ = try? operations.beat(at: now, isClean: false)
+        case .record(let from, let to): state.withLock { $0.unwritten.append((from, to)) }
+        }
+        let unwritten = state.withLock { state in
+            defer { state.unwritten = [] }
+            return state.unwritten
+        }
+        guard !unwritten.isEmpty else { return }
+        for (index, interval) in unwritten.enumerated() {
+            do throws(StoreError) {
+                log(try operations.add(from: interval.from, to: interval.to, cause: .storeUnavailable))
+            } catch {
+                state.withLock { $0.unwritten = Array(unwritten[index...].suffix(100)) + $0.unwritten }
+                return
+            }
+        }
+        search()
+    }
+
+    /// Notes the open sessions of intervals that have not been searched. Blocks.
+    package func search() {
+        do throws(StoreError) {
+            let downtimes = try operations.unsearchedDowntimes()
+            guard !downtimes.isEmpty else { return }
+            var count = 0
+            var selection = SessionSelection(.unsettled(.open), limit: 500)
+            while count < Self.affectedMax {
+                let page = try store.page(selection)
+                let open = page.records
+                count += open.count
+                for downtime in downtimes {
+                    // A session that was first heard of afterwards had missed nothing that is known of.
+                    let ids = open.filter { $0.firstReceivedAt < downtime.endedAt }.map(\.sessionId)
+                    if !ids.isEmpty { try operations.addAffected(ids, downtime: downtime.id) }
+                }
+                onAffected(open)
+                guard let next = page.next else { break }
+                selection.after = next
+            }
+            for downtime in downtimes {
+                try operations.setSearched(downtime.id, isTruncated: count >= Self.affectedMax)
+            }
+        } catch {
+            logger.error("sessions that may have missed events are not all noted", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    private func log(_ downtime: Downtime) {
+        logger.notice(
+            "callbacks were not accepted for a while",
+            metadata: [
+                "from": "\(downtime.beganAt.rfc3339)", "to": "\(downtime.endedAt.rfc3339)",
+                "cause": "\(downtime.cause.rawValue)",
+            ])
+    }
+}
+
+extension SessionStore {
+    /// A page, waited for: for queues that may block.
+    func page(_ selection: SessionSelection) throws(StoreError) -> SessionPage {
+        let done = DispatchSemaphore(value: 0)
+        let page = Locked<Result<SessionPage, StoreError>>(.success(SessionPage()))
+        select(selection) { result in
+            page.withLock { $0 = result }
+            done.signal()
+        }
+        done.wait()
+        return try page.withLock { $0 }.get()
+    }
+}
+
+extension SessionRecord {
+    /// When the session was first heard of.
+    var firstReceivedAt: Instant {
+        facts.reduce(Instant.latest) { min($0, $1.receivedAt) }
+    }
+}

@@ -1,0 +1,71 @@
+import Dispatch
+import HTTPServer
+import SessionModel
+import SessionStore
+
+private let downtimeQueue = DispatchQueue(label: "chargefold.downtime-queries", qos: .utility)
+
+extension Receiver {
+    /// `GET /v1/downtime?limit=n&sessions=n&id=n`: times in which callbacks could not be accepted, the newest first, with
+    /// the sessions that may have missed events. The caller has made sure that it is an operator who asks.
+    func answerDowntime(_ request: borrowing Request, _ exchange: Exchange) {
+        guard let query = QueryParameters(request.head.query),
+            query.names.allSatisfy({ ["limit", "sessions", "id"].contains($0) }),
+            let limit = query.integer("limit", in: 1...1_000) ?? .some(20),
+            let sessions = query.integer("sessions", in: 0...10_000) ?? .some(100)
+        else { return exchange.respond(Response(.malformedQuery)) }
+        let id: Int64?
+        switch query.integer("id", in: 1...Int64.max) {
+        case nil: id = nil
+        case .some(nil): return exchange.respond(Response(.malformedQuery))
+        case .some(let number?): id = number
+        }
+        guard let operations else { return exchange.respond(Response(.notFound)) }
+        downtimeQueue.async {
+            do throws(StoreError) {
+                var writer = JSONWriter(capacity: 4096)
+                writer.beginObject()
+                writer.key("downtimes")
+                writer.beginArray()
+                for downtime in try operations.downtimes(id: id, limit: Int(limit)) {
+                    let affected = sessions > 0 ? try operations.affected(by: downtime.id, limit: Int(sessions)) : []
+                    writer.downtime(downtime, affected)
+                }
+                writer.endArray()
+                writer.endObject()
+                exchange.respond(Response(json: writer.bytes))
+            } catch {
+                exchange.respond(Response(Problem(error, .storeUnreadable)))
+            }
+        }
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func downtime(_ downtime: Downtime, _ affected: [AffectedSession]) {
+        beginObject()
+        field("id", downtime.id)
+        field("from", downtime.beganAt)
+        field("to", downtime.endedAt)
+        key("seconds")
+        rawJSON(Array("\(Double(downtime.endedAt.microseconds(since: downtime.beganAt) / 1000) / 1000)".utf8))
+        field("cause", downtime.cause.rawValue)
+        key("sessions")
+        beginObject()
+        field("searched", downtime.isSearched)
+        if downtime.isTruncated { field("truncated", true) }
+        field("affected", downtime.affectedCount)
+        field("reconciled", downtime.reconciledCount)
+        key("list")
+        beginArray()
+        for session in affected {
+            beginObject()
+            field("sessionId", session.sessionId)
+            if let at = session.reconciledAt { field("reconciledAt", at) }
+            endObject()
+        }
+        endArray()
+        endObject()
+        endObject()
+    }
+}

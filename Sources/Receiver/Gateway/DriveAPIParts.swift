@@ -1,0 +1,32 @@
+import DriveAPI
+import Logging
+import SessionModel
+import SessionStore
+
+/// What needs the Drive API, wired; there only with a key.
+struct DriveAPIParts {
+    let client: DriveAPIClient
+    let metrics: DriveAPIMetrics
+    let reconciler: Reconciler
+    let gateway: Gateway
+    let backfill: Backfill
+
+    /// - Returns: nil without a key.
+    /// - Throws: where the base URL is none.
+    init?(
+        _ configuration: ReceiverConfiguration, store: any SessionStore, operations: OperationsStore, logger: Logger,
+        clock: @escaping @Sendable () -> Instant
+    ) throws {
+        guard let settings = configuration.driveApi.settings else { return nil }
+        metrics = DriveAPIMetrics(logger: logger)
+        client = try DriveAPIClient(settings, observer: metrics)
+        metrics.setStatistics { [client] in client.statistics }
+        reconciler = Reconciler(
+            client: client, store: store, operations: operations, settings: configuration.reconciliationSettings,
+            logger: logger, clock: clock)
+        gateway = Gateway(
+            client: client, store: store, operations: operations, settings: configuration.gatewaySettings,
+            reconciler: configuration.reconciliation.enabled ? reconciler : nil, logger: logger, clock: clock)
+        backfill = Backfill(client: client, store: store, clock: clock)
+    }
+}

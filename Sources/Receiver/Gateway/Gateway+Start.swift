@@ -1,0 +1,196 @@
+import DriveAPI
+import HTTPServer
+import Locks
+import Logging
+import SessionModel
+import SessionStore
+
+extension KeyedRequest {
+    /// What is unique.
+    struct Name: Hashable, Sendable {
+        let scope: String
+        let key: String
+    }
+
+    var name: Name { Name(scope: scope, key: key) }
+}
+
+/// A start on its way.
+private struct PendingStart: Sendable {
+    let userId: String
+    let connectorId: String
+    /// As the app sent it.
+    let body: [UInt8]
+    let keyed: KeyedRequest?
+    let startedAt: Instant
+    let respond: Gateway.Respond
+}
+
+extension Gateway {
+    /// Starts a session: the key first (a repeat gets its answer), then the cooldown, then the Drive API; the session is
+    /// durable before its id is answered.
+    package func start(userId: String, body: [UInt8], idempotencyKey: String?, respond: @escaping Respond) {
+        guard let respond = admit(respond) else { return }
+        metrics.requests[.start]?.increment()
+        guard let json = try? CanonicalJSON(parsing: body), let connectorId = json.string("connectorId"),
+            1...1_024 ~= connectorId.utf8.count
+        else { return respond(Response(.invalidStart)) }
+        // Without the log, a started session could not be remembered.
+        guard store.isWritable else { return respond(Response(.storeUnavailable)) }
+        let keyed = idempotencyKey.map { KeyedRequest(scope: "start " + userId, key: $0, request: json.text) }
+        let start = PendingStart(
+            userId: userId, connectorId: connectorId, body: body, keyed: keyed, startedAt: clock(), respond: respond)
+        guard let keyed else { return reserve(start) }
+        guard SessionEvent.isValid(sessionId: keyed.key), keyed.key.utf8.allSatisfy({ 0x20 < $0 && $0 < 0x7F }) else {
+            return respond(Response(.invalidKey))
+        }
+        claim(keyed, start)
+    }
+
+    // MARK: The key
+
+    private func claim(_ keyed: KeyedRequest, _ start: PendingStart) {
+        let inFlight = keysInFlight.withLock { keys -> String? in
+            if let other = keys[keyed.name] { return other }
+            keys[keyed.name] = keyed.request
+            return nil
+        }
+        if let inFlight {
+            return start.respond(Response(inFlight == keyed.request ? .keyInFlight : .keyOfOtherRequest))
+        }
+        let now = clock()
+        operations.claim(keyed, now: now, since: now.adding(seconds: -settings.idempotencySeconds)) { [self] result in
+            switch result {
+            case .success(.claimed): return reserve(start)
+            case .success(.answered(let answer)):
+                metrics.replays.increment()
+                release(keyed)
+                var response = Response(answer)
+                response.add("Idempotency-Replayed", "true" as StaticString)
+                return start.respond(response)
+            case .success(.otherRequest):
+                release(keyed)
+                start.respond(Response(.keyOfOtherRequest))
+            case .success(.withoutAnswer):
+                release(keyed)
+                start.respond(Response(.keyWithoutAnswer))
+            case .failure(let error):
+                release(keyed)
+                start.respond(Response(Problem(error, .storeUnavailable)))
+            }
+        }
+    }
+
+    private func release(_ keyed: KeyedRequest) {
+        keysInFlight.withLock { _ = $0.removeValue(forKey: keyed.name) }
+    }
+
+    /// Answers; with a key, keeps the answer first.
+    ///
+    /// - Parameter hadNoEffect: the key is given free, so that the request can be made again.
+    private func finish(_ start: PendingStart, _ answer: KeptAnswer, _ response: Response, hadNoEffect: Bool) {
+        guard let keyed = start.keyed else { return start.respond(response) }
+        operations.settle(keyed, hadNoEffect ? nil : answer) { [self] error in
+            if let error {
+                // The claim stays: a repeat is told that the outcome is not known, and nothing is started twice.
+                logger.error("an answer could not be kept for its key", metadata: ["reason": "\(error)"])
+            }
+            release(keyed)
+            start.respond(response)
+        }
+    }
+
+    private func refuse(_ start: PendingStart, _ problem: Problem, hadNoEffect: Bool) {
+        let answer = KeptAnswer(status: problem.status, contentType: "application/problem+json", body: problem.body)
+        finish(start, answer, Response(problem), hadNoEffect: hadNoEffect)
+    }
+
+    // MARK: The connector
+
+    private func reserve(_ start: PendingStart) {
+        let wait = cooldowns.withLock { $0.begin(start.connectorId, now: start.startedAt) }
+        if let wait {
+            metrics.cooldowns.increment()
+            return refuse(start, .cooldown(seconds: wait), hadNoEffect: true)
+        }
+        operations.setStart(
+            connectorId: start.connectorId, start.startedAt,
+            forgetBefore: start.startedAt.adding(seconds: -settings.cooldownSeconds)
+        ) { [self] error in
+            if let error {
+                logger.warning("a cooldown is in memory only", metadata: ["reason": "\(error)"])
+            }
+            send(start)
+        }
+    }
+
+    /// The charge point operator was not asked, so the connector is free.
+    private func cancelCooldown(_ start: PendingStart) {
+        cooldowns.withLock { $0.cancel(start.connectorId, startedAt: start.startedAt) }
+        operations.setStart(
+            connectorId: start.connectorId, nil,
+            forgetBefore: start.startedAt.adding(seconds: -settings.cooldownSeconds)
+        ) { _ in }
+    }
+
+    // MARK: The Drive API
+
+    private func send(_ start: PendingStart) {
+        client.start(userId: start.userId, connectorId: start.connectorId, body: start.body) { [self] result in
+            switch result {
+            case .success(let answer): started(start, answer)
+            case .failure(let error):
+                metrics.failures.increment()
+                // 409 and 429 tell of a start of somebody else; the connector does cool down.
+                let isBusy = error.code == .rateLimited || error.status == 409
+                if error.hadNoEffect, !isBusy { cancelCooldown(start) }
+                refuse(start, Problem(error), hadNoEffect: error.hadNoEffect)
+            }
+        }
+    }
+
+    private func started(_ start: PendingStart, _ answer: DriveAPIAnswer<StartAnswer>) {
+        // The driver must sign, and then start again: that must not be taken for a second try.
+        if answer.value.threeDSClientSecret != nil { cancelCooldown(start) }
+        let kept = KeptAnswer(passing: answer)
+        guard let sessionId = answer.value.sessionId, SessionEvent.isValid(sessionId: sessionId) else {
+            guard answer.value.threeDSClientSecret != nil else {
+                metrics.failures.increment()
+                var error = DriveAPIError(
+                    .malformedAnswer, "the answer has neither a session id nor a secret to sign", status: answer.status)
+                error.mayHaveBeenSent = true
+                return refuse(start, Problem(error), hadNoEffect: false)
+            }
+            return finish(start, kept, Response(passing: answer), hadNoEffect: false)
+        }
+        note(
+            .start, sessionId: sessionId, userId: start.userId, connectorId: start.connectorId, at: answer.sentAt
+        ) { [self] error in
+            guard let error else {
+                onStarted.withLock { $0 }?(start.connectorId, start.startedAt)
+                return finish(start, kept, Response(passing: answer), hadNoEffect: false)
+            }
+            // The session exists: whoever started it must at least learn its id.
+            logger.error(
+                "a started session could not be recorded",
+                metadata: ["reason": "\(error)", "sessionId": "\(sessionId)"])
+            refuse(
+                start, Problem(error, .startNotRecorded).with(member: "sessionId", sessionId), hadNoEffect: false)
+        }
+    }
+}
+
+extension DriveAPIError {
+    /// Whether the API certainly did not act on the call: nothing of it can have arrived, or the API says that it took no
+    /// requests then (RFC 9110, sections 15.5 and 15.6.4).
+    var hadNoEffect: Bool {
+        if let status { return 400..<500 ~= status || status == 503 }
+        return !mayHaveBeenSent
+    }
+}
+
+extension Problem {
+    static let startNotRecorded = unavailable(
+        "start-not-recorded", "The session was started, but could not be recorded: keep its id.",
+        retryAfterSeconds: 60)
+}

@@ -1,0 +1,217 @@
+import Dispatch
+package import DriveAPI
+package import HTTPServer
+package import Locks
+package import Logging
+package import SessionModel
+package import SessionStore
+import Synchronization
+
+/// Passes requests about sessions on to the Drive API, and notes what follows from them.
+///
+/// Nothing here waits: every call takes what is to be done with its answer, and that runs on a queue of the store or of the
+/// Drive API's client.
+package final class Gateway: Sendable {
+    /// Called once.
+    package typealias Respond = @Sendable (Response) -> Void
+
+    let client: DriveAPIClient
+    let store: any SessionStore
+    let operations: OperationsStore
+    let settings: GatewaySettings
+    let logger: Logger
+    let clock: @Sendable () -> Instant
+    let reconciler: Reconciler?
+    package let metrics = GatewayMetrics()
+    let cooldowns: Locked<ConnectorCooldowns>
+    /// Keyed requests that are under way in this process.
+    let keysInFlight = Locked<[KeyedRequest.Name: String]>([:])
+    /// Told of every connector that a session was started on.
+    package let onStarted = Locked<(@Sendable (_ connectorId: String, _ at: Instant) -> Void)?>(nil)
+    private let underWay = Atomic(0)
+
+    /// Reads which connectors still cool down. Blocks.
+    package init(
+        client: DriveAPIClient, store: any SessionStore, operations: OperationsStore, settings: GatewaySettings,
+        reconciler: Reconciler?, logger: Logger, clock: @escaping @Sendable () -> Instant = SystemClock.now
+    ) {
+        self.client = client
+        self.store = store
+        self.operations = operations
+        self.settings = settings
+        self.reconciler = reconciler
+        self.logger = logger
+        self.clock = clock
+        var cooldowns = ConnectorCooldowns(seconds: settings.cooldownSeconds, countMax: settings.connectorsMax)
+        do throws(StoreError) {
+            for start in try operations.starts(since: clock().adding(seconds: -settings.cooldownSeconds)) {
+                cooldowns.restore(start.connectorId, startedAt: start.startedAt)
+            }
+        } catch {
+            logger.warning("starts of a moment ago are not known", metadata: ["reason": "\(error)"])
+        }
+        self.cooldowns = Locked(cooldowns)
+    }
+
+    /// Counts a request in and, once it is answered, out.
+    ///
+    /// - Returns: what to answer with; nil when too many are under way, and then it has been answered.
+    func admit(_ respond: @escaping Respond) -> Respond? {
+        guard underWay.wrappingAdd(1, ordering: .relaxed).newValue <= settings.requestsMax else {
+            underWay.wrappingSubtract(1, ordering: .relaxed)
+            respond(Response(.gatewayBusy))
+            return nil
+        }
+        return { [self] response in
+            underWay.wrappingSubtract(1, ordering: .relaxed)
+            respond(response)
+        }
+    }
+
+    // MARK: What needs no memory
+
+    /// The signed URL of a receipt, as the Drive API answers it.
+    package func receipt(userId: String, sessionId: String, respond: @escaping Respond) {
+        guard let respond = admit(respond) else { return }
+        metrics.requests[.receipt]?.increment()
+        client.receipt(userId: userId, sessionId: sessionId) { [self] in pass($0, respond) }
+    }
+
+    /// Another try to take a payment; the session is looked at afterwards.
+    package func retryPayment(userId: String, sessionId: String, respond: @escaping Respond) {
+        guard let respond = admit(respond) else { return }
+        metrics.requests[.retryPayment]?.increment()
+        client.retryPayment(userId: userId, sessionId: sessionId) { [self] result in
+            if result.hasReachedTheAPI { reconciler?.askSoon(sessionId) }
+            pass(result, respond)
+        }
+    }
+
+    /// Answers as the Drive API did.
+    func pass<Value>(_ result: Result<DriveAPIAnswer<Value>, DriveAPIError>, _ respond: Respond) {
+        switch result {
+        case .success(let answer): respond(Response(passing: answer))
+        case .failure(let error):
+            metrics.failures.increment()
+            respond(Response(Problem(error)))
+        }
+    }
+
+    // MARK: Stop
+
+    /// Asks for the stop of a session. One that has ended already is not harmed, and stays ended here too.
+    package func stop(userId: String, sessionId: String, respond: @escaping Respond) {
+        guard let respond = admit(respond) else { return }
+        metrics.requests[.stop]?.increment()
+        guard store.isWritable else { return respond(Response(.storeUnavailable)) }
+        client.stop(userId: userId, sessionId: sessionId) { [self] result in
+            guard case .success(let answer) = result else {
+                if result.hasReachedTheAPI { reconciler?.askSoon(sessionId) }
+                return pass(result, respond)
+            }
+            store.session(sessionId) { [self] known in
+                // Only what may still run can wait for its end.
+                let record = (try? known.get()) ?? nil
+                if record?.state.status.hasEnded == true { return respond(Response(passing: answer)) }
+                note(.stop, sessionId: sessionId, userId: userId, at: answer.sentAt, record: record) { [self] error in
+                    if let error {
+                        logger.error("a stop could not be recorded", metadata: ["reason": "\(error)"])
+                        reconciler?.askSoon(sessionId)
+                    }
+                    // The stop was asked for: that is what the app has to know.
+                    respond(Response(passing: answer))
+                }
+            }
+        }
+    }
+
+    /// Logs what a client did, as a fact of the second in which the request was sent: what the Drive API reports of it
+    /// happens later, but its callbacks may name whole seconds only. Where they are known to be exact, so is this.
+    func note(
+        _ action: SessionEvent.ClientAction, sessionId: String, userId: String, connectorId: String? = nil,
+        at sentAt: Instant, record: SessionRecord? = nil, completion: @escaping @Sendable (StoreError?) -> Void
+    ) {
+        let isExact = record?.facts.contains { $0.source == .webhook && $0.timestamp.nanoseconds != 0 } ?? false
+        let body = SessionEvent.clientBody(
+            action, sessionId: sessionId, userId: userId, connectorId: connectorId,
+            at: isExact ? sentAt : Instant(seconds: sentAt.seconds))
+        let event: SessionEvent
+        do throws(EventError) {
+            event = try SessionEvent.decode(body, source: .client, limits: .unbounded)
+        } catch {
+            return completion(StoreError(.unavailable, error.detail))
+        }
+        let isQueued = store.append(Delivery(event: event, body: body, receivedAt: clock())) { [self] result in
+            switch result {
+            case .success(let outcome):
+                reconciler?.noted(outcome)
+                completion(nil)
+            case .failure(let error): completion(error)
+            }
+        }
+        if !isQueued { completion(StoreError(.queueFull, "the queue is full")) }
+    }
+}
+
+extension SessionStatus {
+    /// Whether no stop can change it any more.
+    var hasEnded: Bool {
+        switch self {
+        case .stopped, .complete, .refunded: true
+        default: false
+        }
+    }
+}
+
+extension Result where Failure == DriveAPIError {
+    /// Whether the API may have acted on the call.
+    var hasReachedTheAPI: Bool {
+        switch self {
+        case .success: true
+        case .failure(let error): error.mayHaveBeenSent
+        }
+    }
+}
+
+extension Response {
+    /// The Drive API's answer, as it came.
+    init<Value>(passing answer: DriveAPIAnswer<Value>) {
+        self.init(KeptAnswer(passing: answer))
+    }
+}
+
+extension Response {
+    init(_ answer: KeptAnswer) {
+        self.init(status: answer.status, body: answer.body)
+        if !answer.body.isEmpty { add("Content-Type", answer.contentType) }
+        add("Cache-Control", "no-store" as StaticString)
+    }
+}
+
+extension KeptAnswer {
+    init<Value>(passing answer: DriveAPIAnswer<Value>) {
+        self.init(
+            status: UInt16(clamping: answer.status), contentType: answer.contentType ?? "application/json",
+            body: answer.body)
+    }
+}
+
+/// What the gateway counts. Safe from any thread.
+package final class GatewayMetrics: Sendable {
+    package enum Request: String, Sendable, CaseIterable {
+        case start, stop, receipt
+        case retryPayment = "retry_payment"
+    }
+
+    package let requests: [Request: Counter]
+    /// Starts turned away because the connector cools down.
+    package let cooldowns = Counter()
+    /// Answers given again for an idempotency key.
+    package let replays = Counter()
+    /// Requests that the Drive API did not answer, or not with success.
+    package let failures = Counter()
+
+    package init() {
+        requests = Dictionary(uniqueKeysWithValues: Request.allCases.map { ($0, Counter()) })
+    }
+}

@@ -1,0 +1,72 @@
+import DriveAPI
+import HTTPServer
+import SessionModel
+
+extension Problem {
+    static let noAPIKey = Problem(
+        501, "drive-api-not-configured",
+        "No Drive API key is configured, so sessions can't be started or stopped through this server.",
+        detail: "Set driveApi.key (CHARGEFOLD_DRIVE_API_KEY).")
+    static let invalidStart = Problem(
+        400, "invalid-start", "The body must be a JSON object with the connectorId to start at.")
+    static let invalidKey = Problem(
+        400, "invalid-idempotency-key", "An Idempotency-Key is 1 to 255 visible ASCII characters, given once.")
+    static let keyOfOtherRequest = Problem(
+        422, "idempotency-key-reused", "The Idempotency-Key has been used with another request.")
+    static let keyWithoutAnswer = Problem(
+        409, "idempotency-outcome-unknown",
+        "A request with this Idempotency-Key was made, and its outcome is not known: look at the user's sessions first."
+    )
+    static var keyInFlight: Problem {
+        var problem = Problem(
+            409, "idempotency-in-flight", "A request with this Idempotency-Key is under way; its answer will be kept.")
+        problem.retryAfterSeconds = 1
+        return problem
+    }
+    static let gatewayBusy = unavailable("gateway-busy", "Too many requests are under way.", retryAfterSeconds: 1)
+
+    static func cooldown(seconds: Int64) -> Problem {
+        var problem = Problem(
+            409, "connector-cooldown",
+            "A session was started on this connector a moment ago; the charge point operator is not asked again yet.")
+        problem.retryAfterSeconds = Int(seconds)
+        return problem
+    }
+
+    /// What an answer of the Drive API that can't be used means for whoever asked for it.
+    init(_ error: DriveAPIError) {
+        func problem(_ status: UInt16, _ title: String, retryAfterSeconds: Int? = nil) -> Problem {
+            var problem = Problem(status, "drive-api-\(error.code.rawValue)", title, detail: error.detail)
+            problem.retryAfterSeconds = error.retryAfterSeconds ?? retryAfterSeconds
+            if let status = error.status { problem = problem.with(member: "upstreamStatus", String(status)) }
+            if !error.body.isEmpty {
+                problem = problem.with(
+                    member: "upstreamBody", String(decoding: error.body.prefix(2_048), as: UTF8.self))
+            }
+            return problem
+        }
+        switch error.code {
+        case .invalidRequest: self = problem(400, "An id can't be sent to the Drive API.")
+        case .notFound: self = problem(404, "The Drive API knows no such session.")
+        case .rejected:
+            let status = error.status.flatMap { 400..<500 ~= $0 ? UInt16($0) : nil }
+            self = problem(status ?? 502, "The Drive API does not accept the request.")
+        case .unauthorized:
+            self = problem(502, "The Drive API does not accept the API key of this server.")
+        case .rateLimited:
+            self = problem(503, "The Drive API takes no more requests now.", retryAfterSeconds: 10)
+        case .timedOut: self = problem(504, "The Drive API has not answered in time.", retryAfterSeconds: 5)
+        case .circuitOpen:
+            self = problem(503, "The Drive API has failed lately and is not asked now.", retryAfterSeconds: 5)
+        case .overloaded: self = problem(503, "Too many requests wait for the Drive API.", retryAfterSeconds: 1)
+        case .closed: self = problem(503, "The server is shutting down.", retryAfterSeconds: 5)
+        case .unreachable, .untrusted: self = problem(502, "The Drive API can't be reached.", retryAfterSeconds: 5)
+        case .connectionLost, .upstreamFailed, .malformedAnswer:
+            self = problem(502, "The Drive API has failed.", retryAfterSeconds: 5)
+        }
+        if error.mayHaveBeenSent {
+            let warning = "The request may have had its effect: look at the session before it is sent again."
+            detail = detail.map { "\($0). \(warning)" } ?? warning
+        }
+    }
+}

@@ -1,0 +1,26 @@
+import HTTPServer
+import SessionModel
+
+extension Receiver {
+    /// The gateway's resources: what an app would ask the Drive API for, in the same shapes.
+    func passOn(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
+        if let problem = access.gatewayRefusal(request.head) {
+            metrics.refusedQueries.increment()
+            return exchange.respond(Response(problem))
+        }
+        guard let gateway else { return exchange.respond(Response(.noAPIKey)) }
+        switch resource {
+        case .startSession(let userId):
+            let key = request.head.header("idempotency-key").map { String(decoding: $0, as: UTF8.self) }
+            if request.head.isRepeated("idempotency-key") { return exchange.respond(Response(.invalidKey)) }
+            gateway.start(userId: userId, body: Array(request.body), idempotencyKey: key) { exchange.respond($0) }
+        case .stopSession(let userId, let sessionId):
+            gateway.stop(userId: userId, sessionId: sessionId) { exchange.respond($0) }
+        case .receipt(let userId, let sessionId):
+            gateway.receipt(userId: userId, sessionId: sessionId) { exchange.respond($0) }
+        case .retryPayment(let userId, let sessionId):
+            gateway.retryPayment(userId: userId, sessionId: sessionId) { exchange.respond($0) }
+        default: exchange.respond(Response(.notFound))
+        }
+    }
+}

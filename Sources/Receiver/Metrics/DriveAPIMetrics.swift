@@ -1,0 +1,35 @@
+package import DriveAPI
+import Locks
+package import Logging
+
+/// What is counted of calls to the Drive API. Safe from any thread.
+package final class DriveAPIMetrics: DriveAPIObserver {
+    private let logger: Logger
+    private let outcomes: [DriveAPICall: (answered: Counter, failed: Counter)]
+    private let statisticsSource = Locked<(@Sendable () -> DriveAPIStatistics)?>(nil)
+    package let duration = DurationHistogram()
+
+    package init(logger: Logger) {
+        self.logger = logger
+        outcomes = Dictionary(uniqueKeysWithValues: DriveAPICall.allCases.map { ($0, (Counter(), Counter())) })
+    }
+
+    package func setStatistics(_ source: @escaping @Sendable () -> DriveAPIStatistics) {
+        statisticsSource.withLock { $0 = source }
+    }
+
+    package var statistics: DriveAPIStatistics? { statisticsSource.withLock { $0 }?() }
+
+    package func calls(_ call: DriveAPICall) -> (answered: UInt64, failed: UInt64) {
+        (outcomes[call]?.answered.value ?? 0, outcomes[call]?.failed.value ?? 0)
+    }
+
+    package func driveAPICallEnded(_ report: DriveAPICallReport) {
+        (report.error == nil ? outcomes[report.call]?.answered : outcomes[report.call]?.failed)?.increment()
+        duration.record(microseconds: UInt64(max(0, report.seconds) * 1_000_000))
+    }
+
+    package func driveAPIBreakerChanged(to state: CircuitBreaker.State) {
+        logger.warning("calls to the Drive API", metadata: ["breaker": "\(state.name)"])
+    }
+}

@@ -1,0 +1,76 @@
+import DriveAPI
+import Synchronization
+
+extension Receiver {
+    /// Charge detail records, and what goes to the Drive API and comes from it.
+    func addDriveAPI(to page: inout MetricsPage) {
+        let records = metrics.chargeDetailRecords
+        page.add(
+            "chargefold_cdrs_total", .counter, "Charge detail record callbacks answered, by outcome.",
+            [
+                ("outcome=\"accepted\"", "\(records.accepted.value)"),
+                ("outcome=\"duplicate\"", "\(records.duplicates.value)"),
+                ("outcome=\"refused\"", "\(records.refused.value)"),
+                ("outcome=\"invalid\"", "\(records.invalid.value)"),
+                ("outcome=\"failed\"", "\(records.failed.value)"),
+            ])
+        guard let driveAPI, let statistics = driveAPI.statistics else { return }
+        page.add(
+            "chargefold_drive_api_calls_total", .counter, "Calls to the Drive API, by call and outcome.",
+            DriveAPICall.allCases.flatMap { call in
+                let calls = driveAPI.calls(call)
+                return [
+                    ("call=\"\(call.rawValue)\",outcome=\"answered\"", "\(calls.answered)"),
+                    ("call=\"\(call.rawValue)\",outcome=\"failed\"", "\(calls.failed)"),
+                ]
+            })
+        page.add(
+            "chargefold_drive_api_requests_total", .counter, "Requests sent to the Drive API, further tries included.",
+            DriveAPICall.allCases.map { ("call=\"\($0.rawValue)\"", "\(statistics.attempts[$0] ?? 0)") })
+        page.add(
+            "chargefold_drive_api_call_duration_seconds", "From a call to its outcome, waits included.",
+            driveAPI.duration)
+        page.add(
+            "chargefold_drive_api_breaker_open", .gauge, "1 while calls are kept back because the Drive API fails.",
+            statistics.breaker == .closed ? 0 : 1)
+        page.add("chargefold_drive_api_calls_waiting", .gauge, "Calls that wait for their turn.", statistics.waiting)
+        if let gateway { addGateway(gateway.metrics, to: &page) }
+        if let reconciler { addReconciliation(reconciler.metrics, to: &page) }
+    }
+
+    private func addGateway(_ metrics: GatewayMetrics, to page: inout MetricsPage) {
+        page.add(
+            "chargefold_gateway_requests_total", .counter, "Requests to be passed on to the Drive API.",
+            GatewayMetrics.Request.allCases.map {
+                ("request=\"\($0.rawValue)\"", "\(metrics.requests[$0]?.value ?? 0)")
+            })
+        page.add(
+            "chargefold_gateway_cooldowns_total", .counter, "Starts turned away because the connector cools down.",
+            metrics.cooldowns.value)
+        page.add(
+            "chargefold_gateway_replays_total", .counter, "Answers given again for an idempotency key.",
+            metrics.replays.value)
+        page.add(
+            "chargefold_gateway_failures_total", .counter, "Requests that the Drive API did not answer with success.",
+            metrics.failures.value)
+    }
+
+    private func addReconciliation(_ metrics: ReconciliationMetrics, to page: inout MetricsPage) {
+        page.add("chargefold_reconciliation_calls_total", .counter, "Questions about sessions.", metrics.calls.value)
+        page.add(
+            "chargefold_reconciliation_answers_total", .counter, "Answers, by what they told.",
+            [
+                ("content=\"news\"", "\(metrics.news.value)"), ("content=\"known\"", "\(metrics.unchanged.value)"),
+                ("content=\"none\"", "\(metrics.failures.value)"),
+            ])
+        page.add(
+            "chargefold_reconciliation_sessions", .gauge, "Sessions that are watched.",
+            metrics.watched.load(ordering: .relaxed))
+        page.add(
+            "chargefold_reconciliation_given_up_total", .counter,
+            "Sessions left alone after too many answers without a change.", metrics.givenUp.load(ordering: .relaxed))
+        page.add(
+            "chargefold_reconciliation_unaskable_total", .counter,
+            "Sessions that can't be asked about, because nobody has named their user.", metrics.unaskable.value)
+    }
+}

@@ -1,0 +1,208 @@
+package import SessionModel
+
+/// Which session is asked about next, and when: a value, told the time (nanoseconds of a monotonic clock).
+///
+/// Of each session it knows only when it is due, how often it was asked about in vain, and its last known status. A session
+/// that is settled, or that was asked about too often without a change, is forgotten until something new is heard of it.
+package struct ReconciliationSchedule: Sendable {
+    private struct Entry {
+        var dueAt: UInt64
+        var tries = 0
+        var status: SessionStatus
+        /// Being asked about.
+        var isOut = false
+        /// Something was heard of it while it was being asked about.
+        var isFresh = false
+        /// It has to be asked about by then, whatever is heard of it.
+        var isUrgent = false
+    }
+
+    /// How a question ended.
+    package enum Outcome: Sendable, Equatable {
+        /// Nothing more is to be learnt, or nobody can be asked.
+        case settled
+        /// The API has answered; what the session's status is now.
+        case answered(SessionStatus)
+        /// No answer, and it was not the session's fault: try again after so many nanoseconds.
+        case postponed(nanoseconds: UInt64)
+    }
+
+    package let settings: ReconciliationSettings
+    private var entries: [SessionKey: Entry] = [:]
+    private var heap = DueHeap()
+    private var random: SeededRandom
+    /// Sessions had to be left out for want of room: they have to be looked up again.
+    package private(set) var isIncomplete = false
+    /// Sessions left alone after too many answers without a change.
+    package private(set) var givenUpCount = 0
+
+    package init(_ settings: ReconciliationSettings = ReconciliationSettings(), seed: UInt64) {
+        self.settings = settings
+        random = SeededRandom(seed: seed)
+    }
+
+    package var count: Int { entries.count }
+    package var nextDueAt: UInt64? { heap.first?.dueAt }
+    /// Whether the sessions that were left out should be looked up again.
+    package var wantsMore: Bool { isIncomplete && entries.count < settings.sessionsMax / 2 }
+
+    /// All sessions that may belong here are being looked up again.
+    package mutating func willLookUp() { isIncomplete = false }
+
+    /// Something new was heard of a session: the wait starts anew.
+    package mutating func noted(_ key: SessionKey, _ status: SessionStatus, now: UInt64) {
+        if status == .refunded {
+            if entries[key]?.isOut != true { entries[key] = nil }
+            return
+        }
+        let dueAt = now + wait(status, tries: 0)
+        if var entry = entries[key] {
+            entry.status = status
+            entry.tries = 0
+            if entry.isOut {
+                entry.isFresh = true
+                entry.dueAt = dueAt
+                entries[key] = entry
+                return
+            }
+            entry.dueAt = entry.isUrgent ? min(entry.dueAt, dueAt) : dueAt
+            entries[key] = entry
+            push(key, entry.dueAt)
+        } else {
+            insert(key, Entry(dueAt: dueAt, status: status))
+        }
+    }
+
+    /// A session that has to be asked about by then, or earlier where it already is to be: at the start, or after a
+    /// downtime. Spread over `spreadSeconds` beyond it.
+    package mutating func add(_ key: SessionKey, _ status: SessionStatus, at instant: UInt64) {
+        let dueAt = instant + UInt64(random.between(0, settings.spreadSeconds * 1_000_000_000))
+        if var entry = entries[key] {
+            guard !entry.isOut, dueAt < entry.dueAt else { return }
+            entry.dueAt = dueAt
+            entry.tries = 0
+            entry.isUrgent = true
+            entries[key] = entry
+            push(key, dueAt)
+        } else {
+            insert(key, Entry(dueAt: dueAt, status: status, isUrgent: true))
+        }
+    }
+
+    /// The next session that is due, marked as being asked about; ``ended(_:_:now:)`` must follow.
+    package mutating func takeDue(now: UInt64) -> SessionKey? {
+        while let first = heap.first, first.dueAt <= now {
+            heap.removeFirst()
+            // Entries of the heap that no longer count are passed over.
+            guard var entry = entries[first.key], !entry.isOut, entry.dueAt == first.dueAt else { continue }
+            entry.isOut = true
+            entry.isFresh = false
+            entry.isUrgent = false
+            entries[first.key] = entry
+            return first.key
+        }
+        return nil
+    }
+
+    package mutating func ended(_ key: SessionKey, _ outcome: Outcome, now: UInt64) {
+        guard var entry = entries[key], entry.isOut else { return }
+        entry.isOut = false
+        switch outcome {
+        case .settled:
+            if !entry.isFresh {
+                entries[key] = nil
+                return
+            }
+        case .answered(let status):
+            if !entry.isFresh {
+                entry.tries = status == entry.status ? entry.tries + 1 : 0
+                entry.status = status
+                guard entry.tries < settings.triesMax else {
+                    givenUpCount += 1
+                    entries[key] = nil
+                    return
+                }
+                entry.dueAt = now + wait(status, tries: entry.tries)
+            }
+        case .postponed(let nanoseconds):
+            // What is due later than that anyway stays there.
+            let again = now + nanoseconds + UInt64(random.between(0, Int64(clamping: nanoseconds / 4)))
+            entry.dueAt = entry.isFresh ? max(entry.dueAt, again) : again
+        }
+        entries[key] = entry
+        push(key, entry.dueAt)
+    }
+
+    private mutating func insert(_ key: SessionKey, _ entry: Entry) {
+        guard entries.count < settings.sessionsMax else {
+            isIncomplete = true
+            return
+        }
+        entries[key] = entry
+        push(key, entry.dueAt)
+    }
+
+    private mutating func push(_ key: SessionKey, _ dueAt: UInt64) {
+        heap.insert(DueHeap.Element(dueAt: dueAt, key: key))
+        // Elements that no longer count are thrown out before they outnumber the others.
+        if heap.count > 2 * entries.count + 1024 {
+            heap = DueHeap(
+                entries.lazy.filter { !$0.value.isOut }.map { DueHeap.Element(dueAt: $0.value.dueAt, key: $0.key) })
+        }
+    }
+
+    /// Nanoseconds, doubling with each try, and up to a fifth more or less, so that sessions drift apart.
+    private mutating func wait(_ status: SessionStatus, tries: Int) -> UInt64 {
+        let first = settings.patienceSeconds(status)
+        let seconds = max(1, min(first << Int64(min(tries, 20)), max(first, settings.backOffSecondsMax)))
+        let nanoseconds = seconds * 1_000_000_000
+        // The first question never comes before its time.
+        let jitter = random.between(tries == 0 ? 0 : -nanoseconds / 5, nanoseconds / 5)
+        return UInt64(nanoseconds + jitter)
+    }
+}
+
+/// A binary heap of sessions by when they are due.
+struct DueHeap: Sendable {
+    struct Element: Sendable {
+        let dueAt: UInt64
+        let key: SessionKey
+    }
+
+    private var elements: [Element] = []
+
+    init() {}
+
+    init(_ elements: some Sequence<Element>) {
+        self.elements = elements.sorted { $0.dueAt < $1.dueAt }
+    }
+
+    var first: Element? { elements.first }
+    var count: Int { elements.count }
+
+    mutating func insert(_ element: Element) {
+        elements.append(element)
+        var index = elements.count - 1
+        while index > 0 {
+            let parent = (index - 1) / 2
+            guard elements[index].dueAt < elements[parent].dueAt else { return }
+            elements.swapAt(index, parent)
+            index = parent
+        }
+    }
+
+    mutating func removeFirst() {
+        guard let last = elements.popLast(), !elements.isEmpty else { return }
+        elements[0] = last
+        var index = 0
+        while true {
+            var least = index
+            for child in [2 * index + 1, 2 * index + 2] where child < elements.count {
+                if elements[child].dueAt < elements[least].dueAt { least = child }
+            }
+            if least == index { return }
+            elements.swapAt(index, least)
+            index = least
+        }
+    }
+}

@@ -1,0 +1,41 @@
+package import SessionModel
+
+/// When the Drive API is asked about a session. The limits of waiting are the seed's; the others are not documented
+/// upstream, so all can be configured.
+package struct ReconciliationSettings: Sendable, Hashable {
+    /// CREATED, WAITING_TO_START, WAITING_TO_STOP and STOP_FAILED for so long.
+    package var waitingSeconds: Int64 = 120
+    /// STARTED for so long without news.
+    package var startedSilenceSeconds: Int64 = 1800
+    /// STOPPED for so long without COMPLETE.
+    package var stoppedSeconds: Int64 = 300
+    /// COMPLETE, and the price or the outcome of the payment is not known.
+    package var completeSeconds: Int64 = 60
+    /// FAILED, and whatever else a session may come back from.
+    package var failedSeconds: Int64 = 600
+    /// The wait doubles with each answer that brings no change of status, up to this.
+    package var backOffSecondsMax: Int64 = 21_600
+    /// Answers without a change of status after which a session is left alone, until something new is heard of it.
+    package var triesMax = 12
+    /// Open sessions are asked about within so many seconds after a downtime.
+    package var spreadSeconds: Int64 = 30
+    /// Sessions watched at the same time; further ones are looked up again when there is room.
+    package var sessionsMax = 100_000
+    /// Sessions that were created longer ago are left alone.
+    package var giveUpDays: Int64 = 14
+    /// Calls under way or waiting at the same time.
+    package var callsMax = 8
+
+    package init() {}
+
+    /// Seconds from the last news to the first question.
+    package func patienceSeconds(_ status: SessionStatus) -> Int64 {
+        switch status {
+        case .created, .waitingToStart, .waitingToStop, .stopFailed: waitingSeconds
+        case .started: startedSilenceSeconds
+        case .stopped: stoppedSeconds
+        case .complete: completeSeconds
+        case .failed, .unknown, .other, .refunded: failedSeconds
+        }
+    }
+}

@@ -1,0 +1,183 @@
+/// A charge detail record as its callback brings it (domain.md, "CDR callbacks").
+///
+/// The schema is not documented where we can read it, so the record is kept verbatim, and these few members are read where
+/// they are: at the top, or within one of ``containers``. Each has the Drive API's own spelling and that of OCPI, which
+/// charge point operators use among themselves; the first one found counts.
+package struct ChargeDetailRecord: Sendable, Hashable {
+    /// The same over all tries to deliver the record.
+    package let requestId: String?
+    package let sessionId: String
+    package let userId: String?
+    package let startTime: Instant?
+    package let endTime: Instant?
+    /// When the record was made, where it says so.
+    package let issuedAt: Instant?
+    /// As the Drive API shows a session's energy; OCPI's kilowatt-hours become `{"unit":"KWH","value":…}`.
+    package let energy: CanonicalJSON?
+    /// As the Drive API shows a session's price. Other forms (OCPI: major units without a currency's exponent) stay in
+    /// the verbatim record alone.
+    package let price: CanonicalJSON?
+    /// Where the record names one; being there at all means that the session is complete and priced.
+    package let sessionStatus: String?
+    /// The record itself, as text.
+    package let verbatim: String
+
+    /// Objects in which members are looked for, in this order, after the top: the envelope of the session events, and what
+    /// wrappers of such records are usually called.
+    static let containers: [StaticString] = ["payload", "cdr", "chargeDetailRecord", "record", "data", "session"]
+
+    /// - Throws: what is wrong with the JSON; `missingSessionId` where nothing says which session the record is of.
+    package init(decoding body: [UInt8], depthMax: Int = 64) throws(EventError) {
+        let json: CanonicalJSON
+        do throws(JSONError) {
+            json = try CanonicalJSON(parsing: body, depthMax: depthMax)
+        } catch {
+            throw EventError(error)
+        }
+        guard json.isObject else { throw EventError(.notAnObject) }
+        let places = Self.places(in: json)
+        func string(_ names: StaticString...) -> String? {
+            Self.first(places, names) { $0.string.flatMap { $0.isEmpty ? nil : $0 } }
+        }
+        func instant(_ names: StaticString...) -> Instant? {
+            Self.first(places, names) { value in value.string.flatMap { Instant(rfc3339: Array($0.utf8)) } }
+        }
+        let session = places.lazy.compactMap { $0.member("session") }.first { $0.isObject }
+        guard let sessionId = string("sessionId", "session_id") ?? session?.string("id") else {
+            throw EventError(.missingSessionId)
+        }
+        guard SessionEvent.isValid(sessionId: sessionId) else { throw EventError(.invalidSessionId) }
+        self.sessionId = sessionId
+        requestId = string("requestId", "request_id")
+        userId = string("userId", "user_id")
+        startTime = instant("startTime", "start", "startedAt", "startDateTime", "start_date_time")
+        endTime = instant("endTime", "end", "stopTime", "endedAt", "stoppedAt", "endDateTime", "end_date_time")
+        issuedAt = instant("timestamp", "issuedAt", "createdAt", "last_updated")
+        sessionStatus = string("sessionStatus")
+        energy =
+            Self.first(places, ["energy"]) { $0.isObject ? $0 : nil }
+            ?? Self.first(places, ["total_energy", "energyKwh"]) { Self.kilowattHours($0) }
+        price = Self.first(places, ["price"]) { $0.isObject ? $0 : nil }
+        verbatim = String(decoding: body, as: UTF8.self)
+    }
+
+    /// The objects to look into: the top, its containers, and theirs.
+    private static func places(in json: CanonicalJSON) -> [CanonicalJSON] {
+        func inner(_ object: CanonicalJSON) -> [CanonicalJSON] {
+            containers.compactMap { object.member($0) }.filter(\.isObject)
+        }
+        let first = inner(json)
+        return [json] + first + first.flatMap(inner)
+    }
+
+    private static func first<Value>(
+        _ places: [CanonicalJSON], _ names: [StaticString], _ read: (CanonicalJSON) -> Value?
+    ) -> Value? {
+        for place in places {
+            for name in names {
+                if let value = place.member(name).flatMap(read) { return value }
+            }
+        }
+        return nil
+    }
+
+    private static func kilowattHours(_ value: CanonicalJSON) -> CanonicalJSON? {
+        guard value.double != nil else { return nil }
+        return CanonicalJSON(canonical: Array(#"{"unit":"KWH","value":"#.utf8) + value.bytes + [UInt8(ascii: "}")])
+    }
+
+    /// When what the record tells was true, as far as it says: the same for every delivery of the same record.
+    package var timestamp: Instant? { issuedAt ?? endTime ?? startTime }
+
+    /// The body to log; `SessionEvent.decode(_:source:)` with source `cdr` reads it.
+    ///
+    /// The record stands in it as text beside the payload, so that it is kept to the byte and still is no part of the
+    /// fact's identity: two deliveries that differ in white space only are one fact.
+    ///
+    /// - Parameter timestamp: for a record that names no time at all.
+    package func factBody(timestamp otherwise: Instant) -> [UInt8] {
+        var writer = JSONWriter(capacity: verbatim.utf8.count + 512)
+        writer.beginObject()
+        writer.key("event")
+        writer.string(EventName.chargeDetailRecord.text)
+        writer.key("payload")
+        writer.beginObject()
+        writer.key("sessionId")
+        writer.string(sessionId)
+        writer.key("timestamp")
+        writer.instant(timestamp ?? otherwise)
+        // A record is sent once a session is completed and priced (domain.md).
+        writer.key("sessionStatus")
+        writer.string(sessionStatus ?? SessionStatus.complete.name)
+        for (name, text) in [("requestId" as StaticString, requestId), ("userId", userId)] {
+            guard let text else { continue }
+            writer.key(name)
+            writer.string(text)
+        }
+        writer.member("startTime", startTime)
+        writer.member("endTime", endTime)
+        for (name, json) in [("energy" as StaticString, energy), ("price", price)] {
+            guard let json else { continue }
+            writer.key(name)
+            writer.json(json)
+        }
+        writer.key("recordDigest")
+        writer.string(Self.digest(of: verbatim))
+        writer.endObject()
+        writer.key(Self.verbatimMember)
+        writer.string(verbatim)
+        writer.endObject()
+        return writer.bytes
+    }
+
+    /// Where `factBody` keeps the record's text.
+    package static let verbatimMember: StaticString = "record"
+
+    /// The verbatim record out of a logged body.
+    package static func verbatim(inFactBody body: [UInt8]) -> String? {
+        (try? CanonicalJSON(parsing: body))?.string(verbatimMember)
+    }
+
+    /// Tells records of different content apart that agree in all that is read of them: 64 bits of FNV-1a over the
+    /// canonical text. No defence against somebody who wants two records to collide: whoever could send them knows the
+    /// webhook's secret.
+    private static func digest(of verbatim: String) -> String {
+        let text = (try? CanonicalJSON(parsing: verbatim))?.bytes ?? Array(verbatim.utf8)
+        let hash = text.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        let digits = String(hash, radix: 16)
+        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+    }
+}
+
+extension SessionRecord {
+    /// The session's charge detail records: one for each `requestId`, of facts with the same one the greatest in fold order,
+    /// so that neither the order of arrival nor repeats matter. In fold order.
+    package var chargeDetailRecords: [(requestId: String?, fact: Fact, variants: Int)] {
+        var records: [(requestId: String?, fact: Fact, variants: Int)] = []
+        for fact in facts where fact.source == .cdr {
+            let requestId = fact.payload.string("requestId")
+            var variants = 1
+            if let requestId, let known = records.firstIndex(where: { $0.requestId == requestId }) {
+                variants += records.remove(at: known).variants
+            }
+            records.append((requestId, fact, variants))
+        }
+        return records
+    }
+
+    /// The timestamp under which a record without any time of its own is known already, so that its repeat is the same fact.
+    package func timestamp(ofKnown record: ChargeDetailRecord) -> Instant? {
+        let body = record.factBody(timestamp: .epoch)
+        guard let event = try? SessionEvent.decode(body, source: .cdr, limits: .unbounded) else { return nil }
+        return facts.first { $0.source == .cdr && $0.payload == event.payload }?.timestamp
+    }
+}
+
+extension EventLimits {
+    /// For bodies of our own making.
+    package static var unbounded: EventLimits {
+        var limits = EventLimits()
+        limits.bodyBytesMax = .max
+        return limits
+    }
+}
