@@ -1,5 +1,6 @@
 import HTTPServer
 import Locks
+import Logging
 package import SessionModel
 package import SessionStore
 
@@ -25,16 +26,19 @@ extension Receiver {
         }
     }
 
-    /// Starts that were asked for before this process began count for the cooldown too.
+    /// Starts that were asked for before this process began count for the cooldown too. Blocks: for the start only.
     func loadConnectorStarts() {
         let from = clock().adding(seconds: -renderer.settings.connectorCooldownSeconds)
-        store.select(SessionSelection(.requested(from: from), limit: 10_000)) { [connectorStarts] result in
-            guard case .success(let page) = result else { return }
-            for record in page.records {
+        let answer = Answer<SessionPage>()
+        store.select(SessionSelection(.requested(from: from), limit: 10_000)) { answer.give($0) }
+        do throws(StoreError) {
+            for record in try answer.wait().records {
                 guard let connector = record.state.enrichment.string(.connectorId), let start = record.requestedAt
                 else { continue }
                 connectorStarts.note(connectorId: connector, at: start)
             }
+        } catch {
+            logger.warning("cooldowns of connectors are not known", metadata: ["reason": "\(error.message)"])
         }
     }
 
