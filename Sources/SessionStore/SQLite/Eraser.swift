@@ -101,10 +101,15 @@ final class Eraser: @unchecked Sendable {
     /// - Returns: what the last one has removed.
     private func runPending() throws -> ErasureReport {
         var report = ErasureReport()
-        for intent in try commit({ (writer) throws(SQLiteError) in try writer.erasures }) {
+        for intent in try pending() {
             report = try run(intent)
         }
         return report
+    }
+
+    /// Reads only: an opening with nothing to finish writes nothing.
+    private func pending() throws -> [ErasureIntent] {
+        try committer.queue.sync { try committer.readyWriter().erasures }
     }
 
     private func run(_ intent: ErasureIntent) throws -> ErasureReport {
