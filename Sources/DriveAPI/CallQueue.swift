@@ -131,23 +131,23 @@ final class CallQueue: Sendable {
 
     private static func next(_ state: inout State, _ now: UInt64, _ settings: DriveAPISettings) -> [Action] {
         var actions: [Action] = []
+        while let late = state.interactive.firstIndex(where: { now >= $0.deadline }) {
+            actions.append(.fail(state.interactive.remove(at: late), noConnection))
+        }
         while !state.idleLanes.isEmpty {
             let isInteractive = !state.interactive.isEmpty
             guard isInteractive || !state.background.isEmpty else { break }
             if !isInteractive {
                 let next = state.bucket.nextAt(now: now)
                 guard next <= now else {
-                    if state.timerAt.map({ $0 > next }) ?? true {
-                        state.timerAt = next
-                        actions.append(.wake(at: next))
-                    }
+                    wake(&state, at: next, &actions)
                     break
                 }
             }
             var call = isInteractive ? state.interactive.removeFirst() : state.background.removeFirst()
             if !isInteractive, call.attempts == 0 { call.deadline = now + UInt64(settings.totalSeconds * 1e9) }
             guard now < call.deadline else {
-                actions.append(.fail(call, DriveAPIError(.timedOut, "no connection was free in time")))
+                actions.append(.fail(call, noConnection))
                 continue
             }
             guard let permit = state.breaker.admit(now: now) else {
@@ -159,8 +159,18 @@ final class CallQueue: Sendable {
             state.attempts[call.call, default: 0] += 1
             actions.append(.run(call, lane: state.idleLanes.removeLast(), permit))
         }
+        // Drivers are told in time, also where all connections hang.
+        if let deadline = state.interactive.lazy.map(\.deadline).min() { wake(&state, at: deadline, &actions) }
         return actions
     }
+
+    private static func wake(_ state: inout State, at time: UInt64, _ actions: inout [Action]) {
+        guard state.timerAt.map({ $0 > time }) ?? true else { return }
+        state.timerAt = time
+        actions.append(.wake(at: time))
+    }
+
+    private static let noConnection = DriveAPIError(.timedOut, "no connection was free in time")
 
     private static func circuitOpen(_ wait: UInt64) -> DriveAPIError {
         DriveAPIError(

@@ -8,10 +8,7 @@ extension DriveSession {
     ///
     /// **Its timestamp** is the moment of the observation, namely when the request was sent (`DriveAPIAnswer.sentAt`):
     /// what the API said was true no earlier, so whatever happens from then on has a later timestamp and decides over it.
-    /// Of that moment only the whole second is used, unless callbacks about this session are known to carry fractions:
-    /// the API cuts the timestamps of its callbacks to the second, so one that reports something which happened just
-    /// after the observation would otherwise look older than it. At the same second the rank decides, and ranks rise
-    /// along a session's life. The fold stays order-free: a fact's timestamp never changes once it is logged.
+    /// It is cut as `OwnTimestamp` says. The fold stays order-free: a fact's timestamp never changes once it is logged.
     ///
     /// - Parameters:
     ///   - sessionId: the one asked about.
@@ -19,7 +16,6 @@ extension DriveSession {
     package func observationBody(
         sessionId: String, userId: String?, sentAt: Instant, record: SessionRecord? = nil
     ) -> [UInt8] {
-        let isExact = record?.facts.contains { $0.source == .webhook && $0.timestamp.nanoseconds != 0 } ?? false
         var writer = JSONWriter(capacity: json.bytes.count + 120)
         writer.beginObject()
         writer.key("event")
@@ -29,7 +25,7 @@ extension DriveSession {
         writer.key("sessionId")
         writer.string(sessionId)
         writer.key("timestamp")
-        writer.instant(isExact ? sentAt : Instant(seconds: sentAt.seconds))
+        writer.instant(OwnTimestamp.of(sentAt, knowing: record))
         if let user = self.userId ?? userId {
             writer.key("userId")
             writer.string(user)
@@ -53,6 +49,20 @@ extension DriveSession {
         case .stopped, .complete, .refunded: false
         default: true
         }
+    }
+}
+
+/// The timestamp of a fact that we make ourselves, out of a request of our own or of an answer of the API.
+///
+/// The API cuts the timestamps of its callbacks to the whole second. Something that happens 0.3 s after a stop of ours
+/// may so look older than the stop, and be overruled by it. So our own facts are cut the same way: within a second the
+/// rank decides, and ranks rise along a session's life. Where callbacks of the session are known to carry fractions, as
+/// the API's older ones do, ours keep theirs.
+package enum OwnTimestamp {
+    /// - Parameter record: what is known of the session, if anything.
+    package static func of(_ instant: Instant, knowing record: SessionRecord?) -> Instant {
+        let isExact = record?.facts.contains { $0.source == .webhook && $0.timestamp.nanoseconds != 0 } ?? false
+        return isExact ? instant : Instant(seconds: instant.seconds)
     }
 }
 

@@ -20,7 +20,7 @@ package final class HTTPConnection {
     private var stream: ByteStream?
     private var parser: ResponseParser
     /// The further bound of the request at hand.
-    private var seconds = Double.infinity
+    private var limit: Deadline?
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
 
     /// Connects with the first request.
@@ -45,11 +45,11 @@ package final class HTTPConnection {
     /// A connection that the server has closed meanwhile is replaced before anything is sent. If it closes just then,
     /// without a byte of an answer, only a repeatable request is sent again.
     ///
-    /// - Parameter seconds: bounds the connecting and the answering of this request further, where given.
+    /// - Parameter seconds: bounds the request as a whole, connecting included, where given.
     package func send(
         _ request: ClientRequest, withinSeconds seconds: Double? = nil
     ) throws(HTTPClientError) -> ClientResponse {
-        self.seconds = seconds ?? .infinity
+        limit = seconds.map { Deadline(inSeconds: $0) }
         var bytes: [UInt8] = []
         try request.append(to: &bytes, endpoint: endpoint)
         if stream?.isStale == true { stream = nil }
@@ -69,7 +69,7 @@ package final class HTTPConnection {
         let stream = try connectedStream()
         // Until the response is complete and clean, the connection is no good for another.
         self.stream = nil
-        let deadline = Deadline(inSeconds: min(options.responseSeconds, seconds))
+        let deadline = deadline(inSeconds: options.responseSeconds)
         var sendFailure: HTTPClientError?
         do throws(HTTPClientError) {
             try withTypedErrors { try bytes.withUnsafeBytes { try stream.send($0, deadline: deadline) } }
@@ -101,6 +101,12 @@ package final class HTTPConnection {
         if let stream { return stream }
         if case .tls = endpoint.transport, context == nil { context = try TLSContext() }
         return try ByteStream(
-            endpoint, context: context, deadline: Deadline(inSeconds: min(options.connectSeconds, seconds)))
+            endpoint, context: context, deadline: deadline(inSeconds: options.connectSeconds))
+    }
+
+    private func deadline(inSeconds seconds: Double) -> Deadline {
+        let deadline = Deadline(inSeconds: seconds)
+        guard let limit, limit.nanoseconds < deadline.nanoseconds else { return deadline }
+        return limit
     }
 }

@@ -13,6 +13,8 @@ package struct Exchange: Sendable {
     package func respond(_ response: consuming Response) {
         if worker.isCurrentThread {
             worker.respondOnWorker(slot, serial, response)
+        } else if let batch = ResponseBatch.current {
+            batch.pointee.add(self, response)
         } else {
             worker.inbox.post(.respond(slot, serial, response))
         }
@@ -33,29 +35,5 @@ package struct Exchange: Sendable {
             core.close()
         }
         return ResponseStream(core: core)
-    }
-}
-
-/// Answers that are posted together: each worker is woken at most once for all of them.
-package struct ResponseBatch: ~Copyable {
-    private var parts: [(worker: Worker, items: [InboxItem])] = []
-
-    package init() {}
-
-    package mutating func add(_ exchange: Exchange, _ response: consuming Response) {
-        let item = InboxItem.respond(exchange.slot, exchange.serial, response)
-        for index in parts.indices where parts[index].worker === exchange.worker {
-            parts[index].items.append(item)
-            return
-        }
-        parts.append((exchange.worker, [item]))
-    }
-
-    /// Posts the answers and is empty afterwards.
-    package mutating func send() {
-        for index in parts.indices where !parts[index].items.isEmpty {
-            parts[index].worker.inbox.post(contentsOf: parts[index].items)
-            parts[index].items.removeAll(keepingCapacity: true)
-        }
     }
 }

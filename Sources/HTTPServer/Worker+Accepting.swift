@@ -70,8 +70,10 @@ extension Worker {
 
     private func open(_ descriptor: Int32) {
         var isOver = shared.connectionsOpen.load(ordering: .relaxed) - shedCount >= shared.connectionsMax
-        if isOver, let idle = deadlines.first(.idle), let connection = connections[idle] {
-            // The longest idle connection makes room (RFC 9112 section 9.5 allows closing it at any time).
+        if isOver, let oldest = deadlines.first(.idle) ?? deadlines.first(.header), let connection = connections[oldest]
+        {
+            // The longest idle connection makes room (RFC 9112 section 9.5 allows closing it at any time), failing that
+            // the one that has been at its head the longest: a flood of silent connections only displaces itself.
             close(connection)
             isOver = false
         }

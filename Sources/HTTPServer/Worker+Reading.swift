@@ -147,7 +147,6 @@ extension Worker {
                 if lines.expectsContinue, mayBeWaiting { output.append("HTTP/1.1 100 Continue\r\n\r\n") }
             }
         case .refuse(let response):
-            counters.requests.add()
             let canSkip =
                 switch lines.framing {
                 case .none: true
@@ -158,6 +157,7 @@ extension Worker {
                 connection.refusal = response
                 connection.parser.bodyBytesMax = limits.refusedBodyBytesMax
             } else {
+                counters.requests.add()
                 connection.keepsAlive = false
                 answer(connection, response)
             }
@@ -167,9 +167,9 @@ extension Worker {
     private func complete(_ connection: Connection, _ message: UnsafeMutableRawBufferPointer) {
         connection.hasServed = true
         deadlines.set(connection.slot, .none, now: now)
+        counters.requests.add()
         if let refusal = connection.refusal.take() { return answer(connection, refusal) }
         guard let head = view(connection, message) else { return }
-        counters.requests.add()
         nextSerial += 1
         connection.serial = nextSerial
         connection.phase = .handling

@@ -48,6 +48,7 @@ extension ReceiverConfiguration {
         options.writeBehindMilliseconds = store.writeBehindMilliseconds
         options.unverifiedCountMax = webhook.quarantine.unverifiedCountMax
         options.unverifiedBytesMax = webhook.quarantine.unverifiedBytesMax
+        options.aroundAnswers = ResponseBatch.collecting
         return options
     }
 

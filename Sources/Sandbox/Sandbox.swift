@@ -57,7 +57,7 @@ package final class Sandbox: Sendable {
         // Callbacks are queued under the lock, so that they leave in the order in which they were made.
         try world.withLock { world throws(Failure) -> Result in
             let time = world.clock.time(monotonic: Self.monotonic())
-            post(world.advance(to: time))
+            post(&world, by: time)
             defer { settle(&world) }
             return try body(&world, time)
         }
@@ -81,15 +81,16 @@ package final class Sandbox: Sendable {
     }
 
     private func settle(_ world: inout World) {
-        post(world.advance(to: world.clock.time(monotonic: Self.monotonic())))
+        post(&world, by: world.clock.time(monotonic: Self.monotonic()))
         ticker.wake(at: world.nextDue.flatMap { world.clock.monotonic(at: $0) }, now: Self.monotonic())
     }
 
-    private func post(_ callbacks: [Callback]) {
-        for callback in callbacks where callback.kind == .detailRecord || options.callbackURL != nil {
-            sender.send(callback) { [weak self] callback, status in
+    private func post(_ world: inout World, by time: Int64) {
+        for callback in world.advance(to: time) where callback.kind == .detailRecord || options.callbackURL != nil {
+            let isTaken = sender.send(callback) { [weak self] callback, status in
                 self?.withWorld { world, time in world.noteAnswer(status, to: callback, at: time) }
             }
+            if !isTaken { world.noteAnswer(nil, to: callback, at: time) }
         }
     }
 

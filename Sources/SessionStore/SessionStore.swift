@@ -67,7 +67,14 @@ package protocol SessionStore: AnyObject, Sendable {
     /// Why the store is not writable, or nil.
     var unavailability: StoreError? { get }
 
+    /// Whether deliveries arrive faster than they become durable, so that the bounded queue may fill up. Cheap: one load.
+    var isUnderPressure: Bool { get }
+
     var statistics: StoreStatistics { get }
+}
+
+extension SessionStore {
+    package var isUnderPressure: Bool { false }
 }
 
 /// How far a check has come.

@@ -47,6 +47,10 @@ package struct StoreOptions: Sendable {
     /// Milliseconds between two tries to recover while the store is unavailable and no callback comes.
     package var probeMilliseconds = 1_000
 
+    /// Runs the answers of a batch, one after the other on one thread. Whoever gives them may collect what follows from
+    /// them here, such as the answers to HTTP requests; must call its argument once, and on the same thread.
+    package var aroundAnswers: @Sendable (() -> Void) -> Void = { $0() }
+
     /// A registered SQLite VFS for both files; nil for the system's. Tests inject faults with it.
     package var virtualFileSystem: String?
 

@@ -7,16 +7,17 @@ struct SandboxCommand: ParsableCommand {
         commandName: "sandbox",
         abstract: "Run the Drive API's stage environment in a box: sessions to start and stop, and signed callbacks.",
         discussion: """
-            Answers the Drive API's session calls below http://HOST:PORT/drive, and posts a callback for every event to
+            Answers the Drive API's session calls below http://HOST:PORT/drive, and posts a callback for every event to \
             --callback. What can be switched on and looked at below /sandbox stands in docs/sandbox.md.
-            Secrets come from the environment: CHARGEFOLD_SANDBOX_SECRET (CURRENT), CHARGEFOLD_SANDBOX_SECRET_NEXT,
+
+            Secrets come from the environment: CHARGEFOLD_SANDBOX_SECRET (CURRENT), CHARGEFOLD_SANDBOX_SECRET_NEXT, \
             CHARGEFOLD_SANDBOX_API_KEY.
 
             EXAMPLE
               CHARGEFOLD_SANDBOX_SECRET=my-webhook-secret chargefold sandbox --speed 60 \\
                 --callback http://127.0.0.1:8080/webhooks/session-events
-              curl -X POST http://127.0.0.1:8090/drive/v1/users/user1/sessions/start -H 'X-API-Key: any' \\
-                -d '{"connectorId":"RfZBL8BkRQrTa//7TOadw3oiP51NudvmvpRC5WI3TsawwqypdT1Qwa3ck8cchZpEH2JGytmok239REYlPWleVQ=="}'
+              curl -X POST http://127.0.0.1:8090/sandbox/sessions -d '{"type":"remote"}'
+              curl http://127.0.0.1:8090/sandbox/sessions
             """
     )
 

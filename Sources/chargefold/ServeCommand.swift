@@ -23,7 +23,14 @@ struct ServeCommand: ParsableCommand {
     @Flag(name: .long, help: "Check the configuration, print it with the source of each value, and exit.")
     var checkConfig = false
 
+    @Flag(name: .long, help: "Print a configuration file with every key, its documentation and its default, and exit.")
+    var printConfig = false
+
     func run() throws {
+        if printConfig {
+            print(ConfigurationDocument.yaml, terminator: "")
+            return
+        }
         let loaded = try options.load(for: .server)
         if checkConfig {
             print(loaded.report)

@@ -182,6 +182,21 @@ import Testing
         #expect(late.code == .closed)
     }
 
+    @Test func `a driver is told in time, also where every connection hangs`() throws {
+        let gate = DispatchSemaphore(value: 0)
+        let api = ScriptedAPI([reply(200, #"{"sessionStatus":"STARTED"}"#)], gate: gate)
+        let client = try client(api)
+        let first = session(client)
+        api.arrived.wait()
+        let second = session(client)
+        #expect(try clock.runNext() == 30_000_000_000)
+        guard case .failure(let error) = try second.take() else { throw TestFailure(description: "no error") }
+        #expect(error.code == .timedOut)
+        #expect(!error.mayHaveBeenSent)
+        gate.signal()
+        _ = try first.take().get()
+    }
+
     @Test func `background calls keep to the rate, drivers do not wait for it`() throws {
         let api = ScriptedAPI(Array(repeating: reply(200, #"{"sessionStatus":"STARTED"}"#), count: 9))
         let client = try client(api) {

@@ -17,7 +17,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,7 +26,6 @@ enum switches {
     READ,    // 'E' EIO, 'S' half of it is read
     ACCEPT,  // 'M' EMFILE
     CLOCK,   // '+' a day later, '-' a day earlier
-    SOCKET,  // 'S' a few bytes at a time, both ways
     OPEN,    // 'M' EMFILE
     SWITCHES
 };
@@ -179,34 +177,6 @@ int open64(const char *path, int flags, ...) {
     mode_t permissions = va_arg(arguments, mode_t);
     va_end(arguments);
     return real(path, flags, permissions);
-}
-
-static size_t cut_socket(size_t size) {
-    if (mode(SOCKET) != 'S' || size <= 7) return size;
-    count(SOCKET);
-    return 7;
-}
-
-ssize_t send(int descriptor, const void *bytes, size_t size, int flags) {
-    REAL(send);
-    return real(descriptor, bytes, cut_socket(size), flags);
-}
-
-ssize_t recv(int descriptor, void *bytes, size_t size, int flags) {
-    REAL(recv);
-    return real(descriptor, bytes, cut_socket(size), flags);
-}
-
-ssize_t sendmsg(int descriptor, const struct msghdr *message, int flags) {
-    REAL(sendmsg);
-    if (mode(SOCKET) == 'S' && message->msg_iovlen > 0 && message->msg_iov[0].iov_len > 0) {
-        struct iovec first = {message->msg_iov[0].iov_base, cut_socket(message->msg_iov[0].iov_len)};
-        struct msghdr cut = *message;
-        cut.msg_iov = &first;
-        cut.msg_iovlen = 1;
-        return real(descriptor, &cut, flags);
-    }
-    return real(descriptor, message, flags);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *time) {

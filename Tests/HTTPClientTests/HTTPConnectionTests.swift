@@ -125,6 +125,18 @@ import Testing
         partial.finish()
     }
 
+    @Test func `one request may be given less time than the others`() throws {
+        let silent = ScriptedServer([{ $0.waitForEnd() }])
+        let connection = HTTPConnection(try Endpoint(url: silent.url))
+        #expect {
+            try connection.send(ClientRequest(target: "/"), withinSeconds: 0.05)
+        } throws: {
+            ($0 as? HTTPClientError)?.code == .timedOut
+        }
+        connection.close()
+        silent.finish()
+    }
+
     @Test func `says why there is no connection`() throws {
         let gone = ScriptedServer([])
         gone.finish()

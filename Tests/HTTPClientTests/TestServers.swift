@@ -67,7 +67,8 @@ final class ScriptedServer: Sendable {
         }
         url = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
         let done = done
-        DispatchQueue.global().async {
+        // A queue of its own has a thread of its own: the global one runs out of them while many tests block.
+        DispatchQueue(label: "scripted-server").async {
             for script in scripts {
                 let descriptor = accept(listener, nil, nil)
                 script(Connection(descriptor: descriptor))

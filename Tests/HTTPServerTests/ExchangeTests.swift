@@ -33,6 +33,20 @@ import Testing
         for client in clients { #expect(try client.response()?.status == 202) }
     }
 
+    @Test func `answers that a thread gives while it collects reach all connections`() throws {
+        let mailbox = Mailbox<Exchange>()
+        let server = try TestServer(workers: 2) { _, exchange in mailbox.put(exchange) }
+        // More than a batch keeps to itself.
+        let clients = try (0..<160).map { _ in try server.client() }
+        for client in clients { client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+        let exchanges = try clients.map { _ in try mailbox.take() }
+        ResponseBatch.collecting {
+            ResponseBatch.collecting { exchanges[0].respond(Response(status: 202)) }
+            for exchange in exchanges.dropFirst() { exchange.respond(Response(status: 202)) }
+        }
+        for client in clients { #expect(try client.response()?.status == 202) }
+    }
+
     @Test func `only the first answer counts`() throws {
         let mailbox = Mailbox<Exchange>()
         let server = try TestServer { request, exchange in

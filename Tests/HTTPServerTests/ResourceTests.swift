@@ -73,6 +73,18 @@ import Testing
         #expect(try newer.get()?.status == 200)
     }
 
+    @Test func `at the bound the connection that is longest at its head makes room`() throws {
+        let (server, address) = try start(failing: [], limits: { $0.connectionsMax = 2 })
+        defer { server.stop() }
+        let silent = try TestClient(address)
+        let slow = try TestClient(address)
+        slow.send("GET / HT")
+        while server.statistics.connectionsAccepted < 2 { yieldThread() }
+        #expect(try TestClient(address).get()?.status == 200)
+        #expect(try silent.readToEnd().isEmpty)
+        #expect(server.statistics.connectionsShed == 0)
+    }
+
     @Test func `at the bound without an idle connection newcomers are told 503`() throws {
         let mailbox = Mailbox<Exchange>()
         let server = try TestServer(limits: { $0.connectionsMax = 2 }) { _, exchange in mailbox.put(exchange) }

@@ -1,3 +1,4 @@
+import DriveAPI
 import Logging
 import Receiver
 import Testing
@@ -112,6 +113,39 @@ import WebhookSecurity
             "CHARGEFOLD_PORT": "tcp://10.0.0.1:80", "CHARGEFOLD_PORT_80_TCP_ADDR": "10.0.0.1",
         ]
         #expect(try load(links + Self.secret).configuration.http.port == 8080)
+    }
+
+    @Test func `the sandbox's variables may stand in the same environment`() throws {
+        #expect(try load(["CHARGEFOLD_SANDBOX_SECRET": "x"] + Self.secret).path == nil)
+    }
+
+    @Test(arguments: [
+        ["CHARGEFOLD_DRIVE_API_BASE_URL": "ftp://x"], ["CHARGEFOLD_DRIVE_API_BASE_URL": "https://x/drive?a=b"],
+        ["CHARGEFOLD_DRIVE_API_RECEIPT_PATH": "/v1/{sessionId}"],
+        ["CHARGEFOLD_DRIVE_API_RETRY_PAYMENT_PATH": "POST /v1/{session}"],
+        ["CHARGEFOLD_DRIVE_API_API_KEY": "shown nowhere"], ["CHARGEFOLD_DRIVE_API_CONCURRENCY": "0"],
+    ]) func `what can't work with the Drive API is told before the start`(environment: [String: String]) {
+        let found = problems(environment + Self.secret)
+        #expect(found.count == 1)
+        #expect(found.first?.contains(environment.keys.first ?? "?") == true)
+        #expect(!found.joined().contains("shown nowhere"))
+    }
+
+    @Test func `the Drive API's settings follow the configuration, and need a key`() throws {
+        #expect(try load(Self.secret).configuration.driveApi.settings == nil)
+        let loaded = try load(
+            [
+                "CHARGEFOLD_DRIVE_API_API_KEY": "k", "CHARGEFOLD_DRIVE_API_BASE_URL": "http://example.org/drive",
+                "CHARGEFOLD_DRIVE_API_CALLS_PER_SECOND_MAX": "7", "CHARGEFOLD_DRIVE_API_TOTAL_TIMEOUT_SECONDS": "9",
+                "CHARGEFOLD_DRIVE_API_RECEIPT_PATH": "POST /r/{sessionId}",
+            ] + Self.secret)
+        let settings = try #require(loaded.configuration.driveApi.settings)
+        #expect(settings.callsPerSecond == 7)
+        #expect(settings.totalSeconds == 9)
+        #expect(settings.receiptPath.description == "POST /r/{sessionId}")
+        #expect(settings.retryPaymentPath == .retryPayment)
+        // Not https, and not this machine.
+        #expect(loaded.warnings.contains { $0.key == "driveApi.baseURL" })
     }
 
     @Test func `a file that is no mapping, or no YAML, is refused without being quoted`() throws {

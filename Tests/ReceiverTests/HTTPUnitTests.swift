@@ -104,12 +104,16 @@ private func bytes<Result>(_ text: String?, _ body: (UnsafeRawBufferPointer?) ->
     }
 
     @Test func `entity tags compare weakly`() {
-        let tag = EntityTag.text(version: 12)
-        #expect(tag == #"W/"12""#)
-        for value in [#"W/"12""#, #""12""#, "*", " * ", #""1",W/"12""#, "\t\"12\"\t"] {
+        let tag = EntityTag.text(version: 12, digest: 0xABC)
+        #expect(tag == #"W/"12-00000abc""#)
+        for value in [
+            #"W/"12-00000abc""#, #""12-00000abc""#, "*", " * ", #""1",W/"12-00000abc""#, "\t\"12-00000abc\"\t",
+        ] {
             #expect(EntityTag.isMatched(by: Array(value.utf8), tag: tag), "\(value)")
         }
-        for value in ["", "12", #""1""#, #""112""#, #"W/"120""#, #"w/"12""#, #""12"#, "**", #"W/W/"12""#, ","] {
+        for value in [
+            "", "12", #""1""#, #""112""#, #"W/"120""#, #"w/"12""#, #""12-00000abc"#, "**", #"W/W/"12-00000abc""#, ",",
+        ] {
             #expect(!EntityTag.isMatched(by: Array(value.utf8), tag: tag), "\(value)")
         }
     }

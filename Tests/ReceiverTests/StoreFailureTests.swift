@@ -45,6 +45,21 @@ import Testing
         }
     }
 
+    @Test func `while callbacks wait, queries make way for them`() throws {
+        let store = FakeStore(.works)
+        try withReceiver(store) { server, _ throws in
+            store.press(true)
+            let refused = try server.get("/v1/sessions/A")
+            expect(refused, "yielding-to-callbacks", retryAfter: "1")
+            #expect(try server.post(body).status == 200)
+            #expect(try server.get("/healthz").status == 200)
+            #expect(try server.get("/readyz").status == 200)
+            #expect(server.receiver.metrics.shedQueries.value == 1)
+            store.press(false)
+            #expect(try server.get("/v1/sessions/A").status != 503)
+        }
+    }
+
     @Test func `a failure that is told as a full queue is one`() throws {
         try withReceiver(FakeStore(.fails(StoreError(.queueFull, "too much")))) { server, _ throws in
             expect(try server.post(body), "overloaded", retryAfter: "1")

@@ -8,6 +8,9 @@ struct ConfigurationLoader {
     /// The variable that names the configuration file.
     static let pathVariable = "CHARGEFOLD_CONFIG"
 
+    /// Variables of `chargefold sandbox`, which may stand in the same environment.
+    private static let sandboxPrefix = "CHARGEFOLD_SANDBOX_"
+
     private(set) var configuration = ReceiverConfiguration()
     private(set) var origins: [String: ConfigurationOrigin] = [:]
     private(set) var problems: [ConfigurationProblem] = []
@@ -131,7 +134,7 @@ struct ConfigurationLoader {
     private mutating func findUnknownVariables() {
         let known = names.map(Self.variableName(of:))
         for name in environment.keys.sorted() where name != Self.pathVariable && !known.contains(name) {
-            if Self.isServiceLink(name) { continue }
+            if Self.isServiceLink(name) || name.hasPrefix(Self.sandboxPrefix) { continue }
             let suggestion = NearMiss.suggestion(for: name, among: known, separator: "_")
             let message = "is no key of ours" + (suggestion.map { "; did you mean \($0)?" } ?? "")
             problems.append(ConfigurationProblem(name, .environment(name: name), message))

@@ -95,6 +95,9 @@ extension Problem {
     /// The queue of events to be made durable is full.
     package static let overloaded = unavailable(
         "overloaded", "Too much is waiting to be made durable.", retryAfterSeconds: 1)
+    /// Callbacks wait; queries have to make way for them.
+    package static let yielding = unavailable(
+        "yielding-to-callbacks", "Callbacks have precedence, and there are many now.", retryAfterSeconds: 1)
     /// The store failed: the disk is full or broken. Nothing was acknowledged.
     package static let storeUnavailable = unavailable(
         "store-unavailable", "The event can't be made durable now.", retryAfterSeconds: 5)

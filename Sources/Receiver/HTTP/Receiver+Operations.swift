@@ -48,6 +48,9 @@ extension Receiver {
             "chargefold_queries_refused_total", .counter, "Queries refused for want of a valid token.",
             metrics.refusedQueries.value)
         page.add(
+            "chargefold_queries_shed_total", .counter, "Queries refused because callbacks were waiting.",
+            metrics.shedQueries.value)
+        page.add(
             "chargefold_requests_refused_total", .counter,
             "Requests that reached no resource: unknown path, wrong method, malformed HTTP.",
             metrics.refusedRequests.value)

@@ -112,6 +112,10 @@ package final class Receiver: RequestHandler, Sendable {
             if resource == .sessionEvents { logRefusal(status: 405, reason: "METHOD_NOT_ALLOWED") }
             return refuse(.methodNotAllowed(allow: resource.allow))
         }
+        if yieldsToCallbacks(resource, head) {
+            metrics.shedQueries.increment()
+            return .refuse(Response(.yielding))
+        }
         switch resource {
         case .sessionEvents:
             guard head.hasBodyFraming else {
@@ -156,6 +160,14 @@ package final class Receiver: RequestHandler, Sendable {
         case .health: exchange.respond(Response(json: #"{"status":"ok"}"#))
         case .ready: exchange.respond(readiness)
         case .metrics: exchange.respond(metricsPage)
+        }
+    }
+
+    /// A callback is sent once, a query can be asked again: while the store's queue is half full, reads make way.
+    private func yieldsToCallbacks(_ resource: Resource, _ head: borrowing RequestHead) -> Bool {
+        switch resource {
+        case .sessionEvents, .health, .ready, .metrics: false
+        default: store.isUnderPressure && (head.isMethod("GET") || head.isMethod("HEAD"))
         }
     }
 

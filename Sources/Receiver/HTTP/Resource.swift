@@ -63,6 +63,8 @@ package enum Resource: Equatable, Sendable {
 
     /// - Parameter path: the raw bytes of the path, still percent-encoded, without the query.
     package static func match(_ path: UnsafeRawBufferPointer) -> Match {
+        // The one that must be fast.
+        if path[...].equals("/webhooks/session-events") { return .resource(.sessionEvents) }
         // At most seven segments lead to anything.
         var segments: [Slice<UnsafeRawBufferPointer>] = []
         segments.reserveCapacity(7)

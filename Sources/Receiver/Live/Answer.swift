@@ -1,10 +1,10 @@
 import Dispatch
+import Locks
 import SessionStore
-import Synchronization
 
 /// An answer of the store that a background queue waits for.
 final class Answer<Value: Sendable>: Sendable {
-    private let result = Mutex<Result<Value, StoreError>?>(nil)
+    private let result = Locked<Result<Value, StoreError>?>(nil)
     private let isThere = DispatchSemaphore(value: 0)
 
     func give(_ result: Result<Value, StoreError>) {

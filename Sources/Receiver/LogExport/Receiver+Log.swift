@@ -47,12 +47,13 @@ private final class LogDownload: Sendable {
     func run(_ store: any SessionStore, after position: Int64, limit: Int64) {
         var rest = limit
         var piece: [UInt8] = []
+        let packer = usesGzip ? Packer() : nil
         do throws(StoreError) {
             try store.scanLog(after: position) { entry throws(StoreError) in
                 piece += entry.line
                 rest -= 1
                 if piece.count >= Self.pieceBytes {
-                    guard send(piece) else { return false }
+                    guard send(piece, packer) else { return false }
                     piece.removeAll(keepingCapacity: true)
                 }
                 return rest > 0
@@ -62,22 +63,42 @@ private final class LogDownload: Sendable {
             return stream.abort()
         }
         // Nothing at all would be no gzip, where gzip was announced.
-        if !piece.isEmpty || usesGzip { _ = send(piece) }
+        if !piece.isEmpty || usesGzip { _ = send(piece, packer, isLast: true) }
         stream.finish()
     }
 
+    /// The whole download as one gzip member: many clients read the first one only.
+    private final class Packer {
+        private var packed: [UInt8] = []
+        private var writer: GzipWriter?
+
+        /// The compressed bytes that there are so far, or nil where memory is short.
+        func pack(_ bytes: [UInt8], isLast: Bool) -> [UInt8]? {
+            do {
+                let writer = try writer ?? GzipWriter { [unowned self] in packed.append(contentsOf: $0) }
+                self.writer = writer
+                try writer.write(bytes)
+                if isLast { try writer.finish() }
+            } catch {
+                return nil
+            }
+            defer { packed = [] }
+            return packed
+        }
+    }
+
     /// - Returns: false when the reader has gone.
-    private func send(_ piece: [UInt8]) -> Bool {
-        guard let bytes = usesGzip ? try? gzip(piece) : piece else {
+    private func send(_ piece: [UInt8], _ packer: Packer?, isLast: Bool = false) -> Bool {
+        guard let bytes = packer == nil ? piece : packer?.pack(piece, isLast: isLast) else {
             stream.abort()
             return false
         }
         // One line alone can be longer than what may wait for the reader.
         var rest = bytes[...]
-        repeat {
+        while !rest.isEmpty {
             guard hand(over: Array(rest.prefix(Self.pieceBytes))) else { return false }
             rest = rest.dropFirst(Self.pieceBytes)
-        } while !rest.isEmpty
+        }
         return true
     }
 

@@ -11,6 +11,8 @@ package final class ReceiverMetrics: Sendable {
     package let chargeDetailRecords = ChargeDetailRecordMetrics()
     package let queries = Counter()
     package let refusedQueries = Counter()
+    /// Queries refused because callbacks were waiting.
+    package let shedQueries = Counter()
     /// Requests that reached no resource: unknown paths, wrong methods, malformed HTTP.
     package let refusedRequests = Counter()
 

@@ -1,7 +1,7 @@
 import HTTPServer
+import Locks
 package import SessionModel
 package import SessionStore
-import Synchronization
 
 /// What our own clients do with sessions is a fact like any other: in the log, folded, exported.
 extension Receiver {
@@ -77,7 +77,7 @@ extension Receiver {
 /// Abandonments under way: one a session.
 final class Abandonments: Sendable {
     typealias Answer = @Sendable (Response) -> Void
-    private let waiting = Mutex<[SessionKey: [Answer]]>([:])
+    private let waiting = Locked<[SessionKey: [Answer]]>([:])
 
     /// - Returns: whether the caller is the first, and so has to do it.
     func begin(_ id: String, _ answer: @escaping Answer) -> Bool {

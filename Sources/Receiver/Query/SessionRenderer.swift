@@ -1,5 +1,5 @@
+import Locks
 package import SessionModel
-import Synchronization
 
 /// Writes sessions as answers show them: the state, and what follows from it for "now".
 struct SessionRenderer: Sendable {
@@ -56,7 +56,7 @@ package final class ConnectorStarts: Sendable {
         var sweptAt = Instant.earliest
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let cooldownSeconds: Int64
 
     package init(cooldownSeconds: Int64) {

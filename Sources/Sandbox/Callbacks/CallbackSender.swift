@@ -73,13 +73,15 @@ final class CallbackSender: Sendable {
     /// Sends a callback as soon as a connection is free.
     ///
     /// - Parameter completion: is given the status of the answer; nil where there is none.
-    func send(_ callback: Callback, completion: @escaping @Sendable (Callback, Int?) -> Void) {
+    /// - Returns: false where too many wait already: it is lost.
+    func send(_ callback: Callback, completion: @escaping @Sendable (Callback, Int?) -> Void) -> Bool {
         let isTaken = state.withLock { state in
             guard !state.isClosed, state.count < Self.waitingMax else { return false }
             state.waiting.append(callback)
             return true
         }
         if isTaken { pump(completion) }
+        return isTaken
     }
 
     func close() {

@@ -88,10 +88,12 @@ final class Folder: @unchecked Sendable {
         publish()
         var ids = batch.quarantineIds.makeIterator()
         var outcomes = results.makeIterator()
-        for item in batch.items {
-            switch item {
-            case .quarantine(let pending): if let id = ids.next() { pending.completion(.success(id)) }
-            case .delivery(let pending): if let result = outcomes.next() { pending.completion(result) }
+        options.aroundAnswers {
+            for item in batch.items {
+                switch item {
+                case .quarantine(let pending): if let id = ids.next() { pending.completion(.success(id)) }
+                case .delivery(let pending): if let result = outcomes.next() { pending.completion(result) }
+                }
             }
         }
     }

@@ -1,4 +1,5 @@
 internal import Locks
+internal import Synchronization
 
 /// One thing to make durable, and whom to tell. The cases hold references, so that passing them on costs one count
 /// instead of one for every string and array of a delivery.
@@ -57,6 +58,7 @@ final class PendingQueue: Sendable {
     enum Admission { case refused, queued, mustSchedule }
 
     private let state = Locked(State())
+    private let pressed = Atomic(false)
     private let countMax: Int
     private let bytesMax: Int
 
@@ -75,6 +77,7 @@ final class PendingQueue: Sendable {
             state.itemBytes += cost
             state.unansweredCount += 1
             state.unansweredBytes += cost
+            updatePressure(state)
             if state.isScheduled { return .queued }
             state.isScheduled = true
             return .mustSchedule
@@ -116,7 +119,16 @@ final class PendingQueue: Sendable {
         state.withLock { state in
             state.unansweredCount -= count
             state.unansweredBytes -= bytes
+            updatePressure(state)
         }
+    }
+
+    /// Half of either bound is taken: what can wait, such as queries, should make way.
+    var isUnderPressure: Bool { pressed.load(ordering: .relaxed) }
+
+    private func updatePressure(_ state: State) {
+        let isPressed = state.unansweredCount * 2 >= countMax || state.unansweredBytes * 2 >= bytesMax
+        if isPressed != pressed.load(ordering: .relaxed) { pressed.store(isPressed, ordering: .relaxed) }
     }
 
     /// From here on nothing is admitted.

@@ -32,6 +32,8 @@ package final class SQLiteSessionStore: SessionStore {
         return committer.add(.delivery(PendingDelivery(delivery, completion)))
     }
 
+    package var isUnderPressure: Bool { parts.committer?.pending.isUnderPressure ?? false }
+
     package func quarantineVerified(
         _ body: consuming QuarantinedBody, completion: @escaping @Sendable (Result<Int64, StoreError>) -> Void
     ) -> Bool {

@@ -22,6 +22,7 @@ final class FakeStore: SessionStore {
         var quarantine: [QuarantineEntry] = []
         var held: [@Sendable () -> Void] = []
         var readFailure: StoreError?
+        var isPressed = false
     }
 
     private let state = Mutex(State())
@@ -159,6 +160,10 @@ final class FakeStore: SessionStore {
         }
     }
     var isWritable: Bool { unavailability == nil }
+
+    /// As if the queue were half full.
+    func press(_ isPressed: Bool) { state.withLock { $0.isPressed = isPressed } }
+    var isUnderPressure: Bool { state.withLock { $0.isPressed } }
 
     var statistics: StoreStatistics {
         var statistics = StoreStatistics()

@@ -1,0 +1,56 @@
+import Glibc
+
+/// Answers that are posted together: each worker is woken once for many of them, instead of for every one.
+package struct ResponseBatch: ~Copyable {
+    /// Answers for one worker that wait for others at most: beyond it the worker may begin.
+    private static let itemsMax = 64
+
+    private var parts: [(worker: Worker, items: [InboxItem])] = []
+
+    package init() {}
+
+    package mutating func add(_ exchange: Exchange, _ response: consuming Response) {
+        let item = InboxItem.respond(exchange.slot, exchange.serial, response)
+        for index in parts.indices where parts[index].worker === exchange.worker {
+            parts[index].items.append(item)
+            if parts[index].items.count >= Self.itemsMax { send(index) }
+            return
+        }
+        parts.append((exchange.worker, [item]))
+    }
+
+    /// Posts the answers and is empty afterwards.
+    package mutating func send() {
+        for index in parts.indices where !parts[index].items.isEmpty { send(index) }
+    }
+
+    private mutating func send(_ index: Int) {
+        parts[index].worker.inbox.post(contentsOf: parts[index].items)
+        parts[index].items.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: The batch of a thread
+
+    /// Holds the batch that the thread's answers go to, if any.
+    private static let key: pthread_key_t? = {
+        var key = pthread_key_t()
+        return pthread_key_create(&key, nil) == 0 ? key : nil
+    }()
+
+    static var current: UnsafeMutablePointer<ResponseBatch>? {
+        key.flatMap { pthread_getspecific($0) }?.assumingMemoryBound(to: ResponseBatch.self)
+    }
+
+    /// Runs `body` and posts the answers that it gives on this thread together, at its end at the latest.
+    package static func collecting(_ body: () -> Void) {
+        guard let key else { return body() }
+        var batch = ResponseBatch()
+        withUnsafeMutablePointer(to: &batch) { pointer in
+            let outer = pthread_getspecific(key)
+            pthread_setspecific(key, pointer)
+            body()
+            pthread_setspecific(key, outer)
+        }
+        batch.send()
+    }
+}
