@@ -95,6 +95,11 @@ package final class DowntimeLedger: @unchecked Sendable {
         }
     }
 
+    /// Waits for what the queue is doing. For tests.
+    package func settle() {
+        queue.sync {}
+    }
+
     // MARK: On the queue
 
     /// What the timer does each second; tests call it themselves.

@@ -6,6 +6,11 @@ import SessionStore
 private let downtimeQueue = DispatchQueue(label: "chargefold.downtime-queries", qos: .utility)
 
 extension Receiver {
+    /// Waits until the sessions that may have missed events are noted. For tests.
+    package func waitForDowntimeSearch() {
+        downtime?.settle()
+    }
+
     /// `GET /v1/downtime?limit=n&sessions=n&id=n`: times in which callbacks could not be accepted, the newest first, with
     /// the sessions that may have missed events. The caller has made sure that it is an operator who asks.
     func answerDowntime(_ request: borrowing Request, _ exchange: Exchange) {

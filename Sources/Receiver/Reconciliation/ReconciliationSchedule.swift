@@ -43,6 +43,8 @@ package struct ReconciliationSchedule: Sendable {
 
     package var count: Int { entries.count }
     package var nextDueAt: UInt64? { heap.first?.dueAt }
+    /// Elements of the heap, those that no longer count included.
+    var heapCount: Int { heap.count }
     /// Whether the sessions that were left out should be looked up again.
     package var wantsMore: Bool { isIncomplete && entries.count < settings.sessionsMax / 2 }
 

@@ -85,19 +85,20 @@ func testConfiguration(
 @discardableResult
 func withReceiver<Result>(
     _ store: FakeStore, bodyBytesMax: Int = 65_536, limits: Limits = Limits(),
-    access: AccessControl? = nil, _ body: (RunningServer, HTTPServer) throws -> Result
+    access: AccessControl? = nil, dependencies change: (inout Receiver.Dependencies) -> Void = { _ in },
+    _ body: (RunningServer, HTTPServer) throws -> Result
 ) throws -> Result {
     let directory = TestDirectory()
     let log = LogCapture(in: directory)
     let tokens = TokenSet([(.init(name: "test"), try Callback.key(RunningServer.token))])
-    let receiver = Receiver(
-        Receiver.Dependencies(
+    var dependencies = Receiver.Dependencies(
             store: store,
             authenticator: CallbackAuthenticator(
                 signature: SignatureVerifier(current: try Callback.key(Callback.secret)), headers: nil),
             access: access ?? AccessControl(tokens: tokens, allowsAnonymousReads: false),
-            logger: log.logger(), clock: { testTime }),
-        callbackBodyBytesMax: bodyBytesMax)
+            logger: log.logger(), clock: { testTime })
+    change(&dependencies)
+    let receiver = Receiver(dependencies, callbackBodyBytesMax: bodyBytesMax)
     let path = directory.file("http.sock")
     let http = HTTPServer(
         configuration: ServerConfiguration(addresses: [.unix(path: path, mode: 0o600)], workers: 1, limits: limits),

@@ -1,0 +1,170 @@
+import HTTPClient
+import Receiver
+import SessionModel
+import SessionStore
+import Testing
+
+@Suite struct CdrTests {
+    static let record =
+        #"{"requestId":"r-1","sessionId":"S1","userId":"u1","start":"2025-06-12T10:00:00Z","end":"2025-06-12T11:00:00Z","energy":{"unit":"WH","value":1840},"price":{"currencyCode":"EUR","minorInclVat":125},"tariff":{"name":"x"}}"#
+
+    private func post(
+        _ server: RunningServer, _ body: String, secret: String? = Callback.secret
+    ) throws -> ClientResponse {
+        let bytes = Array(body.utf8)
+        let request = try Callback.request(bytes, secret: secret)
+        return try server.send(
+            ClientRequest(method: "POST", target: "/webhooks/cdrs", fields: request.fields, body: bytes))
+    }
+
+    private func version(_ server: RunningServer, _ id: String = "S1") throws -> Int? {
+        try server.get("/v1/sessions/\(id)").json?.member("version")?.integer
+    }
+
+    @Test func aRecordIsKeptToTheByteAndJoinedToItsSession() throws {
+        try withApplication { server in
+            _ = try server.post(Callback.body("SESSION_STARTED"))
+            let spaced = Self.record.replacing(",\"userId\"", with: " ,\n\t\"userId\"")
+            #expect(try post(server, spaced).status == 200)
+            let answer = try server.get("/v1/sessions/S1/cdr")
+            #expect(answer.status == 200)
+            #expect(answer.text.contains(spaced))
+            let session = try #require(try server.get("/v1/sessions/S1").json)
+            #expect(session.string("sessionStatus") == "COMPLETE")
+            #expect(session.member("price")?.member("minorInclVat")?.integer == 125)
+            #expect(session.member("energy")?.member("value")?.integer == 1840)
+        }
+    }
+
+    @Test func aRepeatIsAnswered200AndIsNoNewFactAlsoAfterARestart() throws {
+        let directory = TestDirectory()
+        try withApplication(in: directory) { server in
+            #expect(try post(server, Self.record).json?.string("outcome") == "accepted")
+            #expect(try post(server, Self.record).json?.string("outcome") == "duplicate")
+            // The same value, written in another way.
+            #expect(try post(server, Self.record + "\n").json?.string("outcome") == "duplicate")
+        }
+        try withApplication(in: directory) { server in
+            let answer = try post(server, Self.record)
+            #expect(answer.status == 200)
+            #expect(answer.json?.string("outcome") == "duplicate")
+            #expect(try version(server) == 1)
+            let records = try server.get("/v1/sessions/S1/cdr").json?.member("records")?.elements ?? []
+            #expect(records.count == 1)
+            #expect(records.first?.member("deliveries")?.integer == 4)
+        }
+    }
+
+    @Test func aRecordWithoutAnyTimeIsTheSameFactWhenItIsRepeated() throws {
+        try withApplication { server in
+            let body = #"{"requestId":"r-2","sessionId":"S2"}"#
+            #expect(try post(server, body).json?.string("outcome") == "accepted")
+            #expect(try post(server, body).json?.string("outcome") == "duplicate")
+            #expect(try version(server, "S2") == 1)
+        }
+    }
+
+    @Test func anUnknownSessionIsCreated() throws {
+        try withApplication { server in
+            #expect(try server.get("/v1/sessions/S1").status == 404)
+            #expect(try post(server, Self.record).status == 200)
+            let session = try server.get("/v1/sessions/S1").json
+            #expect(session?.string("userId") == "u1")
+            #expect(session?.string("startTime") == "2025-06-12T10:00:00Z")
+        }
+    }
+
+    @Test func everyFailureOfAuthenticationIs403() throws {
+        try withApplication { server in
+            for secret in [nil, "a-wrong-secret-of-somebody"] {
+                let answer = try post(server, Self.record, secret: secret)
+                #expect(answer.status == 403)
+                #expect(answer.problem == "wrong-credentials")
+            }
+            #expect(try server.get("/v1/sessions/S1").status == 404)
+        }
+    }
+
+    @Test(arguments: ["", "[]", "{", #"{"requestId":"r"}"#, #"{"sessionId":""}"#, #"{"sessionId":7}"#, #"{"a":1,"a":2}"#])
+    func whatIsNoRecordIs400(_ body: String) throws {
+        try withApplication { server in
+            let answer = try post(server, body)
+            #expect(answer.status == 400, "\(answer.text)")
+            #expect(answer.problem == "invalid-cdr")
+        }
+    }
+
+    @Test func aSessionWithoutARecordHasNone() throws {
+        try withApplication { server in
+            _ = try server.post(Callback.body("SESSION_STARTED"))
+            #expect(try server.get("/v1/sessions/S1/cdr").problem == "cdr-not-found")
+            #expect(try server.get("/v1/sessions/S9/cdr").problem == "session-not-found")
+            #expect(try server.get("/v1/sessions/S1/cdr", token: nil).status == 401)
+        }
+    }
+
+    @Test func aStoreThatFailsIsA500AndNotA503() throws {
+        for behaviour in [FakeStore.Behaviour.fails(FakeStore.diskFull), .isFull] {
+            try withReceiver(FakeStore(behaviour)) { server, _ in
+                let answer = try post(server, Self.record)
+                #expect(answer.status == 500)
+                #expect(answer.problem == "cdr-not-recorded")
+            }
+        }
+    }
+
+    @Test func theDeadlineAnswers500AndALateOutcomeIsNotAnsweredAgain() throws {
+        let store = FakeStore(.holds)
+        try withReceiver(store, dependencies: { $0.recordDeadlineSeconds = 0.01 }) { server, _ in
+            let answer = try post(server, Self.record)
+            #expect(answer.status == 500)
+            #expect(answer.json?.string("code") == "DEADLINE")
+            store.behave(.works)
+            store.release()
+            // The connection is still in step.
+            #expect(try post(server, Self.record).json?.string("outcome") == "duplicate")
+        }
+    }
+
+    @Test func contentsOfOneRequestIdGiveTheSameInAnyOrder() throws {
+        let other = Self.record.replacing("1840", with: "1900")
+        let states = try [[Self.record, other], [other, Self.record, other]].map { order in
+            try withApplication { server in
+                for body in order { #expect(try post(server, body).status == 200) }
+                let records = try server.get("/v1/sessions/S1/cdr").json?.member("records")?.elements ?? []
+                #expect(records.count == 1)
+                #expect(records.first?.member("variants")?.integer == 2)
+                return [
+                    records.first?.member("record")?.text, try server.get("/v1/sessions/S1").json?.member("energy")?.text,
+                ]
+            }
+        }
+        #expect(states[0] == states[1])
+    }
+
+    @Test(arguments: [
+        #"{"requestId":"r","cdr":{"session_id":"S","start_date_time":"2025-01-01T00:00:00Z","total_energy":1.5}}"#,
+        #"{"event":"CDR","requestId":"r","payload":{"session":{"id":"S"},"startedAt":"2025-01-01T00:00:00Z","energyKwh":1.50}}"#,
+    ])
+    func nestedSpellingsAreRead(_ body: String) throws {
+        let record = try ChargeDetailRecord(decoding: Array(body.utf8))
+        #expect(record.sessionId == "S")
+        #expect(record.requestId == "r")
+        #expect(record.startTime?.rfc3339 == "2025-01-01T00:00:00Z")
+        #expect(record.energy?.text == #"{"unit":"KWH","value":1.5}"#)
+        #expect(record.verbatim == body)
+    }
+
+    @Test func anInvalidRecordCanBeRetriedFromTheQuarantine() throws {
+        let directory = TestDirectory()
+        try withApplication(in: directory) { server in
+            #expect(try post(server, Self.record, secret: "a-wrong-secret-of-somebody").status == 403)
+        }
+        try withApplication(
+            in: directory, { $0.webhook.secretCurrent = try Callback.key("a-wrong-secret-of-somebody") }
+        ) { server in
+            #expect(try TestControl(directory).retry().first?.contains("accepted") == true)
+            #expect(try server.get("/v1/sessions/S1/cdr").text.contains(Self.record))
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import HTTPClient
+import Receiver
+import SessionModel
+import SessionStore
+import Testing
+
+@Suite struct DowntimeTests {
+    private static func at(_ seconds: Int64) -> Instant { Instant(seconds: 1_000 + seconds) }
+
+    @Test func aReceiverThatAcceptsBeatsEveryFewSeconds() {
+        var tracker = DowntimeTracker(now: Self.at(0), beatSeconds: 5)
+        let actions = (1...10).map { tracker.tick(now: Self.at($0), isAccepting: true) }
+        #expect(actions.filter { $0 != .none } == [.beat(Self.at(5)), .beat(Self.at(10))])
+    }
+
+    @Test func anOutageIsFromTheLastGoodMomentToTheFirst() {
+        var tracker = DowntimeTracker(now: Self.at(0), beatSeconds: 5)
+        #expect(tracker.tick(now: Self.at(1), isAccepting: true) == .none)
+        for second in 2...20 { #expect(tracker.tick(now: Self.at(Int64(second)), isAccepting: false) == .none) }
+        #expect(tracker.tick(now: Self.at(21), isAccepting: true) == .record(from: Self.at(1), to: Self.at(21)))
+        #expect(tracker.tick(now: Self.at(22), isAccepting: true) == .none)
+    }
+
+    @Test func aRefusedCallbackIsADowntimeHoweverShort() {
+        var tracker = DowntimeTracker(now: Self.at(0), beatSeconds: 5)
+        let refusal = Instant(seconds: 1_001, nanoseconds: 500_000_000)
+        tracker.refused(at: refusal)
+        // As long as callbacks are turned away it is not over.
+        #expect(tracker.tick(now: Self.at(2), isAccepting: true) == .none)
+        #expect(tracker.tick(now: Self.at(3), isAccepting: true) == .record(from: refusal, to: Self.at(3)))
+    }
+
+    @Test func theEndClosesWhatIsOpen() {
+        var tracker = DowntimeTracker(now: Self.at(0), beatSeconds: 5)
+        #expect(tracker.stopped(at: Self.at(3)) == .beat(Self.at(3)))
+        _ = tracker.tick(now: Self.at(4), isAccepting: false)
+        #expect(tracker.stopped(at: Self.at(9)) == .record(from: Self.at(0), to: Self.at(9)))
+    }
+
+    @Test func aClockThatIsSetBackDoesNotStopTheBeats() {
+        var tracker = DowntimeTracker(now: Self.at(1_000), beatSeconds: 5)
+        #expect(tracker.tick(now: Self.at(0), isAccepting: true) == .beat(Self.at(0)))
+        #expect(tracker.tick(now: Self.at(5), isAccepting: true) == .beat(Self.at(5)))
+    }
+
+    // MARK: The ledger
+
+    private func downtimes(_ directory: TestDirectory) throws -> [CanonicalJSON] {
+        try #require(
+            try TestControl(directory).send("GET", "/v1/downtime").json?.member("downtimes")).elements
+    }
+
+    @Test func theTimeBetweenEndAndStartIsInTheLedgerWithTheOpenSessions() throws {
+        let directory = TestDirectory()
+        let started = Instant(seconds: testTime.seconds + 100)
+        try withApplication(in: directory) { server in
+            #expect(try downtimes(directory).isEmpty)
+            _ = try server.post(Callback.body("SESSION_STARTED", "open"))
+            _ = try server.post(Callback.body("SESSION_STARTED", "done"))
+            _ = try server.post(Callback.body("SESSION_COMPLETE", "done", at: "2025-06-12T11:00:00Z"))
+        }
+        try withApplication(in: directory, clock: { started }) { server in
+            server.receiver.waitForDowntimeSearch()
+            let downtime = try #require(try downtimes(directory).first)
+            #expect(downtime.string("cause") == "stopped")
+            #expect(downtime.instant("from") == testTime)
+            #expect(downtime.instant("to") == started)
+            let sessions = try #require(downtime.member("sessions"))
+            #expect(sessions.member("affected")?.integer == 1)
+            #expect(sessions.member("reconciled")?.integer == 0)
+            #expect(sessions.member("list")?.elements.first?.string("sessionId") == "open")
+            #expect(sessions.member("searched")?.bool == true)
+            #expect(try server.get("/v1/downtime").status == 403)
+        }
+    }
+
+    @Test func answersSentAfterwardsReconcileAndEarlierOnesDoNot() throws {
+        let directory = TestDirectory()
+        let operations = try OperationsStore(directory: directory.path, logger: LogCapture(in: directory).logger())
+        defer { operations.close() }
+        let first = try operations.add(from: Self.at(0), to: Self.at(10), cause: .crashed)
+        let second = try operations.add(from: Self.at(20), to: Self.at(30), cause: .storeUnavailable)
+        for downtime in [first, second] { try operations.addAffected(["a", "b"], downtime: downtime.id) }
+        try operations.setReconciled([("a", Self.at(15)), ("b", Self.at(5))])
+        #expect(try operations.downtimes(limit: 9).map(\.reconciledCount) == [0, 1])
+        try operations.setReconciled([("a", Self.at(40)), ("b", Self.at(40))])
+        #expect(try operations.downtimes(limit: 9).map(\.reconciledCount) == [2, 2])
+        #expect(
+            try operations.affected(by: first.id, limit: 9).map(\.reconciledAt) == [Self.at(15), Self.at(40)])
+        #expect(try operations.unsearchedDowntimes().count == 2)
+        try operations.setSearched(first.id, isTruncated: false)
+        #expect(try operations.unsearchedDowntimes().map(\.id) == [second.id])
+    }
+
+    @Test func theHeartbeatSurvivesAndSaysHowItEnded() throws {
+        let directory = TestDirectory()
+        let logger = LogCapture(in: directory).logger()
+        for isClean in [false, true] {
+            let operations = try OperationsStore(directory: directory.path, logger: logger)
+            try operations.beat(at: Self.at(1), isClean: isClean)
+            operations.close()
+            let again = try OperationsStore(directory: directory.path, logger: logger)
+            let last = try again.lastHeartbeat()
+            #expect(last?.at == Self.at(1))
+            #expect(last?.isClean == isClean)
+            again.close()
+        }
+    }
+}

@@ -1,0 +1,65 @@
+import Receiver
+import SessionModel
+import SessionStore
+import Testing
+
+@Suite struct GatewayCooldownTests {
+    private static func at(_ seconds: Int64, _ nanoseconds: Int32 = 0) -> Instant {
+        Instant(seconds: 1_000 + seconds, nanoseconds: nanoseconds)
+    }
+
+    @Test func waitsAreRoundedUpAndEnd() {
+        var cooldowns = ConnectorCooldowns(seconds: 60, countMax: 10)
+        #expect(cooldowns.begin("c", now: Self.at(0)) == nil)
+        #expect(cooldowns.begin("c", now: Self.at(0)) == 60)
+        #expect(cooldowns.begin("c", now: Self.at(0, 1_000)) == 60)
+        #expect(cooldowns.begin("c", now: Self.at(59, 500_000_000)) == 1)
+        #expect(cooldowns.begin("c", now: Self.at(60)) == nil)
+        #expect(cooldowns.begin("c", now: Self.at(61)) == 59)
+    }
+
+    @Test func aClockThatIsSetBackLocksNothing() {
+        var cooldowns = ConnectorCooldowns(seconds: 60, countMax: 10)
+        #expect(cooldowns.begin("c", now: Self.at(10_000)) == nil)
+        #expect(cooldowns.begin("c", now: Self.at(0)) == nil)
+    }
+
+    @Test func whatIsTakenBackNoLongerCounts() {
+        var cooldowns = ConnectorCooldowns(seconds: 60, countMax: 10)
+        _ = cooldowns.begin("c", now: Self.at(0))
+        cooldowns.cancel("c", startedAt: Self.at(1))
+        #expect(cooldowns.begin("c", now: Self.at(2)) == 58)
+        cooldowns.cancel("c", startedAt: Self.at(0))
+        #expect(cooldowns.begin("c", now: Self.at(2)) == nil)
+    }
+
+    @Test func memoryIsBoundedByTimeAndByCount() {
+        var cooldowns = ConnectorCooldowns(seconds: 60, countMax: 100)
+        for second in 0..<10_000 as Range<Int64> { _ = cooldowns.begin("c\(second)", now: Self.at(second)) }
+        #expect(cooldowns.count <= 60)
+        for number in 0..<1_000 { _ = cooldowns.begin("d\(number)", now: Self.at(20_000)) }
+        #expect(cooldowns.count == 100)
+        var off = ConnectorCooldowns(seconds: 0, countMax: 100)
+        #expect(off.begin("c", now: Self.at(0)) == nil)
+        #expect(off.begin("c", now: Self.at(0)) == nil)
+    }
+
+    @Test func aClaimWithoutAnAnswerStaysClaimedUntilItIsOld() async throws {
+        let directory = TestDirectory()
+        let logger = LogCapture(in: directory).logger()
+        let keyed = KeyedRequest(scope: "s", key: "k", request: "r")
+        func claim(_ operations: OperationsStore, _ keyed: KeyedRequest, since: Int64 = 0) async throws -> KeyClaim {
+            try await withCheckedContinuation { continuation in
+                operations.claim(keyed, now: Self.at(0), since: Self.at(since)) { continuation.resume(returning: $0) }
+            }.get()
+        }
+        var operations = try OperationsStore(directory: directory.path, logger: logger)
+        #expect(try await claim(operations, keyed) == .claimed)
+        operations.close()
+        operations = try OperationsStore(directory: directory.path, logger: logger)
+        #expect(try await claim(operations, keyed) == .withoutAnswer)
+        #expect(try await claim(operations, KeyedRequest(scope: "s", key: "k", request: "x")) == .otherRequest)
+        #expect(try await claim(operations, keyed, since: 1) == .claimed)
+        operations.close()
+    }
+}

@@ -1,0 +1,233 @@
+import HTTPClient
+import HTTPServer
+import Locks
+import Receiver
+import SessionModel
+import Testing
+
+@Suite struct GatewayTests {
+    private static let started = Upstream.json(#"{"sessionId":"S1"}"#)
+
+    private func start(
+        _ server: RunningServer, connector: String = "c1", user: String = "u1", key: String? = nil,
+        credentials: [(name: String, value: String)] = [("Authorization", "Bearer \(RunningServer.token)")],
+        base: String = ""
+    ) throws -> ClientResponse {
+        let fields = credentials + (key.map { [(name: "Idempotency-Key", value: $0)] } ?? [])
+        return try server.send(
+            ClientRequest(
+                method: "POST", target: base + "/v1/users/\(user)/sessions/start", fields: fields,
+                body: Array(#"{"connectorId":"\#(connector)"}"#.utf8)))
+    }
+
+    private func post(_ server: RunningServer, _ path: String) throws -> ClientResponse {
+        try server.send(
+            ClientRequest(
+                method: "POST", target: path, fields: [("Authorization", "Bearer \(RunningServer.token)")], body: []))
+    }
+
+    @Test func aStartIsPassedOnAndTheSessionIsThereBeforeTheAnswer() throws {
+        let upstream = Upstream { _, _ in Self.started }
+        try withGateway(upstream) { server in
+            let answer = try start(server)
+            #expect(answer.status == 200)
+            #expect(answer.text == #"{"sessionId":"S1"}"#)
+            #expect(upstream.calls.map(\.path) == ["/v1/users/u1/sessions/start"])
+            #expect(upstream.calls.first?.key == "the-key-of-the-drive-api")
+            let session = try server.get("/v1/sessions/S1").json
+            #expect(session?.string("sessionStatus") == "WAITING_TO_START")
+            #expect(session?.string("userId") == "u1")
+            #expect(session?.string("connectorId") == "c1")
+        }
+    }
+
+    @Test func anAppThatWasWrittenForTheDriveAPINeedsAnotherHostOnly() throws {
+        try withGateway(Upstream { _, _ in Self.started }) { server in
+            let answer = try start(
+                server, credentials: [("X-API-Key", RunningServer.token)], base: "/drive")
+            #expect(answer.status == 200)
+            #expect(try start(server, credentials: [("X-API-Key", "another")]).status == 401)
+            #expect(try start(server, credentials: []).status == 401)
+            let session = try server.send(
+                ClientRequest(
+                    method: "GET", target: "/drive/v1/users/u1/sessions/S1",
+                    fields: [("X-API-Key", RunningServer.token)], body: []))
+            #expect(session.json?.string("sessionStatus") == "WAITING_TO_START")
+        }
+    }
+
+    @Test func theConnectorCoolsDownBeforeUpstreamIsAsked() throws {
+        let now = Locked(testTime)
+        let upstream = Upstream { _, number in Upstream.json(#"{"sessionId":"S\#(number)"}"#) }
+        try withGateway(upstream, clock: { now.withLock { $0 } }) { server in
+            #expect(try start(server).status == 200)
+            now.withLock { $0 = $0.adding(seconds: 20) }
+            let refused = try start(server, user: "u2")
+            #expect(refused.status == 409)
+            #expect(refused.problem == "connector-cooldown")
+            #expect(refused.field("Retry-After") == "40")
+            #expect(upstream.calls.count == 1)
+            #expect(try start(server, connector: "c2").status == 200)
+            now.withLock { $0 = $0.adding(seconds: 40) }
+            #expect(try start(server).status == 200)
+        }
+    }
+
+    @Test func theCooldownSurvivesARestart() throws {
+        let directory = TestDirectory()
+        let upstream = Upstream { _, _ in Self.started }
+        try withGateway(upstream, in: directory) { #expect(try start($0).status == 200) }
+        try withGateway(upstream, in: directory) { #expect(try start($0).status == 409) }
+    }
+
+    @Test func aKeyGetsTheSameAnswerAlsoAfterARestart() throws {
+        let directory = TestDirectory()
+        let upstream = Upstream { _, number in Upstream.json(#"{"sessionId":"S\#(number)","more":[1, 2]}"#) }
+        let first = try withGateway(upstream, in: directory) { server in
+            let first = try start(server, key: "k")
+            #expect(try start(server, key: "k").body == first.body)
+            #expect(try start(server, connector: "c2", key: "k").problem == "idempotency-key-reused")
+            #expect(try start(server, connector: "c2", key: "k").status == 422)
+            // Another user's key is another key.
+            #expect(try start(server, connector: "c2", user: "u2", key: "k").status == 200)
+            return first
+        }
+        try withGateway(upstream, in: directory) { server in
+            let again = try start(server, key: "k")
+            #expect(again.body == first.body)
+            #expect(again.field("Idempotency-Replayed") == "true")
+        }
+        #expect(upstream.calls.count == 2)
+    }
+
+    @Test func aKeyInFlightIsRefused() throws {
+        let upstream = Upstream { _, _ in nil }
+        try withGateway(upstream) { server in
+            let waiting = try server.raw()
+            let body = #"{"connectorId":"c1"}"#
+            waiting.send(
+                "POST /v1/users/u1/sessions/start HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(RunningServer.token)\r\n"
+                    + "Idempotency-Key: k\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+            #expect(upstream.waitForCall())
+            #expect(try start(server, key: "k").problem == "idempotency-in-flight")
+            upstream.release(Self.started)
+        }
+    }
+
+    @Test(arguments: ["", "two words", String(repeating: "k", count: 300), "\u{e9}"])
+    func aKeyMustBeVisibleASCII(_ key: String) throws {
+        try withGateway(Upstream { _, _ in Self.started }) { server in
+            #expect(try start(server, key: key).problem == "invalid-idempotency-key")
+        }
+    }
+
+    @Test func aCallThatHadNoEffectGivesKeyAndConnectorFree() throws {
+        let upstream = Upstream { _, number in
+            number == 1 ? Upstream.json(#"{"message":"no"}"#, status: 404) : Self.started
+        }
+        try withGateway(upstream) { server in
+            let refused = try start(server, key: "k")
+            #expect(refused.status == 404)
+            #expect(refused.json?.string("upstreamBody") == #"{"message":"no"}"#)
+            #expect(try start(server, key: "k").status == 200)
+        }
+    }
+
+    @Test func aCallOfUnknownEffectIsNotRepeated() throws {
+        let upstream = Upstream { _, _ in Upstream.json("{}", status: 500) }
+        try withGateway(upstream) { server in
+            let failed = try start(server, key: "k")
+            #expect(failed.status == 502)
+            #expect(failed.problem == "drive-api-upstream-failed")
+            #expect(try start(server, key: "k").status == 502)
+            #expect(try start(server).status == 409)
+            #expect(upstream.calls.count == 1)
+        }
+    }
+
+    @Test func aSecretToSignIsPassedThroughAndTheConnectorIsFree() throws {
+        let upstream = Upstream { _, number in
+            number == 1 ? Upstream.json(#"{"threeDSClientSecret":"pi_secret"}"#) : Self.started
+        }
+        try withGateway(upstream) { server in
+            #expect(try start(server).text == #"{"threeDSClientSecret":"pi_secret"}"#)
+            #expect(try start(server).text == #"{"sessionId":"S1"}"#)
+        }
+    }
+
+    @Test(arguments: ["", "[]", "{}", #"{"connectorId":""}"#, #"{"connectorId":7}"#])
+    func aStartNeedsAConnector(_ body: String) throws {
+        let upstream = Upstream { _, _ in Self.started }
+        try withGateway(upstream) { server in
+            let answer = try server.send(
+                ClientRequest(
+                    method: "POST", target: "/v1/users/u/sessions/start",
+                    fields: [("Authorization", "Bearer \(RunningServer.token)")], body: Array(body.utf8)))
+            #expect(answer.problem == "invalid-start")
+            #expect(upstream.calls.isEmpty)
+        }
+    }
+
+    @Test func aStopIsNotedUnlessTheSessionHasEnded() throws {
+        let upstream = Upstream { call, _ in
+            call.path.hasSuffix("/stop") ? Response(status: 200) : Self.started
+        }
+        try withGateway(upstream) { server in
+            _ = try start(server)
+            #expect(try post(server, "/v1/users/u1/sessions/S1/stop").status == 200)
+            #expect(try server.get("/v1/sessions/S1").json?.string("sessionStatus") == "WAITING_TO_STOP")
+            _ = try server.post(Callback.body("SESSION_STOPPED", "S1", at: "2026-06-12T11:00:00Z"))
+            #expect(try post(server, "/v1/users/u1/sessions/S1/stop").status == 200)
+            #expect(try server.get("/v1/sessions/S1").json?.string("sessionStatus") == "STOPPED")
+        }
+        #expect(upstream.calls.last?.path == "/v1/users/u1/sessions/S1/stop")
+    }
+
+    @Test func receiptAndPaymentArePassedOn() throws {
+        let upstream = Upstream { call, _ in
+            Upstream.json(call.method == "GET" ? #"{"url":"https://x"}"# : #"{"balanceStatus":"PAID"}"#)
+        }
+        try withGateway(upstream) { server in
+            #expect(try server.get("/v1/users/u1/sessions/S1/receipt").text == #"{"url":"https://x"}"#)
+            let paid = try post(server, "/v1/users/u1/sessions/S1/retry-payment")
+            #expect(paid.text == #"{"balanceStatus":"PAID"}"#)
+        }
+        #expect(
+            upstream.calls.map(\.path) == ["/v1/users/u1/sessions/S1/receipt", "/v1/users/u1/sessions/S1/retry-payment"])
+    }
+
+    @Test func withoutAKeyTheseAre501AndAllElseWorks() throws {
+        try withApplication { server in
+            for path in ["start", "S1/stop", "S1/retry-payment"] {
+                let answer = try post(server, "/v1/users/u1/sessions/\(path)")
+                #expect(answer.status == 501)
+                #expect(answer.problem == "drive-api-not-configured")
+            }
+            #expect(try server.get("/v1/users/u1/sessions/S1/receipt").status == 501)
+            #expect(try server.post(Callback.body("SESSION_STARTED")).status == 200)
+            #expect(try server.get("/v1/sessions/S1").status == 200)
+        }
+    }
+
+    @Test func anAPIThatCanNotBeReachedIs502WithRetryAfter() throws {
+        try withGateway(
+            Upstream { _, _ in nil }, { $0.driveApi.baseURL = "unix:/nonexistent/chargefold.sock" }
+        ) { server in
+            let answer = try start(server, key: "k")
+            #expect(answer.status == 502)
+            #expect(answer.problem == "drive-api-unreachable")
+            #expect(answer.field("Retry-After") != nil)
+            // Nothing was sent: the connector is free.
+            #expect(try start(server).status == 502)
+        }
+    }
+
+    @Test func methodsAndPathsOfOthersAreNoneOfOurs() throws {
+        try withGateway(Upstream { _, _ in Self.started }) { server in
+            #expect(try server.get("/v1/users/u1/sessions/start").status == 405)
+            #expect(try server.get("/v1/users/u1/sessions/S1/stop").field("Allow") == "POST")
+            #expect(try server.get("/drive/v1/downtime").status == 404)
+            #expect(try server.get("/v1/users/%zz/sessions/S1/receipt").status == 400)
+        }
+    }
+}

@@ -1,0 +1,179 @@
+import SessionModel
+import Testing
+
+@testable import Receiver
+
+@Suite struct ReconcilerScheduleTests {
+    private static let second: UInt64 = 1_000_000_000
+    private let a = SessionKey("a")
+
+    private func schedule(_ change: (inout ReconciliationSettings) -> Void = { _ in }) -> ReconciliationSchedule {
+        var settings = ReconciliationSettings()
+        change(&settings)
+        return ReconciliationSchedule(settings, seed: 1)
+    }
+
+    private static let patience: [(SessionStatus, UInt64)] = [
+        (.waitingToStart, 120), (.waitingToStop, 120), (.stopFailed, 120), (.started, 1800), (.stopped, 300),
+        (.complete, 60), (.failed, 600), (.other("NEW"), 600),
+    ]
+
+    @Test(arguments: patience)
+    func nothingIsAskedBeforeItsTime(_ status: SessionStatus, _ seconds: UInt64) {
+        var schedule = schedule()
+        schedule.noted(a, status, now: 0)
+        #expect(schedule.takeDue(now: seconds * Self.second - 1) == nil)
+        #expect(schedule.takeDue(now: seconds * Self.second * 6 / 5) == a)
+    }
+
+    @Test func newsMoveTheQuestion() {
+        var schedule = schedule()
+        schedule.noted(a, .waitingToStart, now: 0)
+        schedule.noted(a, .started, now: 100 * Self.second)
+        #expect(schedule.takeDue(now: 1_800 * Self.second) == nil)
+        #expect(schedule.takeDue(now: 2_300 * Self.second) == a)
+        #expect(schedule.takeDue(now: 9_999 * Self.second) == nil)
+    }
+
+    @Test func theWaitDoublesUpToItsBoundAndTheTriesEnd() {
+        var schedule = schedule {
+            $0.triesMax = 6
+            $0.backOffSecondsMax = 500
+        }
+        var now: UInt64 = 0
+        var waits: [UInt64] = []
+        schedule.noted(a, .complete, now: 0)
+        while let due = schedule.nextDueAt {
+            waits.append((due - now) / Self.second)
+            now = due
+            #expect(schedule.takeDue(now: now) == a)
+            schedule.ended(a, .answered(.complete), now: now)
+        }
+        #expect(waits.count == 6)
+        for (wait, base) in zip(waits, [60, 120, 240, 480, 500, 500] as [UInt64]) {
+            #expect(wait >= base * 4 / 5 && wait <= base * 6 / 5, "\(wait) is not about \(base)")
+        }
+        #expect(schedule.count == 0)
+        #expect(schedule.givenUpCount == 1)
+        // Something new begins it anew.
+        schedule.noted(a, .complete, now: now)
+        #expect(schedule.count == 1)
+    }
+
+    @Test func aChangeOfStatusBeginsTheWaitsAnew() {
+        var schedule = schedule()
+        schedule.noted(a, .stopped, now: 0)
+        #expect(schedule.takeDue(now: 400 * Self.second) == a)
+        schedule.ended(a, .answered(.stopped), now: 400 * Self.second)
+        #expect(schedule.takeDue(now: 2_000 * Self.second) == a)
+        schedule.ended(a, .answered(.complete), now: 2_000 * Self.second)
+        #expect(schedule.takeDue(now: 2_072 * Self.second) == a)
+        schedule.ended(a, .settled, now: 2_072 * Self.second)
+        #expect(schedule.count == 0)
+    }
+
+    @Test func whatIsHeardDuringAQuestionIsNotLost() {
+        var schedule = schedule()
+        schedule.noted(a, .started, now: 0)
+        #expect(schedule.takeDue(now: 3_000 * Self.second) == a)
+        schedule.noted(a, .stopped, now: 3_000 * Self.second)
+        schedule.ended(a, .settled, now: 3_001 * Self.second)
+        #expect(schedule.takeDue(now: 3_299 * Self.second) == nil)
+        #expect(schedule.takeDue(now: 3_361 * Self.second) == a)
+    }
+
+    @Test func afterADowntimeASessionIsAskedAboutSoonWhateverIsHeardMeanwhile() {
+        var schedule = schedule()
+        schedule.noted(a, .started, now: 0)
+        schedule.add(a, .started, at: 10 * Self.second)
+        schedule.noted(a, .started, now: 11 * Self.second)
+        #expect(schedule.takeDue(now: 40 * Self.second) == a)
+        schedule.ended(a, .answered(.started), now: 40 * Self.second)
+        #expect(schedule.takeDue(now: 1_000 * Self.second) == nil)
+    }
+
+    @Test func openSessionsAreSpreadAfterADowntime() {
+        var schedule = schedule { $0.spreadSeconds = 30 }
+        for number in 0..<300 { schedule.add(SessionKey("\(number)"), .started, at: 0) }
+        var counts = [0, 0, 0]
+        for second in 1...30 as ClosedRange<UInt64> {
+            while schedule.takeDue(now: second * Self.second) != nil { counts[Int(second - 1) / 10] += 1 }
+        }
+        #expect(counts.reduce(0, +) == 300)
+        #expect(counts.allSatisfy { $0 > 50 })
+    }
+
+    @Test func anAnswerThatDoesNotComeIsNoTry() {
+        var schedule = schedule { $0.triesMax = 1 }
+        schedule.noted(a, .complete, now: 0)
+        var now = 100 * Self.second
+        for _ in 0..<20 {
+            #expect(schedule.takeDue(now: now) == a)
+            schedule.ended(a, .postponed(nanoseconds: 5 * Self.second), now: now)
+            #expect(schedule.takeDue(now: now + 5 * Self.second - 1) == nil)
+            now += 7 * Self.second
+        }
+        #expect(schedule.count == 1)
+        #expect(schedule.givenUpCount == 0)
+    }
+
+    @Test func memoryIsBoundedAndWhatIsLeftOutIsLookedUpAgain() {
+        var schedule = schedule { $0.sessionsMax = 10 }
+        for number in 0..<30 { schedule.noted(SessionKey("\(number)"), .complete, now: 0) }
+        #expect(schedule.count == 10)
+        #expect(schedule.isIncomplete)
+        #expect(!schedule.wantsMore)
+        while let key = schedule.takeDue(now: 100 * Self.second) {
+            schedule.ended(key, .settled, now: 100 * Self.second)
+        }
+        #expect(schedule.wantsMore)
+        schedule.willLookUp()
+        #expect(!schedule.wantsMore)
+    }
+
+    @Test func theHeapDoesNotGrowWithNews() {
+        var schedule = schedule()
+        for second in 0..<50_000 as Range<UInt64> { schedule.noted(a, .started, now: second * Self.second) }
+        #expect(schedule.heapCount < 2_000)
+        #expect(schedule.takeDue(now: 60_000 * Self.second) == a)
+        #expect(schedule.takeDue(now: 90_000 * Self.second) == nil)
+    }
+
+    @Test func aRefundEndsIt() {
+        var schedule = schedule()
+        schedule.noted(a, .complete, now: 0)
+        schedule.noted(a, .refunded, now: 1)
+        #expect(schedule.count == 0)
+    }
+}
+
+@Suite struct ReconcilerSettlementTests {
+    private func settlement(_ facts: [(FactSource, String)]) throws -> SessionRecord.Settlement {
+        var record = SessionRecord(sessionId: "s")
+        for (index, (source, body)) in facts.enumerated() {
+            let text = body.replacing("$", with: #""sessionId":"s","timestamp":"2025-01-01T00:00:0\#(index)Z""#)
+            let event = try SessionEvent.decode(Array(text.utf8), source: source)
+            record.apply(event, position: Int64(index) + 1, receivedAt: .epoch)
+        }
+        return record.settlement
+    }
+
+    private static let complete = #"{"event":"SESSION_COMPLETE","payload":{$}}"#
+
+    @Test func openUntilCompleteThenUnsettledUntilPaid() throws {
+        let observed = { (extra: String) in #"{"event":"DRIVE_API_SESSION","payload":{$,"sessionStatus":"COMPLETE"\#(extra)}}"# }
+        #expect(try settlement([(.webhook, #"{"event":"SESSION_STARTED","payload":{$}}"#)]) == .open)
+        #expect(try settlement([(.webhook, #"{"event":"SESSION_START_FAILED","payload":{$}}"#)]) == .open)
+        #expect(try settlement([(.webhook, Self.complete)]) == .unsettled)
+        #expect(try settlement([(.driveApi, observed(#","balanceStatus":"PAID""#))]) == .unsettled)
+        #expect(try settlement([(.driveApi, observed(#","balanceStatus":"DEBT","price":{}"#))]) == .unsettled)
+        #expect(try settlement([(.driveApi, observed(#","balanceStatus":"PROCESSING","price":{}"#))]) == .unsettled)
+        #expect(try settlement([(.driveApi, observed(#","balanceStatus":"PAID","price":{}"#))]) == .settled)
+        #expect(try settlement([(.driveApi, observed(#","balanceStatus":"REFUND","price":{}"#))]) == .settled)
+        // The API tells of no payment: external clearing.
+        #expect(try settlement([(.driveApi, observed(#","price":{}"#))]) == .settled)
+        #expect(
+            try settlement([(.driveApi, #"{"event":"DRIVE_API_SESSION","payload":{$,"sessionStatus":"REFUNDED"}}"#)])
+                == .settled)
+    }
+}
