@@ -22,12 +22,17 @@ import Testing
             }
             let first = try page()
             #expect(first?.text == #"{"cursor":"2","news":1,"sessions":2,"unusable":1}"#)
-            #expect(try page(#","cursor":"2""#)?.text == #"{"news":1,"sessions":1,"unusable":0}"#)
-            #expect(try server.get("/v1/sessions/A").json?.string("userId") == "u1")
-            #expect(try server.get("/v1/sessions/B").json?.string("sessionStatus") == "REFUNDED")
+            let found1 = try page(#","cursor":"2""#)?.text
+            #expect(found1 == #"{"news":1,"sessions":1,"unusable":0}"#)
+            let found2 = try server.get("/v1/sessions/A").json?.string("userId")
+            #expect(found2 == "u1")
+            let found3 = try server.get("/v1/sessions/B").json?.string("sessionStatus")
+            #expect(found3 == "REFUNDED")
             // Again: nothing new.
-            #expect(try page()?.member("news")?.integer == 0)
-            #expect(try server.get("/v1/sessions/A").json?.member("version")?.integer == 1)
+            let found4 = try page()?.member("news")?.integer
+            #expect(found4 == 0)
+            let found5 = try server.get("/v1/sessions/A").json?.member("version")?.integer
+            #expect(found5 == 1)
             #expect(upstream.calls.first?.body.contains("WAITING_TO_START") == true)
         }
     }

@@ -25,7 +25,8 @@ import Testing
         try withApplication { server in
             _ = try server.post(Callback.body("SESSION_STARTED"))
             let spaced = Self.record.replacing(",\"userId\"", with: " ,\n\t\"userId\"")
-            #expect(try post(server, spaced).status == 200)
+            let found1 = try post(server, spaced).status
+            #expect(found1 == 200)
             let answer = try server.get("/v1/sessions/S1/cdr")
             #expect(answer.status == 200)
             #expect(answer.text.contains(spaced))
@@ -39,16 +40,20 @@ import Testing
     @Test func aRepeatIsAnswered200AndIsNoNewFactAlsoAfterARestart() throws {
         let directory = TestDirectory()
         try withApplication(in: directory) { server in
-            #expect(try post(server, Self.record).json?.string("outcome") == "accepted")
-            #expect(try post(server, Self.record).json?.string("outcome") == "duplicate")
+            let found2 = try post(server, Self.record).json?.string("outcome")
+            #expect(found2 == "accepted")
+            let found3 = try post(server, Self.record).json?.string("outcome")
+            #expect(found3 == "duplicate")
             // The same value, written in another way.
-            #expect(try post(server, Self.record + "\n").json?.string("outcome") == "duplicate")
+            let found4 = try post(server, Self.record + "\n").json?.string("outcome")
+            #expect(found4 == "duplicate")
         }
         try withApplication(in: directory) { server in
             let answer = try post(server, Self.record)
             #expect(answer.status == 200)
             #expect(answer.json?.string("outcome") == "duplicate")
-            #expect(try version(server) == 1)
+            let found5 = try version(server)
+            #expect(found5 == 1)
             let records = try server.get("/v1/sessions/S1/cdr").json?.member("records")?.elements ?? []
             #expect(records.count == 1)
             #expect(records.first?.member("deliveries")?.integer == 4)
@@ -58,16 +63,21 @@ import Testing
     @Test func aRecordWithoutAnyTimeIsTheSameFactWhenItIsRepeated() throws {
         try withApplication { server in
             let body = #"{"requestId":"r-2","sessionId":"S2"}"#
-            #expect(try post(server, body).json?.string("outcome") == "accepted")
-            #expect(try post(server, body).json?.string("outcome") == "duplicate")
-            #expect(try version(server, "S2") == 1)
+            let found6 = try post(server, body).json?.string("outcome")
+            #expect(found6 == "accepted")
+            let found7 = try post(server, body).json?.string("outcome")
+            #expect(found7 == "duplicate")
+            let found8 = try version(server, "S2")
+            #expect(found8 == 1)
         }
     }
 
     @Test func anUnknownSessionIsCreated() throws {
         try withApplication { server in
-            #expect(try server.get("/v1/sessions/S1").status == 404)
-            #expect(try post(server, Self.record).status == 200)
+            let found9 = try server.get("/v1/sessions/S1").status
+            #expect(found9 == 404)
+            let found10 = try post(server, Self.record).status
+            #expect(found10 == 200)
             let session = try server.get("/v1/sessions/S1").json
             #expect(session?.string("userId") == "u1")
             #expect(session?.string("startTime") == "2025-06-12T10:00:00Z")
@@ -81,11 +91,14 @@ import Testing
                 #expect(answer.status == 403)
                 #expect(answer.problem == "wrong-credentials")
             }
-            #expect(try server.get("/v1/sessions/S1").status == 404)
+            let found11 = try server.get("/v1/sessions/S1").status
+            #expect(found11 == 404)
         }
     }
 
-    @Test(arguments: ["", "[]", "{", #"{"requestId":"r"}"#, #"{"sessionId":""}"#, #"{"sessionId":7}"#, #"{"a":1,"a":2}"#])
+    @Test(arguments: [
+        "", "[]", "{", #"{"requestId":"r"}"#, #"{"sessionId":""}"#, #"{"sessionId":7}"#, #"{"a":1,"a":2}"#,
+    ])
     func whatIsNoRecordIs400(_ body: String) throws {
         try withApplication { server in
             let answer = try post(server, body)
@@ -97,9 +110,12 @@ import Testing
     @Test func aSessionWithoutARecordHasNone() throws {
         try withApplication { server in
             _ = try server.post(Callback.body("SESSION_STARTED"))
-            #expect(try server.get("/v1/sessions/S1/cdr").problem == "cdr-not-found")
-            #expect(try server.get("/v1/sessions/S9/cdr").problem == "session-not-found")
-            #expect(try server.get("/v1/sessions/S1/cdr", token: nil).status == 401)
+            let found12 = try server.get("/v1/sessions/S1/cdr").problem
+            #expect(found12 == "cdr-not-found")
+            let found13 = try server.get("/v1/sessions/S9/cdr").problem
+            #expect(found13 == "session-not-found")
+            let found14 = try server.get("/v1/sessions/S1/cdr", token: nil).status
+            #expect(found14 == 401)
         }
     }
 
@@ -122,7 +138,8 @@ import Testing
             store.behave(.works)
             store.release()
             // The connection is still in step.
-            #expect(try post(server, Self.record).json?.string("outcome") == "duplicate")
+            let found15 = try post(server, Self.record).json?.string("outcome")
+            #expect(found15 == "duplicate")
         }
     }
 
@@ -135,7 +152,8 @@ import Testing
                 #expect(records.count == 1)
                 #expect(records.first?.member("variants")?.integer == 2)
                 return [
-                    records.first?.member("record")?.text, try server.get("/v1/sessions/S1").json?.member("energy")?.text,
+                    records.first?.member("record")?.text,
+                    try server.get("/v1/sessions/S1").json?.member("energy")?.text,
                 ]
             }
         }
@@ -158,12 +176,14 @@ import Testing
     @Test func anInvalidRecordCanBeRetriedFromTheQuarantine() throws {
         let directory = TestDirectory()
         try withApplication(in: directory) { server in
-            #expect(try post(server, Self.record, secret: "a-wrong-secret-of-somebody").status == 403)
+            let found16 = try post(server, Self.record, secret: "a-wrong-secret-of-somebody").status
+            #expect(found16 == 403)
         }
         try withApplication(
             in: directory, { $0.webhook.secretCurrent = try Callback.key("a-wrong-secret-of-somebody") }
         ) { server in
-            #expect(try TestControl(directory).retry().first?.contains("accepted") == true)
+            let found17 = try TestControl(directory).retry().first?.contains("accepted")
+            #expect(found17 == true)
             #expect(try server.get("/v1/sessions/S1/cdr").text.contains(Self.record))
         }
     }

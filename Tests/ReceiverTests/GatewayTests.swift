@@ -46,8 +46,10 @@ import Testing
             let answer = try start(
                 server, credentials: [("X-API-Key", RunningServer.token)], base: "/drive")
             #expect(answer.status == 200)
-            #expect(try start(server, credentials: [("X-API-Key", "another")]).status == 401)
-            #expect(try start(server, credentials: []).status == 401)
+            let found1 = try start(server, credentials: [("X-API-Key", "another")]).status
+            #expect(found1 == 401)
+            let found2 = try start(server, credentials: []).status
+            #expect(found2 == 401)
             let session = try server.send(
                 ClientRequest(
                     method: "GET", target: "/drive/v1/users/u1/sessions/S1",
@@ -60,24 +62,29 @@ import Testing
         let now = Locked(testTime)
         let upstream = Upstream { _, number in Upstream.json(#"{"sessionId":"S\#(number)"}"#) }
         try withGateway(upstream, clock: { now.withLock { $0 } }) { server in
-            #expect(try start(server).status == 200)
+            let found3 = try start(server).status
+            #expect(found3 == 200)
             now.withLock { $0 = $0.adding(seconds: 20) }
             let refused = try start(server, user: "u2")
             #expect(refused.status == 409)
             #expect(refused.problem == "connector-cooldown")
             #expect(refused.field("Retry-After") == "40")
             #expect(upstream.calls.count == 1)
-            #expect(try start(server, connector: "c2").status == 200)
+            let found4 = try start(server, connector: "c2").status
+            #expect(found4 == 200)
             now.withLock { $0 = $0.adding(seconds: 40) }
-            #expect(try start(server).status == 200)
+            let found5 = try start(server).status
+            #expect(found5 == 200)
         }
     }
 
     @Test func theCooldownSurvivesARestart() throws {
         let directory = TestDirectory()
         let upstream = Upstream { _, _ in Self.started }
-        try withGateway(upstream, in: directory) { #expect(try start($0).status == 200) }
-        try withGateway(upstream, in: directory) { #expect(try start($0).status == 409) }
+        let first = try withGateway(upstream, in: directory) { try start($0) }
+        #expect(first.status == 200)
+        let second = try withGateway(upstream, in: directory) { try start($0) }
+        #expect(second.status == 409)
     }
 
     @Test func aKeyGetsTheSameAnswerAlsoAfterARestart() throws {
@@ -85,11 +92,15 @@ import Testing
         let upstream = Upstream { _, number in Upstream.json(#"{"sessionId":"S\#(number)","more":[1, 2]}"#) }
         let first = try withGateway(upstream, in: directory) { server in
             let first = try start(server, key: "k")
-            #expect(try start(server, key: "k").body == first.body)
-            #expect(try start(server, connector: "c2", key: "k").problem == "idempotency-key-reused")
-            #expect(try start(server, connector: "c2", key: "k").status == 422)
+            let found6 = try start(server, key: "k").body
+            #expect(found6 == first.body)
+            let found7 = try start(server, connector: "c2", key: "k").problem
+            #expect(found7 == "idempotency-key-reused")
+            let found8 = try start(server, connector: "c2", key: "k").status
+            #expect(found8 == 422)
             // Another user's key is another key.
-            #expect(try start(server, connector: "c2", user: "u2", key: "k").status == 200)
+            let found9 = try start(server, connector: "c2", user: "u2", key: "k").status
+            #expect(found9 == 200)
             return first
         }
         try withGateway(upstream, in: directory) { server in
@@ -109,7 +120,8 @@ import Testing
                 "POST /v1/users/u1/sessions/start HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(RunningServer.token)\r\n"
                     + "Idempotency-Key: k\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
             #expect(upstream.waitForCall())
-            #expect(try start(server, key: "k").problem == "idempotency-in-flight")
+            let found10 = try start(server, key: "k").problem
+            #expect(found10 == "idempotency-in-flight")
             upstream.release(Self.started)
         }
     }
@@ -117,7 +129,8 @@ import Testing
     @Test(arguments: ["", "two words", String(repeating: "k", count: 300), "\u{e9}"])
     func aKeyMustBeVisibleASCII(_ key: String) throws {
         try withGateway(Upstream { _, _ in Self.started }) { server in
-            #expect(try start(server, key: key).problem == "invalid-idempotency-key")
+            let found11 = try start(server, key: key).problem
+            #expect(found11 == "invalid-idempotency-key")
         }
     }
 
@@ -129,7 +142,8 @@ import Testing
             let refused = try start(server, key: "k")
             #expect(refused.status == 404)
             #expect(refused.json?.string("upstreamBody") == #"{"message":"no"}"#)
-            #expect(try start(server, key: "k").status == 200)
+            let found12 = try start(server, key: "k").status
+            #expect(found12 == 200)
         }
     }
 
@@ -139,8 +153,10 @@ import Testing
             let failed = try start(server, key: "k")
             #expect(failed.status == 502)
             #expect(failed.problem == "drive-api-upstream-failed")
-            #expect(try start(server, key: "k").status == 502)
-            #expect(try start(server).status == 409)
+            let found13 = try start(server, key: "k").status
+            #expect(found13 == 502)
+            let found14 = try start(server).status
+            #expect(found14 == 409)
             #expect(upstream.calls.count == 1)
         }
     }
@@ -150,8 +166,10 @@ import Testing
             number == 1 ? Upstream.json(#"{"threeDSClientSecret":"pi_secret"}"#) : Self.started
         }
         try withGateway(upstream) { server in
-            #expect(try start(server).text == #"{"threeDSClientSecret":"pi_secret"}"#)
-            #expect(try start(server).text == #"{"sessionId":"S1"}"#)
+            let found15 = try start(server).text
+            #expect(found15 == #"{"threeDSClientSecret":"pi_secret"}"#)
+            let found16 = try start(server).text
+            #expect(found16 == #"{"sessionId":"S1"}"#)
         }
     }
 
@@ -174,11 +192,15 @@ import Testing
         }
         try withGateway(upstream) { server in
             _ = try start(server)
-            #expect(try post(server, "/v1/users/u1/sessions/S1/stop").status == 200)
-            #expect(try server.get("/v1/sessions/S1").json?.string("sessionStatus") == "WAITING_TO_STOP")
-            _ = try server.post(Callback.body("SESSION_STOPPED", "S1", at: "2026-06-12T11:00:00Z"))
-            #expect(try post(server, "/v1/users/u1/sessions/S1/stop").status == 200)
-            #expect(try server.get("/v1/sessions/S1").json?.string("sessionStatus") == "STOPPED")
+            let found17 = try post(server, "/v1/users/u1/sessions/S1/stop").status
+            #expect(found17 == 200)
+            let found18 = try server.get("/v1/sessions/S1").json?.string("sessionStatus")
+            #expect(found18 == "WAITING_TO_STOP")
+            _ = try server.post(Callback.body("SESSION_STOPPED", "S1", at: "2096-06-12T11:00:00Z"))
+            let found19 = try post(server, "/v1/users/u1/sessions/S1/stop").status
+            #expect(found19 == 200)
+            let found20 = try server.get("/v1/sessions/S1").json?.string("sessionStatus")
+            #expect(found20 == "STOPPED")
         }
         #expect(upstream.calls.last?.path == "/v1/users/u1/sessions/S1/stop")
     }
@@ -188,12 +210,15 @@ import Testing
             Upstream.json(call.method == "GET" ? #"{"url":"https://x"}"# : #"{"balanceStatus":"PAID"}"#)
         }
         try withGateway(upstream) { server in
-            #expect(try server.get("/v1/users/u1/sessions/S1/receipt").text == #"{"url":"https://x"}"#)
+            let found21 = try server.get("/v1/users/u1/sessions/S1/receipt").text
+            #expect(found21 == #"{"url":"https://x"}"#)
             let paid = try post(server, "/v1/users/u1/sessions/S1/retry-payment")
             #expect(paid.text == #"{"balanceStatus":"PAID"}"#)
         }
         #expect(
-            upstream.calls.map(\.path) == ["/v1/users/u1/sessions/S1/receipt", "/v1/users/u1/sessions/S1/retry-payment"])
+            upstream.calls.map(\.path) == [
+                "/v1/users/u1/sessions/S1/receipt", "/v1/users/u1/sessions/S1/retry-payment",
+            ])
     }
 
     @Test func withoutAKeyTheseAre501AndAllElseWorks() throws {
@@ -203,9 +228,12 @@ import Testing
                 #expect(answer.status == 501)
                 #expect(answer.problem == "drive-api-not-configured")
             }
-            #expect(try server.get("/v1/users/u1/sessions/S1/receipt").status == 501)
-            #expect(try server.post(Callback.body("SESSION_STARTED")).status == 200)
-            #expect(try server.get("/v1/sessions/S1").status == 200)
+            let found22 = try server.get("/v1/users/u1/sessions/S1/receipt").status
+            #expect(found22 == 501)
+            let found23 = try server.post(Callback.body("SESSION_STARTED")).status
+            #expect(found23 == 200)
+            let found24 = try server.get("/v1/sessions/S1").status
+            #expect(found24 == 200)
         }
     }
 
@@ -218,16 +246,21 @@ import Testing
             #expect(answer.problem == "drive-api-unreachable")
             #expect(answer.field("Retry-After") != nil)
             // Nothing was sent: the connector is free.
-            #expect(try start(server).status == 502)
+            let found25 = try start(server).status
+            #expect(found25 == 502)
         }
     }
 
     @Test func methodsAndPathsOfOthersAreNoneOfOurs() throws {
         try withGateway(Upstream { _, _ in Self.started }) { server in
-            #expect(try server.get("/v1/users/u1/sessions/start").status == 405)
-            #expect(try server.get("/v1/users/u1/sessions/S1/stop").field("Allow") == "POST")
-            #expect(try server.get("/drive/v1/downtime").status == 404)
-            #expect(try server.get("/v1/users/%zz/sessions/S1/receipt").status == 400)
+            let found26 = try server.get("/v1/users/u1/sessions/start").status
+            #expect(found26 == 405)
+            let found27 = try server.get("/v1/users/u1/sessions/S1/stop").field("Allow")
+            #expect(found27 == "POST")
+            let found28 = try server.get("/drive/v1/downtime").status
+            #expect(found28 == 404)
+            let found29 = try server.get("/v1/users/%zz/sessions/S1/receipt").status
+            #expect(found29 == 400)
         }
     }
 }

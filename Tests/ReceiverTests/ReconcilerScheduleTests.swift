@@ -161,7 +161,9 @@ import Testing
     private static let complete = #"{"event":"SESSION_COMPLETE","payload":{$}}"#
 
     @Test func openUntilCompleteThenUnsettledUntilPaid() throws {
-        let observed = { (extra: String) in #"{"event":"DRIVE_API_SESSION","payload":{$,"sessionStatus":"COMPLETE"\#(extra)}}"# }
+        let observed = { (extra: String) in
+            #"{"event":"DRIVE_API_SESSION","payload":{$,"sessionStatus":"COMPLETE"\#(extra)}}"#
+        }
         #expect(try settlement([(.webhook, #"{"event":"SESSION_STARTED","payload":{$}}"#)]) == .open)
         #expect(try settlement([(.webhook, #"{"event":"SESSION_START_FAILED","payload":{$}}"#)]) == .open)
         #expect(try settlement([(.webhook, Self.complete)]) == .unsettled)

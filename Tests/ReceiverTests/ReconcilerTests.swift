@@ -64,7 +64,8 @@ import Testing
         let upstream = Upstream { _, _ in Self.session("STOPPED") }
         try withReconciliation(upstream, in: directory) { server in
             #expect(upstream.waitForCall())
-            #expect(try waitFor(server, "STOPPED") != nil)
+            let stopped = try waitFor(server, "STOPPED")
+            #expect(stopped != nil)
         }
         try withApplication(in: directory, clock: SystemClock.now) { _ in
             let downtimes = try TestControl(directory).send("GET", "/v1/downtime?id=1").json?.member("downtimes")
@@ -83,7 +84,8 @@ import Testing
                 .init(
                     method: "POST", target: "/v1/users/u1/sessions/S1/retry-payment",
                     fields: [("Authorization", "Bearer \(RunningServer.token)")], body: []))
-            #expect(try waitFor(server, "COMPLETE")?.string("balanceStatus") == "PAID")
+            let complete = try waitFor(server, "COMPLETE")
+            #expect(complete?.string("balanceStatus") == "PAID")
         }
     }
 }

@@ -91,9 +91,10 @@ def drive(options):
                     continue
                 problem = json.loads(answer).get("type", "") if answer[:1] == b"{" else ""
                 if problem.endswith("idempotency-outcome-unknown"):
-                    # Killed in the middle: started or not, nobody may start it twice. The history tells.
+                    # Killed in the middle: started or not. An app would look at the user's sessions first; here another
+                    # start does no harm.
                     count("outcome unknown")
-                    finish()
+                    work.put((time.monotonic() + 0.5, number, kind, (session or 0) + 1, tries + 1))
                     continue
                 count("start answered %d" % status)
                 # The API has failed, and the answer is kept for the key: another try is another request.

@@ -192,7 +192,12 @@ package final class Reconciler: @unchecked Sendable {
         store.session(key.sessionId) { [self] result in
             guard case .success(let record?) = result, record.settlement != .settled else {
                 var outcome = ReconciliationSchedule.Outcome.settled
-                if case .failure = result { outcome = .postponed(nanoseconds: 5_000_000_000) }
+                switch result {
+                case .failure: outcome = .postponed(nanoseconds: 5_000_000_000)
+                case .success(nil): break
+                // Nothing more is to be learnt of it: whatever was missed has been made up for.
+                case .success: queue.async { [self] in reconciled.append((key.sessionId, clock())) }
+                }
                 return ended(key, outcome)
             }
             // A session of which only a fee is known names no user, and only a user's session can be asked about.

@@ -92,11 +92,11 @@ func withReceiver<Result>(
     let log = LogCapture(in: directory)
     let tokens = TokenSet([(.init(name: "test"), try Callback.key(RunningServer.token))])
     var dependencies = Receiver.Dependencies(
-            store: store,
-            authenticator: CallbackAuthenticator(
-                signature: SignatureVerifier(current: try Callback.key(Callback.secret)), headers: nil),
-            access: access ?? AccessControl(tokens: tokens, allowsAnonymousReads: false),
-            logger: log.logger(), clock: { testTime })
+        store: store,
+        authenticator: CallbackAuthenticator(
+            signature: SignatureVerifier(current: try Callback.key(Callback.secret)), headers: nil),
+        access: access ?? AccessControl(tokens: tokens, allowsAnonymousReads: false),
+        logger: log.logger(), clock: { testTime })
     change(&dependencies)
     let receiver = Receiver(dependencies, callbackBodyBytesMax: bodyBytesMax)
     let path = directory.file("http.sock")
