@@ -47,7 +47,8 @@ class Subject:
         log = open(os.path.join(self.work, "server.log"), "w")
         environment = dict(os.environ, CHARGEFOLD_WEBHOOK_SECRET_CURRENT=SECRET, **self.environment(), **(extra or {}))
         started = time.monotonic()
-        self.process = subprocess.Popen(self.command(), env=environment, stdout=log, stderr=log)
+        # Elsewhere, so that no configuration of this folder is read.
+        self.process = subprocess.Popen(self.command(), env=environment, stdout=log, stderr=log, cwd=self.work)
         log.close()
         while True:
             if self.process.poll() is not None or time.monotonic() - started > 600:

@@ -7,10 +7,20 @@ package struct Exchange: Sendable {
     let slot: Int
     /// Tells this request from every other one of the worker.
     let serial: UInt64
+    /// Applied to the answer before it is sent, on the thread that answers: for what depends on the request and not on
+    /// the resource, such as a content coding. Not applied to streams.
+    package var transform: (@Sendable (consuming Response) -> Response)?
+
+    init(worker: Worker, slot: Int, serial: UInt64) {
+        self.worker = worker
+        self.slot = slot
+        self.serial = serial
+    }
 
     /// Answers. On the worker's own thread during `handle` the answer leaves with the turn; from elsewhere it goes
     /// through the worker's inbox.
     package func respond(_ response: consuming Response) {
+        if let transform { response = transform(response) }
         if worker.isCurrentThread {
             worker.respondOnWorker(slot, serial, response)
         } else if let batch = ResponseBatch.current {

@@ -14,6 +14,8 @@ package final class Application: Sendable {
     private let store: any SessionStore
     private let server: HTTPServer
     private let control: HTTPServer
+    /// nil where sessions are kept for ever.
+    private let retention: RetentionTimer?
     package let receiver: Receiver
     private let operations: OperationsStore
     private let downtime: DowntimeLedger
@@ -33,12 +35,18 @@ package final class Application: Sendable {
     ) throws {
         self.configuration = configuration
         self.logger = logger
-        store = try SQLiteSessionStore(
-            directory: configuration.data.directory, options: configuration.storeOptions, logger: logger
+        var options = configuration.storeOptions
+        options.resumesErasures = false
+        let sqlite = try SQLiteSessionStore(
+            directory: configuration.data.directory, options: options, logger: logger
         ) { position, last in
             logger.info("folding the log", metadata: ["position": "\(position)", "last": "\(last)"])
         }
-        operations = try OperationsStore(directory: configuration.data.directory, logger: logger)
+        let sealKey = try configuration.api.sealKey ?? SealKeyFile.load(directory: configuration.data.directory)
+        store = sqlite
+        let operations = try OperationsStore(directory: configuration.data.directory, logger: logger)
+        self.operations = operations
+        sqlite.joinErasures { try operations.erase(userId: $0, sessions: $1) }
         let driveAPI = try DriveAPIParts(
             configuration, store: store, operations: operations, logger: logger, clock: clock)
         client = driveAPI?.client
@@ -48,16 +56,19 @@ package final class Application: Sendable {
             reconciler?.mayHaveMissedEvents($0)
         }
         var dependencies = Receiver.Dependencies(
-            store: store, authenticator: configuration.webhook.authenticator, access: configuration.accessControl,
-            logger: logger, clock: clock)
+            store: store, authenticator: configuration.webhook.authenticator,
+            access: configuration.accessControl(sealKey: sealKey), logger: logger, clock: clock)
         dependencies.operations = operations
         dependencies.downtime = downtime
         dependencies.reconciler = reconciler
         dependencies.gateway = driveAPI?.gateway
         dependencies.backfill = driveAPI?.backfill
         dependencies.driveAPI = driveAPI?.metrics
+        retention =
+            configuration.retention.days > 0
+            ? RetentionTimer(eraser: sqlite, days: configuration.retention.days, clock: clock, logger: logger) : nil
         dependencies.guidance = configuration.guidanceSettings
-        dependencies.sealKey = try SealKeyFile.load(directory: configuration.data.directory)
+        dependencies.sealKey = sealKey
         dependencies.live = live
         receiver = Receiver(dependencies, callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
         receiver.loadConnectorStarts()
@@ -93,6 +104,7 @@ package final class Application: Sendable {
     /// the configured time and what the last write to disk takes.
     package func stop() {
         receiver.beginDraining()
+        retention?.cancel()
         downtime.stop()
         reconciler?.stop()
         server.drain(deadlineSeconds: Double(configuration.shutdown.deadlineSeconds) - 1)

@@ -5,8 +5,10 @@ package import SessionStore
 import WebhookSecurity
 
 extension ReceiverConfiguration {
-    var accessControl: AccessControl {
-        AccessControl(tokens: api.tokenSet, allowsAnonymousReads: api.allowAnonymousReads)
+    /// - Parameter sealKey: the key of minted tokens.
+    func accessControl(sealKey: SecretKey) -> AccessControl {
+        AccessControl(
+            tokens: api.tokenSet, userTokens: UserTokens(key: sealKey), allowsAnonymousReads: api.allowAnonymousReads)
     }
 
     /// The times of guidance and anomalies.

@@ -53,6 +53,12 @@ package struct StoreOptions: Sendable {
 
     /// A registered SQLite VFS for both files; nil for the system's. Tests inject faults with it.
     package var virtualFileSystem: String?
+    /// Called at each step of an erasure, on the erasing queue. For tests, which choose the moment of a crash with it.
+    package var erasureHook: (@Sendable (ErasureStep) -> Void)?
+    /// Off: erasures that an earlier process has left behind wait for `joinErasures`.
+    package var resumesErasures = true
+    /// Milliseconds until an erasure that failed is tried again.
+    package var erasureRetryMilliseconds = 15_000
 
     package init() {}
 }

@@ -63,6 +63,11 @@ package struct TokenSet: Sendable {
         token.withUnsafeBytes { isToken68($0) }
     }
 
+    /// The token of an `Authorization` header's value; nil where it is none.
+    package static func bearerToken(ofAuthorization value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        bearerToken(value.trimmingOptionalWhitespace)
+    }
+
     private static func bearerToken(_ value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         let scheme: StaticString = "bearer"
         guard value.count > scheme.utf8CodeUnitCount + 1 else { return nil }

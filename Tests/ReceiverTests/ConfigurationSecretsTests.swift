@@ -19,7 +19,8 @@ import WebhookSecurity
         #expect(loaded.api.allTokens.map(\.value.text) == ["the-single-token", "token-of-the-app", "token-of-the-ops"])
         let header = Array("Bearer token-of-the-ops".utf8)
         #expect(
-            header.withUnsafeBytes { loaded.api.tokenSet.verify(authorization: $0) } == .accepted(.init(name: "ops")))
+            header.withUnsafeBytes { loaded.api.tokenSet.verify(authorization: $0) }
+                == .accepted(.init(name: "ops", scopes: ["read"])))
 
         let yaml = try TemporaryFile(
             """
@@ -36,7 +37,7 @@ import WebhookSecurity
         #expect(fromFile.configuration.webhook.secretNext?.text == "another-secret-here")
         #expect(fromFile.configuration.webhook.authorizationHeaders.map(\.value.text) == ["a, b", "c"])
         #expect(fromFile.configuration.api.tokens.map(\.name) == ["app"])
-        #expect(fromFile.report.contains("api.tokens: [app: <secret of 16 bytes>]"))
+        #expect(fromFile.report.contains("api.tokens: [app: <secret of 16 bytes> for read]"))
         // A secret in the environment goes before one in a file that the configuration file names.
         let over = try load(["CHARGEFOLD_WEBHOOK_SECRET_CURRENT": "from-the-environment"], yaml)
         #expect(over.configuration.webhook.secretCurrent?.text == "from-the-environment")

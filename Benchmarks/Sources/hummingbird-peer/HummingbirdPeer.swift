@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import GRDB
+import HTTPTypes
 import Hummingbird
 
 /// The usual Swift stack doing Chargefold's work: verify the signature, decode, deduplicate, log, fold, all in one
@@ -17,7 +18,7 @@ struct HummingbirdPeer {
         let router = Router()
         router.post("/webhooks/session-events") { request, _ -> Response in
             let buffer = try await request.body.collect(upTo: 65_536)
-            let body = Data(buffer: buffer)
+            let body = Data(buffer.readableBytesView)
             guard let name = HTTPField.Name("X-HMAC-SHA512-Signature"), let header = request.headers[name],
                 let signature = Data(base64Encoded: header),
                 HMAC<SHA512>.isValidAuthenticationCode(signature, authenticating: body, using: key)

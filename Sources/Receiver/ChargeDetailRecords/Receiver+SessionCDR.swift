@@ -16,7 +16,7 @@ extension Receiver {
         store.session(id) { [self] result in
             switch result {
             case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
-            case .success(let session?) where grant.allows(userId: session.state.userId):
+            case .success(let session?) where grant.allows(session):
                 let records = session.chargeDetailRecords.suffix(Self.recordsMax)
                 guard !records.isEmpty else { return exchange.respond(Response(.noRecord)) }
                 recordQueue.async { [self] in

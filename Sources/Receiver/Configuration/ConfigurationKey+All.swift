@@ -1,7 +1,8 @@
 extension ConfigurationKey {
     /// Every key, in the order of the documented file.
     package static let all: [ConfigurationKey] =
-        http + data + webhook + api + driveApi + gateway + reconciliation + guidance + log + store + shutdown
+        http + data + webhook + api + driveApi + gateway + reconciliation + guidance + retention + log + store
+        + shutdown
 
     private static let http: [ConfigurationKey] = [
         .text(
@@ -99,14 +100,27 @@ extension ConfigurationKey {
         .secret(
             "api.token", \.api.token, example: "a long random token",
             """
-            Bearer token that opens the query API (Authorization: Bearer ...): letters, digits and -._~+/ only. Without any \
-            token the query API is closed, unless allowAnonymousReads is true.
+            Bearer token that opens the query API (Authorization: Bearer ...), with the scope read: letters, digits and \
+            -._~+/ only. Without any token the query API is closed, unless allowAnonymousReads is true.
+            """),
+        .secret(
+            "api.adminToken", \.api.adminToken, example: "a-long-random-admin-token",
+            """
+            Bearer token of operators, with the scope admin: it reads everything, and opens the quarantine, the log, the \
+            minting of user tokens and the erasure of users.
             """),
         .namedSecrets(
             "api.tokens", \.api.tokens, separatedByCommas: true, example: #"["app:a long random token"]"#,
             """
-            Further tokens, each as name:token; names appear in the log. In the environment separated by commas or lines, in \
-            a file one a line.
+            Further tokens, each as name:token or name:token:scopes; names appear in the log. Scopes, with spaces between: \
+            read (which is meant where none is given), read:user:ID (that user's sessions only; ID percent-encoded), admin. \
+            In the environment separated by commas or lines, in a file one a line.
+            """),
+        .secret(
+            "api.sealKey", \.api.sealKey, example: "one random text for all instances",
+            """
+            Key of minted user tokens and of page cursors. Without one, each data directory makes its own at the first \
+            start; several instances that are to accept one another's tokens need the same. A new one ends all tokens.
             """),
         .boolean(
             "api.allowAnonymousReads", \.api.allowAnonymousReads,
@@ -129,6 +143,15 @@ extension ConfigurationKey {
         .integer(
             "guidance.startedHoursMax", \.guidance.startedHoursMax, 1...8760, unit: "hours",
             "A session STARTED for longer without an end is shown as an anomaly."),
+    ]
+
+    private static let retention: [ConfigurationKey] = [
+        .integer(
+            "retention.days", \.retention.days, 0...36_500, unit: "days",
+            """
+            Sessions that ended (FAILED, STOPPED, COMPLETE, REFUNDED) and of which nothing was heard for longer are \
+            removed, also from the log; 0 keeps everything.
+            """)
     ]
 
     private static let log: [ConfigurationKey] = [

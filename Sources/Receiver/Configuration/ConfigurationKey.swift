@@ -60,7 +60,8 @@ package struct ConfigurationKey: Sendable {
         case .choice(let choices): choices.dropLast().joined(separator: ", ") + " or " + (choices.last ?? "")
         case .mode: "permission bits in octal, 0000 to 0777"
         case .secret: "a secret that is not empty"
-        case .namedSecrets(separatedByCommas: true): "a list of name:token"
+        case .namedSecrets(separatedByCommas: true):
+            "a list of name:token or name:token:scopes (read, read:user:ID, admin)"
         case .namedSecrets(separatedByCommas: false): "a list of \"Name: value\""
         }
     }
@@ -168,7 +169,11 @@ extension ConfigurationKey {
             let secrets = configuration[keyPath: path]
             return secrets.isEmpty
                 ? nil
-                : "[" + secrets.map { "\($0.name): <secret of \($0.value.count) bytes>" }.joined(separator: ", ") + "]"
+                : "["
+                    + secrets.map { secret in
+                        let scopes = separatedByCommas ? " for " + secret.scopes.map(\.text).joined(separator: " ") : ""
+                        return "\(secret.name): <secret of \(secret.value.count) bytes>\(scopes)"
+                    }.joined(separator: ", ") + "]"
         }
     }
 }

@@ -18,6 +18,7 @@ extension ConfigurationLoader {
         }
         for (name, secret) in [
             ("webhook.secretCurrent", webhook.secretCurrent), ("webhook.secretNext", webhook.secretNext),
+            ("api.sealKey", configuration.api.sealKey),
         ] {
             if let secret { warnIfShort(name, secret, name) }
         }
@@ -72,18 +73,25 @@ extension ConfigurationLoader {
 
     private mutating func checkTokens() {
         var names = Set<String>()
-        for token in configuration.api.allTokens {
-            let isSingle = token.name == ReceiverConfiguration.API.defaultTokenName && configuration.api.token != nil
-            let key = isSingle && names.isEmpty ? "api.token" : "api.tokens"
+        for (index, token) in configuration.api.allTokens.enumerated() {
+            let key = tokenKey(at: index)
             if !TokenSet.isPresentable(token.value) {
                 let which = "the token \(token.name) has characters that a bearer token can't have"
                 add(.init(key, origins[key], which + "; allowed: letters, digits, -._~+/ and = at the end"))
             }
             if !names.insert(token.name).inserted {
-                add(.init(key, origins[key], "the name \(token.name) is taken by api.token"))
+                add(.init(key, origins[key], "the name \(token.name) is taken by api.token or api.adminToken"))
             }
             warnIfShort(key, token.value, "the token \(token.name)")
         }
+    }
+
+    /// Which key the token at this place of `allTokens` comes from.
+    private func tokenKey(at index: Int) -> String {
+        let singles =
+            (configuration.api.token == nil ? [] : ["api.token"])
+            + (configuration.api.adminToken == nil ? [] : ["api.adminToken"])
+        return index < singles.count ? singles[index] : "api.tokens"
     }
 
     private mutating func warnIfShort(_ key: String, _ secret: SecretKey, _ what: String) {

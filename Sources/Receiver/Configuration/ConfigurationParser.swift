@@ -80,15 +80,30 @@ enum ConfigurationParser {
                 throw Failure(message: "element \(index + 1) has no colon; allowed: \(key.allowed)")
             }
             let name = trimmed(element[..<colon])
-            guard !name.isEmpty, let secret = SecretKey(utf8: trimmed(element[element.index(after: colon)...])) else {
+            var value = element[element.index(after: colon)...]
+            var scopes: [Scope] = [.read]
+            if separatedByCommas, let end = value.firstIndex(of: ":") {
+                scopes = try self.scopes(value[value.index(after: end)...], of: index + 1)
+                value = value[..<end]
+            }
+            guard !name.isEmpty, let secret = SecretKey(utf8: trimmed(value)) else {
                 throw Failure(message: "element \(index + 1) lacks a name or a value; allowed: \(key.allowed)")
             }
             guard !secrets.contains(where: { $0.name.lowercased() == name.lowercased() }) else {
                 throw Failure(message: "has the name \(name) twice")
             }
-            secrets.append(NamedSecret(name: name, value: secret))
+            secrets.append(NamedSecret(name: name, value: secret, scopes: scopes))
         }
         return secrets
+    }
+
+    private static func scopes(_ text: Substring, of element: Int) throws(Failure) -> [Scope] {
+        let words = text.split(whereSeparator: \.isWhitespace)
+        let scopes = words.compactMap { Scope(String($0)) }
+        guard !words.isEmpty, scopes.count == words.count else {
+            throw Failure(message: "element \(element) has an unknown scope; allowed: read, read:user:ID, admin")
+        }
+        return scopes
     }
 
     private static func trimmed(_ text: Substring) -> String {

@@ -48,7 +48,7 @@ package struct ConfigurationError: Error, Sendable, CustomStringConvertible {
 /// Finds what somebody may have meant.
 enum NearMiss {
     /// The candidate that `text` is most likely a misspelling of: the nearest one if it is near, or the only one that
-    /// begins so, or the only one with the same last part.
+    /// begins so, or the shortest of a few with the same last part.
     static func suggestion(for text: String, among candidates: [String], separator: Character) -> String? {
         let wanted = text.lowercased()
         let ranked = candidates.map { ($0, distance(Array(wanted.utf8), Array($0.lowercased().utf8))) }
@@ -60,7 +60,8 @@ enum NearMiss {
         if longer.count == 1, wanted.utf8.count > 12 { return longer.first }
         let lastPart = wanted.split(separator: separator).last
         let alike = candidates.filter { $0.lowercased().split(separator: separator).last == lastPart }
-        return alike.count == 1 ? alike.first : nil
+        // Of several, the plainest: CHARGEFOLD_TOKEN means CHARGEFOLD_API_TOKEN, not the one of operators.
+        return alike.count <= 3 ? alike.min { $0.utf8.count < $1.utf8.count } : nil
     }
 
     /// Insertions, deletions, replacements and swaps of neighbours that turn one into the other.

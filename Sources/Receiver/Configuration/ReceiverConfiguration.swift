@@ -12,6 +12,7 @@ package struct ReceiverConfiguration: Sendable {
     package var gateway = Gateway()
     package var reconciliation = Reconciliation()
     package var guidance = Guidance()
+    package var retention = Retention()
     package var log = Log()
     package var store = Store()
     package var shutdown = Shutdown()
@@ -82,16 +83,23 @@ package struct ReceiverConfiguration: Sendable {
         package var token: SecretKey?
         package var tokens: [NamedSecret] = []
         package var allowAnonymousReads = false
+        /// The operators' token; its holder is called ``adminTokenName``.
+        package var adminToken: SecretKey?
+        /// The key of minted tokens and of cursors; nil: one of the data directory's own.
+        package var sealKey: SecretKey?
 
         package static let defaultTokenName = "default"
+        package static let adminTokenName = "admin"
 
-        /// All tokens, the single one first.
+        /// All tokens, the single ones first.
         package var allTokens: [NamedSecret] {
-            (token.map { [NamedSecret(name: Self.defaultTokenName, value: $0)] } ?? []) + tokens
+            (token.map { [NamedSecret(name: Self.defaultTokenName, value: $0, scopes: [.read])] } ?? [])
+                + (adminToken.map { [NamedSecret(name: Self.adminTokenName, value: $0, scopes: [.admin])] } ?? [])
+                + tokens
         }
 
         package var tokenSet: TokenSet {
-            TokenSet(allTokens.map { (.init(name: $0.name), $0.value) })
+            TokenSet(allTokens.map { (.init(name: $0.name, scopes: $0.scopes.map(\.text)), $0.value) })
         }
     }
 
@@ -102,6 +110,11 @@ package struct ReceiverConfiguration: Sendable {
         package var failedStartWaitSeconds = 60
         package var stopFailedGraceSeconds = 180
         package var startedHoursMax = 24
+    }
+
+    package struct Retention: Sendable {
+        /// Sessions that ended longer ago are removed; 0: kept for ever.
+        package var days = 0
     }
 
     package struct Log: Sendable {
@@ -130,9 +143,12 @@ package struct ReceiverConfiguration: Sendable {
 package struct NamedSecret: Sendable {
     package let name: String
     package let value: SecretKey
+    /// What a token opens.
+    package let scopes: [Scope]
 
-    package init(name: String, value: SecretKey) {
+    package init(name: String, value: SecretKey, scopes: [Scope] = [.read]) {
         self.name = name
         self.value = value
+        self.scopes = scopes
     }
 }

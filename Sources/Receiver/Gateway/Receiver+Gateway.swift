@@ -4,10 +4,7 @@ import SessionModel
 extension Receiver {
     /// The gateway's resources: what an app would ask the Drive API for, in the same shapes.
     func passOn(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
-        if let problem = access.gatewayRefusal(request.head) {
-            metrics.refusedQueries.increment()
-            return exchange.respond(Response(problem))
-        }
+        guard let userId = resource.actsForUser, mayAct(for: userId, request, exchange) else { return }
         guard let gateway else { return exchange.respond(Response(.noAPIKey)) }
         switch resource {
         case .startSession(let userId):

@@ -38,3 +38,15 @@ extension Resource {
         return .resource(resource(first, second))
     }
 }
+
+extension Resource {
+    /// For whom the gateway acts.
+    var actsForUser: String? {
+        switch self {
+        case .startSession(let userId), .stopSession(let userId, _), .receipt(let userId, _),
+            .retryPayment(let userId, _):
+            userId
+        default: nil
+        }
+    }
+}

@@ -82,7 +82,9 @@ extension Problem {
     package static let wrongToken = Problem(
         401, "wrong-token", "The bearer token is not valid.",
         challenge: "Bearer realm=\"chargefold\", error=\"invalid_token\"")
-    package static let insufficientScope = Problem(403, "insufficient-scope", "The token does not allow this.")
+    package static let insufficientScope = Problem(
+        403, "insufficient-scope", "The token does not allow this.",
+        challenge: "Bearer realm=\"chargefold\", error=\"insufficient_scope\"")
     package static let apiClosed = Problem(
         403, "api-closed", "No API token is configured, so the query API is closed.")
 

@@ -43,6 +43,8 @@ extension Receiver {
         page.add(
             "chargefold_callback_duration_seconds", "From the complete request to the durable answer.",
             metrics.callbackDuration)
+        page.add(
+            "chargefold_live_listeners", .gauge, "Open live streams and long polls.", live.listenerCount)
         page.add("chargefold_queries_total", .counter, "Queries that were allowed.", metrics.queries.value)
         page.add(
             "chargefold_queries_refused_total", .counter, "Queries refused for want of a valid token.",

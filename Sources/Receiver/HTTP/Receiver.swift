@@ -45,6 +45,8 @@ package final class Receiver: RequestHandler, Sendable {
     let store: any SessionStore
     let authenticator: CallbackAuthenticator
     let access: AccessControl
+    /// nil where the store can't erase.
+    var eraser: (any SessionEraser)? { store as? any SessionEraser }
     let logger: Logger
     let clock: @Sendable () -> Instant
     let callbackBodyBytesMax: Int
@@ -135,6 +137,8 @@ package final class Receiver: RequestHandler, Sendable {
         guard case .resource(let resource) = Resource.match(request.head.path) else {
             return exchange.respond(Response(.notFound))
         }
+        var exchange = exchange
+        if resource.hasCodedAnswers { exchange.transform = ContentCoding.transform(for: request.head) }
         switch resource {
         case .sessionEvents: receiveCallback(request, exchange)
         case .session(let id): answerSession(id, request, exchange)
@@ -151,12 +155,10 @@ package final class Receiver: RequestHandler, Sendable {
         case .userEventStream(let userId): streamUser(userId, request, exchange)
         case .eventStream: streamEverything(request, exchange)
         case .fees: answerFees(request, exchange)
-        case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log, .downtime, .backfill:
-            if let problem = access.adminRefusal(request.head) {
-                metrics.refusedQueries.increment()
-                return exchange.respond(Response(problem))
-            }
-            operate(resource, request, exchange)
+        case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log, .downtime, .backfill, .tokens,
+            .user:
+            if isOperator(request, exchange) { operate(resource, request, exchange) }
+        case .openAPI: exchange.respond(Response(json: OpenAPIDocument.json))
         case .health: exchange.respond(Response(json: #"{"status":"ok"}"#))
         case .ready: exchange.respond(readiness)
         case .metrics: exchange.respond(metricsPage)
@@ -175,6 +177,8 @@ package final class Receiver: RequestHandler, Sendable {
     func operate(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
         switch resource {
         case .log: streamLog(request, exchange)
+        case .tokens: mintToken(request, exchange)
+        case .user(let userId): eraseUser(userId, exchange)
         case .downtime: answerDowntime(request, exchange)
         case .backfill: runBackfill(request, exchange)
         default: answerQuarantine(resource, request, exchange)

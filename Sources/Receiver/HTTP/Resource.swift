@@ -26,6 +26,9 @@ package enum Resource: Equatable, Sendable {
     case quarantineRetry
     case quarantinedRetry(Int64)
     case log
+    case tokens
+    case user(String)
+    case openAPI
     case health
     case ready
     case metrics
@@ -42,8 +45,9 @@ package enum Resource: Equatable, Sendable {
     /// The methods that the resource allows, as the `Allow` header lists them (RFC 9110 section 10.2.1).
     package var allow: String {
         switch self {
-        case .sessionEvents, .quarantineRetry, .quarantinedRetry, .sessionAbandon, .userHistory: "POST"
+        case .sessionEvents, .quarantineRetry, .quarantinedRetry, .sessionAbandon, .userHistory, .tokens: "POST"
         case .chargeDetailRecords, .backfill, .startSession, .stopSession, .retryPayment: "POST"
+        case .user: "DELETE"
         case .quarantined: "GET, HEAD, DELETE"
         default: "GET, HEAD"
         }
@@ -53,11 +57,12 @@ package enum Resource: Equatable, Sendable {
     package func allows(_ method: UnsafeRawBufferPointer) -> Bool {
         let method = method[...]
         return switch self {
-        case .sessionEvents, .quarantineRetry, .quarantinedRetry, .sessionAbandon, .userHistory: method.equals("POST")
+        case .sessionEvents, .quarantineRetry, .quarantinedRetry, .sessionAbandon, .userHistory, .tokens:
+            method.equals("POST")
         case .chargeDetailRecords, .backfill, .startSession, .stopSession, .retryPayment: method.equals("POST")
+        case .user: method.equals("DELETE")
         case .quarantined: method.equals("GET") || method.equals("HEAD") || method.equals("DELETE")
-        default:
-            method.equals("GET") || method.equals("HEAD")
+        default: method.equals("GET") || method.equals("HEAD")
         }
     }
 
@@ -85,14 +90,17 @@ package enum Resource: Equatable, Sendable {
             if segments[0].equals("healthz") { return .resource(.health) }
             if segments[0].equals("readyz") { return .resource(.ready) }
             if segments[0].equals("metrics") { return .resource(.metrics) }
+            if segments[0].equals("openapi.json") { return .resource(.openAPI) }
         case 2:
             if segments[0].equals("webhooks"), segments[1].equals("session-events") { return .resource(.sessionEvents) }
             if isVersion1, segments[1].equals("log") { return .resource(.log) }
+            if isVersion1, segments[1].equals("tokens") { return .resource(.tokens) }
             if isVersion1, segments[1].equals("quarantine") { return .resource(.quarantine) }
             if isVersion1, segments[1].equals("sessions") { return .resource(.sessions) }
             if isVersion1, segments[1].equals("events") { return .resource(.eventStream) }
             if isVersion1, segments[1].equals("fees") { return .resource(.fees) }
         case 3 where isVersion1:
+            if segments[1].equals("users") { return parameter(segments[2]) { .user($0) } }
             if segments[1].equals("sessions") { return parameter(segments[2]) { .session($0) } }
             if segments[1].equals("quarantine") {
                 if segments[2].equals("retry") { return .resource(.quarantineRetry) }
@@ -144,4 +152,50 @@ extension Slice<UnsafeRawBufferPointer> {
     func equals(_ text: StaticString) -> Bool {
         count == text.utf8CodeUnitCount && elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: count))
     }
+}
+
+extension Resource {
+    /// Whether only operators may use it.
+    var isForOperators: Bool {
+        switch self {
+        case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log, .downtime, .backfill, .tokens, .user:
+            true
+        default: false
+        }
+    }
+
+    /// Whether its answers may be long enough to be compressed. Those of callbacks and probes never are.
+    var hasCodedAnswers: Bool {
+        switch self {
+        case .sessionEvents, .chargeDetailRecords, .health, .ready: false
+        default: true
+        }
+    }
+}
+
+extension Resource {
+    /// The names of all cases, for the test that holds the description of the interface to them. The switch makes the
+    /// compiler ask for whoever adds one.
+    package static let kinds: [String] = {
+        func isListed(_ resource: Resource) {
+            switch resource {
+            case .sessionEvents, .session, .sessionFacts, .sessionAbandon, .sessionEventStream, .sessions,
+                .userSessions,
+                .userHistory, .userActive, .userSession, .userEventStream, .eventStream, .fees, .quarantinedRetry,
+                .chargeDetailRecords, .sessionRecords, .downtime, .backfill, .startSession, .stopSession, .receipt,
+                .retryPayment,
+                .quarantine, .quarantined, .quarantineRetry, .log, .tokens,
+                .user, .openAPI, .health, .ready, .metrics:
+                break
+            }
+        }
+        return [
+            "sessionEvents", "session", "sessionFacts", "quarantine", "quarantined", "quarantineRetry", "log", "tokens",
+            "sessionAbandon", "sessionEventStream", "sessions", "userSessions", "userHistory", "userActive",
+            "userSession", "userEventStream", "eventStream", "fees", "quarantinedRetry", "chargeDetailRecords",
+            "sessionRecords", "downtime", "backfill",
+            "startSession", "stopSession", "receipt", "retryPayment", "user", "openAPI", "health",
+            "ready", "metrics",
+        ]
+    }()
 }

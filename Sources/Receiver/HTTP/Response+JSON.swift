@@ -8,6 +8,13 @@ extension Response {
         add("Cache-Control", "no-store" as StaticString)
     }
 
+    /// `204`: done, and there is nothing to say.
+    static var noContent: Response {
+        var response = Response(status: 204)
+        response.add("Cache-Control", "no-store" as StaticString)
+        return response
+    }
+
     /// A constant answer with a JSON body.
     init(status: UInt16 = 200, json: StaticString) {
         self.init(

@@ -19,7 +19,7 @@ extension Receiver {
             let context = history.context(userId: userId)
             let selection = history.selection(
                 userId: userId, after: try cursors.place(history.cursor, context: context))
-            select(selection, context: context, exchange)
+            select(selection.visible(to: grant), context: context, exchange)
         } catch {
             exchange.respond(Response(error))
         }
@@ -39,7 +39,7 @@ extension Receiver {
             var selection = SessionSelection(.ongoing(userId: userId), limit: history.limit)
             selection.after = try cursors.place(history.cursor, context: context)
             selection.condition = { $0.effectiveStatus(at: now, settings: settings).status != .failed }
-            select(selection, context: context, exchange)
+            select(selection.visible(to: grant), context: context, exchange)
         } catch {
             exchange.respond(Response(error))
         }
@@ -66,5 +66,16 @@ extension Receiver {
             case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
             }
         }
+    }
+}
+
+extension SessionSelection {
+    /// Without the sessions that whoever asks may not see: those that another user is named in as well.
+    func visible(to grant: AccessGrant) -> SessionSelection {
+        if grant.allowsEverything { return self }
+        var selection = self
+        let condition = condition
+        selection.condition = { grant.allows($0) && condition?($0) ?? true }
+        return selection
     }
 }

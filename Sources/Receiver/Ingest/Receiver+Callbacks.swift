@@ -194,6 +194,8 @@ extension CallbackAuthentication {
 }
 
 extension Response {
+    private static let callbackAnswer = Response(json: [])
+
     /// The answer to a delivery that is durable.
     init(_ outcome: IngestOutcome) {
         var writer = JSONWriter(capacity: 128)
@@ -203,6 +205,8 @@ extension Response {
         writer.field("sessionStatus", outcome.status.name)
         writer.field("version", outcome.version)
         writer.endObject()
-        self.init(status: 200, contentType: "application/json", body: writer.bytes)
+        // The fields are the same for all of these answers, so they are made once.
+        self = Self.callbackAnswer
+        body = writer.bytes
     }
 }

@@ -44,9 +44,9 @@ final class LiveCatchUp: @unchecked Sendable {
             let receipt = id.mark == nil ? try receipt(of: id.position) : .start
             var timeline = Timeline(settings: hub.settings, position: id.position, mark: id.mark ?? receipt)
             var bytes: [UInt8] = []
-            let scope = subscriber.scope
+            let (scope, grant) = (subscriber.scope, subscriber.grant)
             func tell(_ event: LiveEvent) {
-                if scope.covers(event.record) { bytes += event.bytes }
+                if scope.covers(event.record), grant.allows(event.record) { bytes += event.bytes }
             }
             let missed = try missed(&timeline)
             for change in missed.changes { timeline.apply(change, tell: tell) }

@@ -146,8 +146,11 @@ package final class LiveHub: @unchecked Sendable {
         let ofUser = event.record.state.userId.flatMap { subscribers[.user(SessionKey($0))] }
         let toAll = subscribers[.everything] != nil
         let bytes = event.bytes
-        for subscriber in (ofSession ?? [:]).values where !subscriber.send(bytes) { remove(subscriber) }
-        for subscriber in (ofUser ?? [:]).values where !subscriber.send(bytes) { remove(subscriber) }
+        for streams in [ofSession, ofUser] {
+            for subscriber in (streams ?? [:]).values where subscriber.grant.allows(event.record) {
+                if !subscriber.send(bytes) { remove(subscriber) }
+            }
+        }
         if toAll { everythingBytes += bytes }
         if everythingBytes.count > 16 << 10 { flushEverything() }
     }

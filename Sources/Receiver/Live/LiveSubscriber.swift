@@ -21,6 +21,8 @@ enum LiveScope: Hashable, Sendable {
 /// `@unchecked Sendable`: see above; the stream itself may be written from any thread.
 final class LiveSubscriber: @unchecked Sendable {
     let scope: LiveScope
+    /// What its reader may see. A session may become another user's while the stream is open.
+    let grant: AccessGrant
     let stream: ResponseStream
     let bufferBytesMax: Int
     /// While the stream still catches up with the log, what happens meanwhile waits here.
@@ -28,8 +30,11 @@ final class LiveSubscriber: @unchecked Sendable {
     private var hasOverflowed = false
     var heartbeatSlot = 0
 
-    init(scope: LiveScope, stream: ResponseStream, bufferBytesMax: Int, catchesUp: Bool) {
+    init(
+        scope: LiveScope, grant: AccessGrant, stream: ResponseStream, bufferBytesMax: Int, catchesUp: Bool
+    ) {
         self.scope = scope
+        self.grant = grant
         self.stream = stream
         self.bufferBytesMax = bufferBytesMax
         held = catchesUp ? [] : nil

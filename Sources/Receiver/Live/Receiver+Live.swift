@@ -8,8 +8,8 @@ extension Receiver {
         guard let grant = grant(request, exchange), let opening = opening(request, exchange) else { return }
         store.session(id) { [self] result in
             switch result {
-            case .success(let record?) where grant.allows(userId: record.state.userId):
-                open(.session(SessionKey(id)), opening, exchange)
+            case .success(let record?) where grant.allows(record):
+                open(.session(SessionKey(id)), grant, opening, exchange)
             case .success: exchange.respond(Response(.sessionNotFound))
             case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
             }
@@ -21,7 +21,7 @@ extension Receiver {
         guard let grant = grant(request, exchange) else { return }
         guard grant.allows(userId: userId) else { return exchange.respond(Response(.insufficientScope)) }
         guard let opening = opening(request, exchange) else { return }
-        open(.user(SessionKey(userId)), opening, exchange)
+        open(.user(SessionKey(userId)), grant, opening, exchange)
     }
 
     /// `GET /v1/events`: the changes of all sessions.
@@ -29,7 +29,7 @@ extension Receiver {
         guard let grant = grant(request, exchange) else { return }
         guard grant.allowsEverything else { return exchange.respond(Response(.insufficientScope)) }
         guard let opening = opening(request, exchange) else { return }
-        open(.everything, opening, exchange)
+        open(.everything, grant, opening, exchange)
     }
 
     /// Where a stream begins: behind `Last-Event-ID` (or the parameter `lastEventId`, for clients that can't set the
@@ -57,7 +57,7 @@ extension Receiver {
         return .after(id)
     }
 
-    private func open(_ scope: LiveScope, _ opening: Opening, _ exchange: Exchange) {
+    private func open(_ scope: LiveScope, _ grant: AccessGrant, _ opening: Opening, _ exchange: Exchange) {
         guard live.hasRoom, !isDraining else { return exchange.respond(Response(.tooManyStreams)) }
         var head = Response(status: 200, contentType: "text/event-stream")
         head.add("Cache-Control", "no-store" as StaticString)
@@ -66,7 +66,8 @@ extension Receiver {
         head.body = Array("retry: 2000\n\n".utf8)
         let stream = exchange.stream(head, endsAtHalfClose: true)
         let subscriber = LiveSubscriber(
-            scope: scope, stream: stream, bufferBytesMax: live.options.bufferBytesMax, catchesUp: opening.id != nil)
+            scope: scope, grant: grant, stream: stream, bufferBytesMax: live.options.bufferBytesMax,
+            catchesUp: opening.id != nil)
         live.subscribe(subscriber, resumingAfter: opening.id)
     }
 

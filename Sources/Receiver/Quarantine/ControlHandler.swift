@@ -17,10 +17,10 @@ package struct ControlHandler: RequestHandler {
         guard case .resource(let resource) = Resource.match(request.head.path) else {
             return exchange.respond(Response(.notFound))
         }
-        switch resource {
-        case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log, .downtime, .backfill:
+        if resource.isForOperators {
             receiver.operate(resource, request, exchange)
-        default: receiver.handle(request, exchange)
+        } else {
+            receiver.handle(request, exchange)
         }
     }
 

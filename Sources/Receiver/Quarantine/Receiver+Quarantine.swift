@@ -22,7 +22,7 @@ extension Receiver {
             store.removeQuarantined([id]) { result in
                 switch result {
                 case .success(0): exchange.respond(Response(.notFound))
-                case .success: exchange.respond(Response(status: 204))
+                case .success: exchange.respond(.noContent)
                 case .failure(let error): exchange.respond(Response(Problem(error, .storeUnavailable)))
                 }
             }

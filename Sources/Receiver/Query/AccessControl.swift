@@ -1,53 +1,82 @@
 package import HTTPServer
+package import SessionModel
 package import WebhookSecurity
 
-/// Who may use the query API, and who the operators' resources.
+/// Who may use the query API, and who the operators' resources: tokens of the configuration, and tokens that an
+/// operator has minted for a user.
 package struct AccessControl: Sendable {
     /// The scope of operators.
     package static let adminScope = "admin"
 
     package let tokens: TokenSet
+    /// nil: none are accepted.
+    package let userTokens: UserTokens?
     /// Whether reading is open to everybody; only by an explicit word in the configuration.
     package let allowsAnonymousReads: Bool
 
-    package init(tokens: TokenSet, allowsAnonymousReads: Bool) {
+    package init(tokens: TokenSet, userTokens: UserTokens? = nil, allowsAnonymousReads: Bool) {
         self.tokens = tokens
+        self.userTokens = userTokens
         self.allowsAnonymousReads = allowsAnonymousReads
     }
 
-    /// The problem to answer, or nil when the bearer of this `Authorization` header may read.
-    package func refusal(authorization: UnsafeRawBufferPointer?) -> Problem? {
-        if allowsAnonymousReads { return nil }
-        guard !tokens.isEmpty else { return .apiClosed }
-        return switch tokens.verify(authorization: authorization) {
-        case .accepted: nil
-        case .missing: .missingToken
-        case .unknown, .malformed: .wrongToken
+    /// What a request's credentials open, or the problem to answer (RFC 6750 section 3).
+    package func grant(_ head: borrowing RequestHead, now: @autoclosure () -> Instant) -> Result<AccessGrant, Problem> {
+        switch identify(head, now) {
+        case .success(let grant): .success(allowsAnonymousReads && !grant.isAdmin ? .everything : grant)
+        case .failure where allowsAnonymousReads: .success(.everything)
+        case .failure(let problem): .failure(problem)
         }
     }
 
-    /// The problem to answer, or nil when the bearer may act for users. Apps that were written for the Drive API send
-    /// `X-API-Key`: a token is good there as well.
-    package func gatewayRefusal(_ head: borrowing RequestHead) -> Problem? {
-        guard !tokens.isEmpty else { return .apiClosed }
-        let authorization = head.header("authorization")
-        if authorization == nil, let key = head.header("x-api-key"), !head.isRepeated("x-api-key") {
-            return tokens.holder(ofToken: key) == nil ? .wrongToken : nil
-        }
-        return switch tokens.verify(authorization: authorization) {
-        case .accepted: nil
-        case .missing: .missingToken
-        case .unknown, .malformed: .wrongToken
+    /// The same for what is done on behalf of users: never anonymous.
+    package func actingGrant(
+        _ head: borrowing RequestHead, now: @autoclosure () -> Instant
+    ) -> Result<AccessGrant, Problem> {
+        identify(head, now)
+    }
+
+    /// The problem to answer, or nil for an operator: whoever has a token with the scope `admin`. Never anonymous.
+    package func adminRefusal(_ head: borrowing RequestHead, now: @autoclosure () -> Instant) -> Problem? {
+        switch identify(head, now) {
+        case .success(let grant): grant.isAdmin ? nil : .insufficientScope
+        case .failure(let problem): problem
         }
     }
 
-    /// The problem to answer, or nil for an operator: whoever has a token with the scope `admin`.
-    package func adminRefusal(_ head: borrowing RequestHead) -> Problem? {
-        guard !tokens.isEmpty else { return .apiClosed }
-        return switch tokens.verify(authorization: head.header("authorization")) {
-        case .accepted(let holder): holder.scopes.contains(Self.adminScope) ? nil : .insufficientScope
-        case .missing: .missingToken
-        case .unknown, .malformed: .wrongToken
+    private func identify(_ head: borrowing RequestHead, _ now: () -> Instant) -> Result<AccessGrant, Problem> {
+        guard !tokens.isEmpty else { return .failure(.apiClosed) }
+        guard let authorization = head.header("authorization") else {
+            // Apps that were written for the Drive API send `X-API-Key`: a token is good there as well.
+            guard let key = head.header("x-api-key"), !head.isRepeated("x-api-key") else {
+                return .failure(.missingToken)
+            }
+            return tokens.holder(ofToken: key).map { grant(of: $0) } ?? grant(ofMinted: key, now)
+        }
+        switch tokens.verify(authorization: authorization) {
+        case .accepted(let holder): return grant(of: holder)
+        case .missing: return .failure(.missingToken)
+        case .malformed: return .failure(.wrongToken)
+        case .unknown:
+            guard let token = TokenSet.bearerToken(ofAuthorization: authorization) else {
+                return .failure(.wrongToken)
+            }
+            return grant(ofMinted: token, now)
+        }
+    }
+
+    private func grant(of holder: TokenSet.Holder) -> Result<AccessGrant, Problem> {
+        let scopes = holder.scopes.compactMap { Scope($0) }
+        // A scope that is not known opens nothing; the configuration has checked them.
+        return holder.scopes.isEmpty || !scopes.isEmpty ? .success(AccessGrant(scopes)) : .failure(.insufficientScope)
+    }
+
+    private func grant(ofMinted token: UnsafeRawBufferPointer, _ now: () -> Instant) -> Result<AccessGrant, Problem> {
+        guard let userTokens else { return .failure(.wrongToken) }
+        return switch userTokens.verify(String(decoding: token, as: UTF8.self), nowSeconds: now().seconds) {
+        case .valid(let userId): .success(AccessGrant([.readUser(userId)]))
+        case .expired: .failure(.expiredToken)
+        case .invalid: .failure(.wrongToken)
         }
     }
 }

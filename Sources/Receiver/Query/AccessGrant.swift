@@ -1,31 +1,61 @@
-package import HTTPServer
+import HTTPServer
+package import SessionModel
 
-/// What the bearer of a request may see. Every resource with users or sessions asks here, and nowhere else.
-package struct AccessGrant: Sendable {
+/// What the bearer of a request may see and do. Every resource with users or sessions asks here, and nowhere else.
+package struct AccessGrant: Sendable, Equatable {
+    private enum Reach: Equatable {
+        case everybody
+        case users([String])
+    }
+
+    /// Whether operators' resources are open.
+    package let isAdmin: Bool
+    private let reach: Reach
+
+    /// - Parameter scopes: none at all means `read`.
+    package init(_ scopes: [Scope]) {
+        isAdmin = scopes.contains(.admin)
+        if isAdmin || scopes.isEmpty || scopes.contains(.read) {
+            reach = .everybody
+        } else {
+            reach = .users(
+                scopes.compactMap { scope in
+                    if case .readUser(let userId) = scope { userId } else { nil }
+                })
+        }
+    }
+
+    /// Everybody's sessions, to be read.
+    package static let everything = AccessGrant([.read])
+
     /// Whether sessions of this user may be seen (nil: sessions whose user is not known).
     ///
     /// Who may not is answered as if there were no such session, so that nothing tells the two apart.
-    package func allows(userId: String?) -> Bool { true }
+    package func allows(userId: String?) -> Bool {
+        switch reach {
+        case .everybody: return true
+        case .users(let users):
+            guard let userId else { return false }
+            return users.contains { SessionKey($0) == SessionKey(userId) }
+        }
+    }
+
+    /// Whether a session may be seen. Where its facts name several users, each of them must be allowed: what one user's
+    /// facts say is not for the other.
+    package func allows(_ record: SessionRecord) -> Bool {
+        if allowsEverything { return true }
+        let users = record.state.userIds
+        return !users.isEmpty && users.allSatisfy { allows(userId: $0) }
+    }
 
     /// Whether all sessions of all users may be seen: lists over everybody, and the stream of everything.
-    package var allowsEverything: Bool { true }
-}
-
-extension AccessControl {
-    /// What the `Authorization` header opens, or the problem to answer.
-    package func grant(_ head: borrowing RequestHead) -> Result<AccessGrant, Problem> {
-        let problem =
-            head.header("authorization") == nil && head.header("x-api-key") != nil && !allowsAnonymousReads
-            ? gatewayRefusal(head) : refusal(authorization: head.header("authorization"))
-        if let problem { return .failure(problem) }
-        return .success(AccessGrant())
-    }
+    package var allowsEverything: Bool { reach == .everybody }
 }
 
 extension Receiver {
     /// The request's grant; nil where it was refused, and answered.
     func grant(_ request: borrowing Request, _ exchange: Exchange) -> AccessGrant? {
-        switch access.grant(request.head) {
+        switch access.grant(request.head, now: clock()) {
         case .success(let grant):
             metrics.queries.increment()
             return grant
@@ -34,5 +64,26 @@ extension Receiver {
             exchange.respond(Response(problem))
             return nil
         }
+    }
+
+    /// Whether whoever asks may act for the user; where not, that is answered.
+    func mayAct(for userId: String, _ request: borrowing Request, _ exchange: Exchange) -> Bool {
+        let problem: Problem
+        switch access.actingGrant(request.head, now: clock()) {
+        case .success(let grant) where grant.allows(userId: userId): return true
+        case .success: problem = .insufficientScope
+        case .failure(let found): problem = found
+        }
+        metrics.refusedQueries.increment()
+        exchange.respond(Response(problem))
+        return false
+    }
+
+    /// Whether it is an operator who asks; where not, that is answered.
+    func isOperator(_ request: borrowing Request, _ exchange: Exchange) -> Bool {
+        guard let problem = access.adminRefusal(request.head, now: clock()) else { return true }
+        metrics.refusedQueries.increment()
+        exchange.respond(Response(problem))
+        return false
     }
 }

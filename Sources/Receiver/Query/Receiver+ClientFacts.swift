@@ -1,5 +1,6 @@
 import HTTPServer
 import Locks
+import Logging
 package import SessionModel
 package import SessionStore
 
@@ -25,16 +26,19 @@ extension Receiver {
         }
     }
 
-    /// Starts that were asked for before this process began count for the cooldown too.
+    /// Starts that were asked for before this process began count for the cooldown too. Blocks: for the start only.
     func loadConnectorStarts() {
         let from = clock().adding(seconds: -renderer.settings.connectorCooldownSeconds)
-        store.select(SessionSelection(.requested(from: from), limit: 10_000)) { [connectorStarts] result in
-            guard case .success(let page) = result else { return }
-            for record in page.records {
+        let answer = Answer<SessionPage>()
+        store.select(SessionSelection(.requested(from: from), limit: 10_000)) { answer.give($0) }
+        do throws(StoreError) {
+            for record in try answer.wait().records {
                 guard let connector = record.state.enrichment.string(.connectorId), let start = record.requestedAt
                 else { continue }
                 connectorStarts.note(connectorId: connector, at: start)
             }
+        } catch {
+            logger.warning("cooldowns of connectors are not known", metadata: ["reason": "\(error.message)"])
         }
     }
 
@@ -44,12 +48,23 @@ extension Receiver {
     func abandon(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
         guard let grant = grant(request, exchange) else { return }
         let answer = { @Sendable (response: Response) in exchange.respond(response) }
-        // Whoever asks while the fact is on its way gets the same answer; nobody adds a second fact.
-        guard abandonments.begin(id, answer) else { return }
+        store.session(id) { [self] result in
+            switch result {
+            case .failure(let error): answer(Response(Problem(error, .storeUnreadable)))
+            case .success(let record?) where grant.allows(record):
+                // Whoever may, and asks while the fact is on its way, gets the same answer; nobody adds a second fact.
+                if abandonments.begin(id, answer) { abandon(id) }
+            case .success: answer(Response(.sessionNotFound))
+            }
+        }
+    }
+
+    /// The one that is under way. It looks again: an abandonment that was under way a moment ago may be done.
+    private func abandon(_ id: String) {
         store.session(id) { [self] result in
             switch result {
             case .failure(let error): abandonments.end(id, Response(Problem(error, .storeUnreadable)))
-            case .success(let record?) where grant.allows(userId: record.state.userId):
+            case .success(let record?):
                 if record.state.abandonedAt != nil { return abandonments.end(id, session(record)) }
                 if record.hasEnded { return abandonments.end(id, Response(.sessionEnded)) }
                 append(.abandon, sessionId: id, userId: nil, connectorId: nil) { [self] result in
@@ -58,7 +73,7 @@ extension Receiver {
                     case .success: answerAbandoned(id)
                     }
                 }
-            case .success: abandonments.end(id, Response(.sessionNotFound))
+            case .success(nil): abandonments.end(id, Response(.sessionNotFound))
             }
         }
     }

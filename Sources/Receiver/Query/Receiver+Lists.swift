@@ -22,7 +22,8 @@ extension Receiver {
             let limit = try query["limit"].map { (text) throws(Problem) in try HistoryRequest.limit(text) }
             let context = Array("anomaly \(anomaly.rawValue)".utf8)
             var selection = SessionSelection(scope, limit: limit ?? HistoryRequest.limitDefault)
-            selection.after = try cursors.place(query["cursor"], context: context)
+            selection.after = try cursors.place(
+                query["cursor"].flatMap { $0.isEmpty ? nil : $0 }, context: context)
             select(selection, context: context, exchange)
         } catch {
             exchange.respond(Response(error))

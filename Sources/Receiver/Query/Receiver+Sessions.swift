@@ -9,7 +9,7 @@ extension Receiver {
     func answerSession(_ id: String, of userId: String? = nil, _ request: borrowing Request, _ exchange: Exchange) {
         guard let grant = grant(request, exchange) else { return }
         let isOurs = { @Sendable (record: SessionRecord) in
-            grant.allows(userId: record.state.userId)
+            grant.allows(record)
                 && (userId == nil || record.state.userId.map { SessionKey($0) } == userId.map { SessionKey($0) })
         }
         do throws(Problem) {
@@ -35,7 +35,7 @@ extension Receiver {
     /// `GET /v1/sessions/{sessionId}/facts`: every fact, in fold order, and which one decided and why.
     func answerFacts(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
         guard let grant = grant(request, exchange) else { return }
-        answerRecord(id, { grant.allows(userId: $0.state.userId) }, exchange) { Response(json: $0.factsJSON) }
+        answerRecord(id, { grant.allows($0) }, exchange) { Response(json: $0.factsJSON) }
     }
 
     func answerRecord(

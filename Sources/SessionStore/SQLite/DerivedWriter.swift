@@ -40,8 +40,12 @@ final class DerivedWriter {
     }
 
     /// Writes rows and the position that they cover in one transaction.
-    func write(_ rows: [DerivedRow], buffer: [UInt8], position: Int64) throws(SQLiteError) {
+    /// - Parameter replaced: sessions whose rows go first.
+    func write(
+        _ rows: [DerivedRow], buffer: [UInt8], position: Int64, replacing replaced: [String] = []
+    ) throws(SQLiteError) {
         try database.transaction { () throws(SQLiteError) in
+            try remove(replaced)
             try buffer.withUnsafeBufferPointer { (buffer) throws(SQLiteError) in
                 let bytes = UnsafeRawBufferPointer(buffer)
                 for row in rows {
@@ -65,6 +69,16 @@ final class DerivedWriter {
             try setPosition.run()
         }
         derivedPosition = position
+    }
+
+    private func remove(_ sessions: [String]) throws(SQLiteError) {
+        guard !sessions.isEmpty else { return }
+        let delete = try database.prepare("DELETE FROM sessions WHERE session_id = ?1")
+        defer { delete.finalize() }
+        for session in sessions {
+            delete.bind(1, text: session)
+            try delete.run()
+        }
     }
 
     func close() {

@@ -169,7 +169,7 @@ final class Folder: @unchecked Sendable {
                 let reached = try logReader.chunk(after: foldedPosition, through: last) { (row) throws(StoreError) in
                     if let event = row.event() {
                         _ = try apply(event, position: row.position, receivedAt: row.receivedAt)
-                    } else {
+                    } else if !row.isErased {
                         undecodable.wrappingAdd(1, ordering: .relaxed)
                     }
                     foldedPosition = row.position

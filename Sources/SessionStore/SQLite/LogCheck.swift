@@ -78,7 +78,7 @@ struct LogCheck {
         while position < run.last {
             let reached = try run.log.chunk(after: position, through: run.last) { (row) throws(Never) in
                 guard let event = row.event() else {
-                    if scan == 0 { run.report.undecodableRows += 1 }
+                    if scan == 0 && !row.isErased { run.report.undecodableRows += 1 }
                     return
                 }
                 if scan == 0 { run.report.deliveries += 1 }

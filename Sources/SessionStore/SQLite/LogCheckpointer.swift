@@ -95,6 +95,14 @@ final class LogCheckpointer: @unchecked Sendable {
         }
     }
 
+    /// Copies everything and empties the WAL file, so that no page of the past is left in it.
+    /// - Returns: false when another checkpoint runs or a reader is in the way: try again soon.
+    func emptyLog() throws(SQLiteError) -> Bool {
+        guard let writer, !isRunning else { return false }
+        _ = try writer.database.checkpoint(truncating: true)
+        return FileSystem.size(committer.path + "-wal") == 0
+    }
+
     private func failed(_ error: SQLiteError) {
         // The WAL keeps everything, so nothing is lost; the next try comes when it has grown by as much again.
         backfilled = writer?.frames ?? 0

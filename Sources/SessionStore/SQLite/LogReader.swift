@@ -35,6 +35,9 @@ final class LogReader {
 
         var source: FactSource? { UInt8(exactly: sourceCode).flatMap(FactSource.init(rawValue:)) }
 
+        /// What an erasure leaves of a delivery: the position.
+        var isErased: Bool { body.isEmpty }
+
         /// The event, unless this release cannot read it (a source or a body of another one).
         func event() -> SessionEvent? {
             guard let source else { return nil }

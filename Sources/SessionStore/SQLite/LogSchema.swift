@@ -20,7 +20,15 @@ enum LogSchema {
                     INSERT INTO properties VALUES('log_id', lower(hex(randomblob(16))));
                     INSERT INTO properties VALUES('probe', 0);
                     INSERT INTO properties VALUES('verified_count', 0), ('verified_bytes', 0);
-                    """)
+                    """),
+            // Erasures that are not finished, and the sessions that the running one is about.
+            SchemaMigration(
+                version: 2,
+                sql: """
+                    CREATE TABLE erasures(
+                        id INTEGER PRIMARY KEY, subject TEXT NOT NULL, through INTEGER NOT NULL, stage INTEGER NOT NULL);
+                    CREATE TABLE erasure_plan(session_id TEXT PRIMARY KEY) WITHOUT ROWID;
+                    """),
         ])
 
     /// For every connection. secure_delete: what is erased must not stay readable in free pages; Debian's library has

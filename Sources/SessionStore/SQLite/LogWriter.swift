@@ -187,6 +187,12 @@ final class LogWriter {
         database.close()
     }
 
+    /// Counts from nothing; `add` counts each entry.
+    func resetQuarantineCounts(dropped: Int64) {
+        quarantine = QuarantineCounts()
+        quarantine.unverifiedDropped = dropped
+    }
+
     private func count(_ kind: QuarantineKind, rows: Int64, bytes: Int64) {
         switch kind {
         case .verified:

@@ -145,6 +145,19 @@ final class RecordCache: Sendable {
         shards[entry.shard].state.withLock { _ in body(entry) }
     }
 
+    /// Forgets sessions whose rows on disk have been replaced. The caller makes sure that nothing of them is dirty.
+    func remove(_ sessions: [String]) {
+        for session in sessions {
+            shards[Self.shard(of: session)].state.withLock { state in
+                let key = SessionKey(session)
+                if let entry = state.young.removeValue(forKey: key) { state.youngBytes -= entry.bytes }
+                if let entry = state.old.removeValue(forKey: key) { state.oldBytes -= entry.bytes }
+                // Also where it was not in memory: a reader may have the old row in its hands.
+                state.evictions += 1
+            }
+        }
+    }
+
     /// Drops every clean record. For tests, which choose the moment of an eviction with it.
     func evictAll() {
         for shard in shards {

@@ -6,6 +6,8 @@ package import SessionModel
 /// The store on two SQLite files in one data directory: `log.sqlite`, the truth, and `sessions.sqlite`, which follows.
 package final class SQLiteSessionStore: SessionStore {
     let parts: StoreParts
+    /// nil when open for reading only.
+    let eraser: Eraser?
     private let closing = Locked(false)
 
     /// Opens a data directory (and makes it, mode 0700), and folds what the derived rows do not cover yet.
@@ -19,6 +21,8 @@ package final class SQLiteSessionStore: SessionStore {
     ) throws(StoreError) {
         parts = try StoreParts(
             directory: directory, options: options, readOnly: readOnly, logger: logger, progress: progress)
+        eraser = Eraser(parts: parts)
+        if options.resumesErasures { eraser?.resume() }
     }
 
     deinit {
@@ -66,7 +70,9 @@ package final class SQLiteSessionStore: SessionStore {
             defer { closed = true }
             return !closed
         }
-        if isFirst { parts.close() }
+        guard isFirst else { return }
+        eraser?.stop()
+        parts.close()
     }
 
     // MARK: Reading
@@ -113,9 +119,11 @@ package final class SQLiteSessionStore: SessionStore {
         var position = position
         while true {
             var entries: [LogEntry] = []
+            var reached: Int64?
             try parts.readLog { (reader) throws(SQLiteError) in
                 do throws(LogReadError<Never>) {
-                    _ = try reader.chunk(after: position) { (row) throws(Never) in
+                    reached = try reader.chunk(after: position) { (row) throws(Never) in
+                        if row.isErased { return }
                         entries.append(
                             LogEntry(
                                 position: row.position, receivedAt: row.receivedAt, source: row.source ?? .webhook,
@@ -125,11 +133,11 @@ package final class SQLiteSessionStore: SessionStore {
                     if case .sqlite(let error) = error { throw error }
                 }
             }
-            if entries.isEmpty { return position }
+            guard let reached else { return position }
             for entry in entries {
-                position = entry.position
-                guard try visit(entry) else { return position }
+                guard try visit(entry) else { return entry.position }
             }
+            position = reached
         }
     }
 

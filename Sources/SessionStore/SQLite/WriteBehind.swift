@@ -9,7 +9,7 @@ internal import Synchronization
 /// `@unchecked Sendable`: the writer belongs to `queue`; everything else is guarded by a lock or an atomic.
 final class WriteBehind: @unchecked Sendable {
     let queue = DispatchQueue(label: "chargefold.store.derived", qos: .utility)
-    private let writer: DerivedWriter
+    let writer: DerivedWriter
     private let cache: RecordCache
     private let options: StoreOptions
     private let health: StoreHealth

@@ -1,0 +1,59 @@
+import HTTPServer
+import SessionModel
+import WebhookSecurity
+
+extension Receiver {
+    /// `POST /v1/tokens`: a short-lived token for one user's sessions. For operators; the caller has made sure of that.
+    func mintToken(_ request: borrowing Request, _ exchange: Exchange) {
+        guard let userTokens = access.userTokens else { return exchange.respond(Response(.notFound)) }
+        guard let wish = TokenRequest(json: Array(request.body)) else {
+            return exchange.respond(Response(.malformedTokenRequest))
+        }
+        let end = clock().seconds + wish.seconds
+        guard let token = userTokens.mint(userId: wish.userId, expiresAtSeconds: end) else {
+            return exchange.respond(Response(.malformedTokenRequest))
+        }
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.field("token", token)
+        writer.field("tokenType", "Bearer" as StaticString)
+        writer.field("scope", Scope.readUser(wish.userId).text)
+        writer.field("userId", wish.userId)
+        writer.field("expiresAt", Instant(seconds: end))
+        writer.endObject()
+        exchange.respond(Response(status: 201, json: writer.bytes))
+    }
+}
+
+/// `{"userId":…,"ttlSeconds":…}`
+struct TokenRequest {
+    let userId: String
+    let seconds: Int64
+
+    init?(json: [UInt8]) {
+        guard let value = try? CanonicalJSON(parsing: json), let userId = value.string("userId") else { return nil }
+        var seconds = UserTokens.secondsDefault
+        if let member = value.member("ttlSeconds") {
+            guard let number = Int64(member.text), UserTokens.secondsRange.contains(number) else { return nil }
+            seconds = number
+        }
+        self.userId = userId
+        self.seconds = seconds
+    }
+}
+
+extension Problem {
+    static let malformedTokenRequest = Problem(
+        400, "malformed-token-request",
+        "The body must be {\"userId\":…,\"ttlSeconds\":…}: an id of 1 to 256 bytes, and 1 to 86400 seconds (3600 without)."
+    )
+    package static let expiredToken = Problem(401, "expired-token", "The bearer token is no longer valid.")
+        .challenging(
+            "Bearer realm=\"chargefold\", error=\"invalid_token\", error_description=\"The token has expired\"")
+
+    func challenging(_ challenge: String) -> Problem {
+        var problem = self
+        problem.headers.append(("WWW-Authenticate", challenge))
+        return problem
+    }
+}

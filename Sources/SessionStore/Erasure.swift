@@ -1,0 +1,60 @@
+package import SessionModel
+
+/// Removes persons and old sessions from everything that the store keeps.
+package protocol SessionEraser: AnyObject, Sendable {
+    /// Removes a user for good: from the log, the records, the derived rows and the quarantine, and from the free and
+    /// overwritten parts of the files too.
+    ///
+    /// Sessions in which no other user is named go entirely. In a session that names another user as well, the facts
+    /// that name this one stay without the name (and without every other member that contains it); they are folded
+    /// anew. What arrives after the call began is new data and is not touched.
+    ///
+    /// The call is durable as soon as it has begun: after a crash the next start finishes it. Repeating it is harmless.
+    ///
+    /// - Parameters:
+    ///   - unpack: undoes the content coding of a quarantined body; nil where there is none or it is damaged.
+    ///   - completion: called from a queue of the store once nothing of the user is left in any file.
+    func eraseUser(
+        _ userId: String, unpack: @escaping @Sendable ([UInt8]) -> [UInt8]?,
+        completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void)
+
+    /// Removes sessions that ended (`FAILED`, `STOPPED`, `COMPLETE`, `REFUNDED`) and of which nothing has been heard
+    /// since `cutoff`, neither by timestamp nor by arrival.
+    func removeSessions(
+        endedBefore cutoff: Instant, completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void)
+}
+
+/// What an erasure has removed. After a crash in the middle, what the rest of it has removed.
+package struct ErasureReport: Sendable, Equatable {
+    /// Sessions that are gone.
+    package var sessions = 0
+    /// Sessions that are kept for another user, without this one.
+    package var sessionsKept = 0
+    /// Deliveries removed from the log.
+    package var deliveriesRemoved = 0
+    /// Deliveries that stay without the user.
+    package var deliveriesRedacted = 0
+    /// Quarantined bodies removed.
+    package var quarantined = 0
+
+    package init() {}
+}
+
+/// The steps of an erasure, in order; each one is durable when the next begins.
+package enum ErasureStep: Sendable, CaseIterable {
+    /// The intent is durable.
+    case asked
+    /// The sessions are known.
+    case planned
+    /// Some rows of the log are rewritten, others are not.
+    case rewriting
+    /// The log's rows are rewritten.
+    case rewritten
+    /// Records and derived rows are without the sessions.
+    case derived
+    /// The quarantine is clean, and the derived file has no remains.
+    case scrubbed
+    /// The intent holds no name any more; only the write-ahead log may.
+    case forgotten
+    case done
+}

@@ -1,0 +1,51 @@
+/// Short-lived tokens that open one user's sessions. Nothing is stored: a token carries user and end, sealed by a key
+/// (HMAC-SHA256), and every instance that has the key can verify it.
+///
+/// `cfu_` and the sealed bytes as base64url: a version byte (1), the end as seconds since 1970 (eight bytes, big-endian),
+/// the user's id as UTF-8. The characters are those of token68 (RFC 9110 section 11.2).
+package struct UserTokens: Sendable {
+    package enum Verdict: Sendable, Equatable {
+        case valid(userId: String)
+        /// It was valid once.
+        case expired
+        case invalid
+    }
+
+    /// What every token begins with, so that leaked ones can be found by machines.
+    package static let prefix = "cfu_"
+    /// How long tokens may be valid, in seconds.
+    package static let secondsRange: ClosedRange<Int64> = 1...86_400
+    package static let secondsDefault: Int64 = 3600
+    /// Bytes of a user's id in a token.
+    package static let userIdBytesMax = 256
+
+    private static let version: UInt8 = 1
+    private static let context = Array("chargefold user token".utf8)
+    private static let headCount = 9
+    private let seal: Seal
+
+    package init(key: SecretKey) {
+        seal = Seal(key: key)
+    }
+
+    /// - Returns: nil for an id that is empty or longer than ``userIdBytesMax``.
+    package func mint(userId: String, expiresAtSeconds: Int64) -> String? {
+        let id = Array(userId.utf8)
+        guard !id.isEmpty, id.count <= Self.userIdBytesMax else { return nil }
+        var content = [Self.version]
+        content += withUnsafeBytes(of: expiresAtSeconds.bigEndian) { Array($0) }
+        content += id
+        return Self.prefix + seal.close(content, context: Self.context)
+    }
+
+    package func verify(_ token: String, nowSeconds: Int64) -> Verdict {
+        guard token.utf8.starts(with: Self.prefix.utf8),
+            let content = seal.open(
+                String(decoding: token.utf8.dropFirst(Self.prefix.utf8.count), as: UTF8.self), context: Self.context),
+            content.count > Self.headCount, content[0] == Self.version,
+            let userId = String(validating: content[Self.headCount...], as: UTF8.self)
+        else { return .invalid }
+        let end = content[1..<Self.headCount].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        return nowSeconds < Int64(bitPattern: end) ? .valid(userId: userId) : .expired
+    }
+}
