@@ -154,7 +154,8 @@ private func bytes<Result>(_ text: String?, _ body: (UnsafeRawBufferPointer?) ->
     @Test func `everything else is nothing`() {
         for path in [
             "", "/", "*", "healthz", "//", "/v1", "/v1/sessions/", "/v1/sessions//facts", "/v1/quarantine/x",
-            "/a/b/c/d/e/f/g", "/v1/users", "/v1/users//sessions", "/v1/users/u/sessions/",
+            "/a/b/c/d/e/f/g", "/v1/users", "/drive/v1/users/u", "/drive/v1/log", "/v1/users//sessions",
+            "/v1/users/u/sessions/",
             "/v1/users//sessions/a", "/v1/quarantine/x/retry", "/v1/events/1",
         ] {
             #expect(match(path) == .none, "\(path)")

@@ -78,8 +78,12 @@ package enum Resource: Equatable, Sendable {
             guard segments.count < 7 else { return .none }
             segments.append(segment)
         }
-        // The Drive API's base path, so that an app can be pointed here by changing the host alone.
-        if segments.count > 3, segments[0].equals("drive"), segments[2].equals("users") { segments.removeFirst() }
+        // The Drive API's base path, so that an app can be pointed here by changing the host alone: for its calls about
+        // sessions, and nothing else of ours.
+        if segments.count > 5, segments[0].equals("drive"), segments[2].equals("users"), segments[4].equals("sessions")
+        {
+            segments.removeFirst()
+        }
         return matchGateway(segments) ?? match(segments)
     }
 
