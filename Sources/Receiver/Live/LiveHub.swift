@@ -22,6 +22,8 @@ package final class LiveHub: @unchecked Sendable {
     /// Batches that came before the sessions that wait for something were known; nil once they are.
     private var backlog: [(changes: [FoldedChange], position: Int64)]?
     private var changedMeanwhile: Set<SessionKey> = []
+    /// Signalled when there is no backlog any more.
+    private var awaitingLoad: [DispatchSemaphore] = []
     /// Tells one period of listening from the next.
     private var period: UInt64 = 0
 
@@ -101,6 +103,7 @@ package final class LiveHub: @unchecked Sendable {
                 backlog = nil
                 changedMeanwhile = []
                 for batch in batches { process(batch.changes, batch.position) }
+                endBacklog()
             }
         }
     }
@@ -112,6 +115,12 @@ package final class LiveHub: @unchecked Sendable {
         backlog = nil
         period += 1
         store.observe(nil)
+        endBacklog()
+    }
+
+    private func endBacklog() {
+        for settled in awaitingLoad { settled.signal() }
+        awaitingLoad = []
     }
 
     // MARK: Changes
@@ -167,12 +176,18 @@ package final class LiveHub: @unchecked Sendable {
 
     /// Looks at the clock now. For tests; otherwise a timer does.
     package func tick() {
+        settle()
         queue.sync { onTick() }
     }
 
-    /// Waits until everything handed over so far is told. For tests.
+    /// Waits until everything handed over so far is told, and it is known which sessions wait for something: before that
+    /// no time passes. For tests.
     package func settle() {
-        queue.sync {}
+        let settled = DispatchSemaphore(value: 0)
+        queue.sync {
+            if backlog == nil { settled.signal() } else { awaitingLoad.append(settled) }
+        }
+        settled.wait()
     }
 
     /// Open streams and long polls.
