@@ -88,8 +88,8 @@ let package = Package(
         .testTarget(
             name: "ReceiverTests",
             dependencies: [
-                "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore",
-                "WebhookSecurity",
+                "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Locks", "Receiver", "SessionModel",
+                "SessionStore", "WebhookSecurity",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),

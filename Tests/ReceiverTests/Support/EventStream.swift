@@ -1,7 +1,7 @@
 import HTTPClient
+import Locks
 import Receiver
 import SessionModel
-import Synchronization
 import Testing
 
 /// A Server-Sent Event as a reader gets it.
@@ -116,7 +116,7 @@ final class EventStream {
 
 /// A clock that goes where the test says.
 final class TestClock: Sendable {
-    private let instant = Mutex(testTime)
+    private let instant = Locked(testTime)
     var now: Instant { instant.withLock { $0 } }
     func advance(seconds: Int64) { instant.withLock { $0 = $0.adding(seconds: seconds) } }
 }

@@ -1,6 +1,6 @@
 import Dispatch
+import Locks
 import SessionModel
-import Synchronization
 
 @testable import SessionStore
 
@@ -25,7 +25,7 @@ final class FakeStore: SessionStore {
         var isPressed = false
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     /// Signalled for each answer that is held back.
     let isHolding = DispatchSemaphore(value: 0)
 
