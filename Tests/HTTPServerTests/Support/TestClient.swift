@@ -43,8 +43,9 @@ final class TestClient: @unchecked Sendable {
             }
             defer { freeaddrinfo(list) }
             descriptor = socket(info.ai_family, Int32(SOCK_STREAM.rawValue), 0)
+            // Every property has its value by now, so `deinit` runs after a throw, too, and closes the descriptor: closing
+            // it here as well would hit whoever has got its number meanwhile.
             guard connect(descriptor, info.ai_addr, info.ai_addrlen) == 0 else {
-                close(descriptor)
                 throw TestFailure(description: "connect to \(host):\(port): \(errno)")
             }
         }
