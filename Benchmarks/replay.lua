@@ -1,6 +1,16 @@
--- Replays requests that were made beforehand, each once: REQUESTS names a file of them, separated by NUL. Every thread
--- takes its share. Without REQUESTS: GETs of the paths in PATHS (one a line), or what the command line says.
--- The result is one line of JSON.
+-- Replays requests that were made beforehand, each once: REQUESTS names a file of them, each behind its length (32 bits,
+-- little endian). Every thread takes its share. REPEAT=yes begins anew at the end of the file. Without REQUESTS: GETs of
+-- the paths in PATHS (one a line), or what the command line says. The result is one line of JSON.
+--
+-- The file is mapped, not read: wrk's first thread sends while the script of the second one is still being loaded, and
+-- what it sends then would count as sent within the measured time.
+
+local ffi = require("ffi")
+ffi.cdef([[
+int open(const char *path, int flags);
+long lseek(int descriptor, long offset, int whence);
+void *mmap(void *address, unsigned long length, int protection, int flags, int descriptor, long offset);
+]])
 
 local threads = 0
 
@@ -9,42 +19,42 @@ function setup(thread)
     threads = threads + 1
 end
 
-function init(arguments)
-    local share = tonumber(os.getenv("WRK_THREADS") or "1")
-    local requests, count = {}, 0
-    local name = os.getenv("REQUESTS")
-    if name then
-        local file = io.open(name, "rb")
-        local all = file:read("*a")
-        file:close()
-        local index = 0
-        for text in all:gmatch("[^%z]+") do
-            if index % share == number then
-                count = count + 1
-                requests[count] = text
+local function replay(name, share, number, repeats)
+    local descriptor = ffi.C.open(name, 0)
+    local size = tonumber(ffi.C.lseek(descriptor, 0, 2))
+    -- PROT_READ, MAP_SHARED
+    local base = ffi.cast("const char *", ffi.C.mmap(nil, size, 1, 1, descriptor, 0))
+    local offset, index = 0, 0
+    return function()
+        while true do
+            if offset >= size then
+                if not repeats then wrk.thread:stop() end
+                offset, index = 0, 0
             end
-            index = index + 1
-        end
-    elseif os.getenv("PATHS") then
-        local index = 0
-        for path in io.lines(os.getenv("PATHS")) do
-            if index % share == number then
-                count = count + 1
-                requests[count] = wrk.format("GET", path)
-            end
-            index = index + 1
+            local length = ffi.cast("const uint32_t *", base + offset)[0]
+            local start = offset + 4
+            local mine = index % share == number
+            offset, index = start + length, index + 1
+            if mine then return ffi.string(base + start, length) end
         end
     end
-    if count == 0 then return end
-    local once = name ~= nil
-    local next = 0
-    request = function()
-        next = next + 1
-        if next > count then
-            if once then wrk.thread:stop() end
-            next = 1
+end
+
+function init(arguments)
+    local share = tonumber(os.getenv("WRK_THREADS") or "1")
+    if os.getenv("REQUESTS") then
+        request = replay(os.getenv("REQUESTS"), share, number, os.getenv("REPEAT") ~= nil)
+    elseif os.getenv("PATHS") then
+        local requests, index = {}, 0
+        for path in io.lines(os.getenv("PATHS")) do
+            if index % share == number then requests[#requests + 1] = wrk.format("GET", path) end
+            index = index + 1
         end
-        return requests[next]
+        local next = 0
+        request = function()
+            next = next % #requests + 1
+            return requests[next]
+        end
     end
 end
 

@@ -17,7 +17,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def write_requests(path, count, seed):
-    """Signed callbacks, three a session, each once, ready to be sent; separated by NUL."""
+    """Signed callbacks, three a session, each once, ready to be sent; each behind its length (32 bits)."""
     choose = random.Random(seed)
     session = user = None
     with open(path, "wb") as file:
@@ -31,10 +31,11 @@ def write_requests(path, count, seed):
                 % (NAMES[step], user, session, 10 + step, choose.randrange(60), choose.randrange(60))
             ).encode()
             code = base64.b64encode(hmac.new(SECRET.encode(), body, hashlib.sha512).digest())
-            file.write(
+            request = (
                 b"POST /webhooks/session-events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                b"X-HMAC-SHA512-Signature: %s\r\nX-HMAC-SHA512-SignedAt: 1749725811\r\nContent-Length: %d\r\n\r\n%s\0"
+                b"X-HMAC-SHA512-Signature: %s\r\nX-HMAC-SHA512-SignedAt: 1749725811\r\nContent-Length: %d\r\n\r\n%s"
                 % (code, len(body), body))
+            file.write(len(request).to_bytes(4, "little") + request)
 
 
 class Result:
@@ -52,11 +53,15 @@ class Result:
         self.client_cores = client_cpu / self.seconds if self.seconds else 0
 
 
-def run_wrk(url, connections, seconds, requests=None, paths=None, headers=()):
+def run_wrk(url, connections, seconds, requests=None, paths=None, headers=(), repeats=False):
+    """`repeats`: begin anew when all requests were sent, for a subject that cannot tell; otherwise the run is too short then."""
     threads = min(2, connections)
     environment = dict(os.environ, WRK_THREADS=str(threads))
     environment.pop("REQUESTS", None)
     environment.pop("PATHS", None)
+    environment.pop("REPEAT", None)
+    if repeats:
+        environment["REPEAT"] = "yes"
     if requests:
         environment["REQUESTS"] = requests
     if paths:

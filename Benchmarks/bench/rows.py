@@ -61,7 +61,8 @@ def ingest(table, subjects, requests, connections, rounds, seconds):
             subject.start()
             try:
                 path = requests[number % len(requests)]
-                measured(subject, results, costs, lambda: run_wrk(subject.url, connections, seconds, requests=path))
+                measured(subject, results, costs, lambda: run_wrk(
+                    subject.url, connections, seconds, requests=path, repeats=subject.is_indifferent))
             finally:
                 subject.stop()
         note("round %d: %s" % (number + 1, ", ".join("%s %.0f" % (n, r[-1].rate) for n, r in results.items())))
