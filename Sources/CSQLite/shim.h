@@ -33,3 +33,9 @@ static inline int csqlite_no_checkpoint_on_close(sqlite3 *database) {
 static inline int csqlite_defensive(sqlite3 *database) {
     return sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)0);
 }
+
+/// Turns off the count of SQLite's memory, which takes a global lock for every allocation. Has an effect only before
+/// SQLite is first used in the process.
+static inline int csqlite_disable_memory_status(void) {
+    return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}

@@ -15,7 +15,7 @@ package struct StoreOptions: Sendable {
     package var recordBytesInMemoryMax = 48 << 20
 
     /// Changed records that start a write of the derived rows.
-    package var writeBehindCount = 5_000
+    package var writeBehindCount = 16_384
     /// Milliseconds from the first change to the write of the derived rows.
     package var writeBehindMilliseconds = 1_000
     /// Changed records not yet written; beyond it `append` returns false until the writer has caught up.

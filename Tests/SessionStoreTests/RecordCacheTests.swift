@@ -19,12 +19,14 @@ struct RecordCacheTests {
     @Test func cleanRecordsAreBoundedAndDirtyOnesStay() {
         let cache = RecordCache(countMax: 320, bytesMax: 1 << 30)
         for index in 0..<100 {
-            cache.update(SessionKey("dirty\(index)"), orInsert: record("dirty\(index)"), bytes: 10) {
+            cache.update(SessionKey("dirty\(index)"), orInsert: record("dirty\(index)"), bytes: 10, hasRow: false) {
                 $0.isDirty = true
             }
         }
         for index in 0..<10_000 {
-            cache.update(SessionKey("clean\(index)"), orInsert: record("clean\(index)"), bytes: 10) { _ in }
+            cache.update(SessionKey("clean\(index)"), orInsert: record("clean\(index)"), bytes: 10, hasRow: false) {
+                _ in
+            }
         }
         for index in 0..<100 { #expect(isFound(cache.record(SessionKey("dirty\(index)")))) }
         #expect(cache.load.count <= 320 + 100 + 2 * RecordCache.shardCount)
@@ -35,14 +37,16 @@ struct RecordCacheTests {
     @Test func manyDirtyRecordsDoNotMakeEveryAdditionRotate() throws {
         let cache = RecordCache(countMax: 16 * 2 * 50, bytesMax: 1 << 30)
         for index in 0..<10_000 {
-            cache.update(SessionKey("s\(index)"), orInsert: record("s\(index)"), bytes: 10) { $0.isDirty = true }
+            cache.update(SessionKey("s\(index)"), orInsert: record("s\(index)"), bytes: 10, hasRow: false) {
+                $0.isDirty = true
+            }
         }
         // A clean record that was added last outlives the additions of less than one generation.
         let key = SessionKey("clean")
-        cache.update(key, orInsert: record("clean"), bytes: 10) { _ in }
+        cache.update(key, orInsert: record("clean"), bytes: 10, hasRow: false) { _ in }
         let shard = RecordCache.shard(of: "clean")
         let neighbours = (0..<100_000).lazy.map { "n\($0)" }.filter { RecordCache.shard(of: $0) == shard }.prefix(40)
-        for id in neighbours { cache.update(SessionKey(id), orInsert: record(id), bytes: 10) { _ in } }
+        for id in neighbours { cache.update(SessionKey(id), orInsert: record(id), bytes: 10, hasRow: false) { _ in } }
         #expect(isFound(cache.record(key)))
         #expect(cache.load.count >= 10_000)
     }
@@ -50,7 +54,9 @@ struct RecordCacheTests {
     @Test func bytesAreBoundedAndFollowChanges() {
         let cache = RecordCache(countMax: 1_000_000, bytesMax: 1 << 20)
         for index in 0..<10_000 {
-            cache.update(SessionKey("s\(index)"), orInsert: record("s\(index)"), bytes: 500) { $0.bytes += 500 }
+            cache.update(SessionKey("s\(index)"), orInsert: record("s\(index)"), bytes: 500, hasRow: false) {
+                $0.bytes += 500
+            }
         }
         #expect(cache.load.bytes <= (1 << 20) + 1_000 * 2 * RecordCache.shardCount)
         #expect(cache.load.bytes == cache.load.count * 1_000)
@@ -59,9 +65,9 @@ struct RecordCacheTests {
     @Test func whatIsUsedStaysLonger() {
         let cache = RecordCache(countMax: 320, bytesMax: 1 << 30)
         let hot = SessionKey("hot")
-        cache.update(hot, orInsert: record("hot"), bytes: 10) { _ in }
+        cache.update(hot, orInsert: record("hot"), bytes: 10, hasRow: false) { _ in }
         for index in 0..<5_000 {
-            cache.update(SessionKey("s\(index)"), orInsert: record("s\(index)"), bytes: 10) { _ in }
+            cache.update(SessionKey("s\(index)"), orInsert: record("s\(index)"), bytes: 10, hasRow: false) { _ in }
             #expect(isFound(cache.record(hot)))
         }
     }
@@ -71,7 +77,7 @@ struct RecordCacheTests {
         let cache = RecordCache(countMax: 1_000, bytesMax: 1 << 30)
         let key = SessionKey("a")
         let count = try #require(evictions(cache.record(key)))
-        cache.update(key, orInsert: record("a"), bytes: 10) { _ in }
+        cache.update(key, orInsert: record("a"), bytes: 10, hasRow: false) { _ in }
         cache.evictAll()
         #expect(cache.settle(nil, key: key, bytes: 0, evictions: count) == nil)
         // Looked up again, it is.
@@ -87,7 +93,7 @@ struct RecordCacheTests {
         let key = SessionKey("a")
         let count = try #require(evictions(cache.record(key)))
         let event = try SessionEvent.decode(body("SESSION_STARTED", "a", at: 1))
-        cache.update(key, orInsert: record("a"), bytes: 10) { entry in
+        cache.update(key, orInsert: record("a"), bytes: 10, hasRow: false) { entry in
             entry.record.apply(event, position: 1, receivedAt: .epoch)
             entry.isDirty = true
         }

@@ -17,8 +17,12 @@ final class Database {
     private(set) var handle: OpaquePointer?
     private var queue: DispatchQueue?
 
+    /// Done once, before the first connection of the process; where something else has used SQLite before, it counts on.
+    private static let hasNoMemoryStatus: Bool = csqlite_disable_memory_status() == SQLITE_OK
+
     /// - Parameter virtualFileSystem: the name of a registered SQLite VFS; nil for the system's. Tests inject faults with it.
     init(path: String, mode: Mode, virtualFileSystem: String? = nil) throws(SQLiteError) {
+        _ = Self.hasNoMemoryStatus
         self.path = path
         var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         var name = path

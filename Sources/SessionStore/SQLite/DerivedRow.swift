@@ -11,6 +11,8 @@ struct DerivedRow {
     let integers: [Int64?]
     /// Where the encoded record stands in the buffer that goes with the row.
     let record: Range<Int>
+    /// Whether there is no row of the session yet.
+    let isNew: Bool
 
     /// Instants are microseconds since 1970.
     static let integerColumns = [
@@ -23,7 +25,8 @@ struct DerivedRow {
     static let skewMaxMicroseconds: Int64 = 86_400_000_000
 
     /// Encodes a record's row; the record's own bytes are added to `buffer`.
-    init(_ record: SessionRecord, into buffer: inout [UInt8]) {
+    init(_ record: SessionRecord, isNew: Bool = false, into buffer: inout [UInt8]) {
+        self.isNew = isNew
         // The first delivery of a session is the first delivery of one of its facts.
         let first = record.facts.min { $0.position < $1.position }
         number = first?.position ?? Int64.max

@@ -56,6 +56,7 @@ final class DerivedWriter {
                     upsert.bindBorrowed(5, blob: UnsafeRawBufferPointer(rebasing: bytes[row.record]))
                     for (index, value) in row.integers.enumerated() { upsert.bind(Int32(index) + 6, value) }
                     _ = try upsert.step()
+                    if row.isNew { continue }
                     updateUser.bind(1, row.number)
                     updateUser.bind(2, text: row.userId)
                     updateUser.bind(3, row.integers[2])

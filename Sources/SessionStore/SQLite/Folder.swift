@@ -21,11 +21,14 @@ final class Folder: @unchecked Sendable {
     /// Everything up to here is in the records.
     private(set) var foldedPosition: Int64
     private var newlyDirty: [CacheEntry] = []
+    /// The sessions that may have a row.
+    private var filter = SessionFilter()
+    /// Every session with a row is in the filter.
+    private var isFilterComplete = false
     private var observer: FoldObserver?
     private var changes: [FoldedChange] = []
 
     private let stalled = Atomic(false)
-    private let queued = Atomic(0)
     private let recordsRead = Atomic(0)
     private let undecodable = Atomic(0)
 
@@ -46,11 +49,6 @@ final class Folder: @unchecked Sendable {
         reader.confine(to: queue)
         logReader.confine(to: queue)
     }
-
-    /// Nothing is queued for the folder.
-    var isIdle: Bool { queued.load(ordering: .acquiring) == 0 }
-    func willReceive() { queued.wrappingAdd(1, ordering: .acquiringAndReleasing) }
-    func didReceive() { queued.wrappingSubtract(1, ordering: .acquiringAndReleasing) }
 
     /// A session could not be read, so folding stands still at `foldedPosition`. What is durable stays in the log.
     var isStalled: Bool { stalled.load(ordering: .acquiring) }
@@ -128,10 +126,24 @@ final class Folder: @unchecked Sendable {
                 version: entry.record.state.version, position: position)
         }
         if case .found(let outcome) = cache.update(key, change) { return outcome }
-        let row = try reader.record(event.sessionId, writes: writeBehind?.writeCount ?? 0)
-        if row != nil { recordsRead.wrappingAdd(1, ordering: .relaxed) }
-        let record = row?.record ?? SessionRecord(sessionId: event.sessionId)
-        return cache.update(key, orInsert: record, bytes: row?.bytes ?? RecordSize.empty, change)
+        let hash = SessionFilter.hash(event.sessionId.utf8)
+        if !isFilterComplete || filter.mayContain(hash) {
+            if let row = try reader.record(event.sessionId, writes: writeBehind?.writeCount ?? 0) {
+                recordsRead.wrappingAdd(1, ordering: .relaxed)
+                return cache.update(key, orInsert: row.record, bytes: row.bytes, hasRow: true, change)
+            }
+        }
+        filter.insert(hash)
+        return cache.update(
+            key, orInsert: SessionRecord(sessionId: event.sessionId), bytes: RecordSize.empty, hasRow: false, change)
+    }
+
+    /// Puts sessions into the filter that have a row.
+    /// - Parameter isDone: there are no others, besides those that were folded since the opening.
+    func learn(_ hashes: [UInt64], isDone: Bool) {
+        dispatchPrecondition(condition: .onQueue(queue))
+        for hash in hashes { filter.insert(hash) }
+        if isDone { isFilterComplete = true }
     }
 
     private func publish() {

@@ -13,11 +13,14 @@ final class CacheEntry: @unchecked Sendable {
     var isDirty = false
     /// Taken for writing and not yet known to be on disk.
     var isBeingWritten = false
+    /// Whether the derived file has a row of the session, however old.
+    var hasRow: Bool
 
-    init(shard: Int, record: SessionRecord, bytes: Int) {
+    init(shard: Int, record: SessionRecord, bytes: Int, hasRow: Bool) {
         self.shard = shard
         self.record = record
         self.bytes = bytes
+        self.hasRow = hasRow
     }
 
     /// Must stay in memory: the row on disk is older.
@@ -109,7 +112,7 @@ final class RecordCache: Sendable {
     /// Changes an entry in place; first adds what the fold has read from disk or made, unless a reader was faster. Only
     /// the fold changes records, so either is the newest.
     func update<Value: Sendable>(
-        _ key: SessionKey, orInsert record: SessionRecord, bytes: Int, _ change: (CacheEntry) -> Value
+        _ key: SessionKey, orInsert record: SessionRecord, bytes: Int, hasRow: Bool, _ change: (CacheEntry) -> Value
     ) -> Value {
         let index = Self.shard(of: key.sessionId)
         return shards[index].state.withLock { state in
@@ -120,7 +123,7 @@ final class RecordCache: Sendable {
                 return value
             }
             // Changed before it is added: what is dirty is never dropped.
-            let entry = CacheEntry(shard: index, record: record, bytes: bytes)
+            let entry = CacheEntry(shard: index, record: record, bytes: bytes, hasRow: hasRow)
             let value = change(entry)
             add(entry, key: key, to: &state)
             return value
@@ -135,7 +138,9 @@ final class RecordCache: Sendable {
         return shards[index].state.withLock { state -> SessionRecord?? in
             if let entry = find(key, in: &state) { return .some(entry.record) }
             guard state.evictions == evictions else { return nil }
-            if let record { add(CacheEntry(shard: index, record: record, bytes: bytes), key: key, to: &state) }
+            if let record {
+                add(CacheEntry(shard: index, record: record, bytes: bytes, hasRow: true), key: key, to: &state)
+            }
             return .some(record)
         }
     }

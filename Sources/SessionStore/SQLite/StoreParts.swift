@@ -16,6 +16,7 @@ final class StoreParts: @unchecked Sendable {
     let folder: Folder
     let sessionReader: SessionReader
     let indexReader: IndexReader
+    private let filterLoader: SessionFilterLoader
     let logger: Logger
     /// nil when open for reading only.
     let committer: Committer?
@@ -66,6 +67,7 @@ final class StoreParts: @unchecked Sendable {
             cache: cache, reader: files.foldReader, logReader: files.foldLogReader, writeBehind: writeBehind,
             derivedPosition: files.derivedPosition, options: options, health: health, logger: logger,
             onDamage: onDamage)
+        filterLoader = SessionFilterLoader(folder: folder, logger: logger)
         sessionReader = SessionReader(reader: files.queryReader, cache: cache, countMax: options.readQueueCountMax)
         indexReader = IndexReader(
             database: files.indexDatabase, cache: cache, writeBehind: writeBehind, options: options)
@@ -87,6 +89,16 @@ final class StoreParts: @unchecked Sendable {
             committer = nil
         }
         try foldTail(from: files.derivedPosition, to: files.lastPosition, progress: progress)
+        if !readOnly { loadFilter() }
+    }
+
+    private func loadFilter() {
+        do throws(SQLiteError) {
+            try filterLoader.start(
+                path: derivedPath, mode: readMode.derived, virtualFileSystem: options.virtualFileSystem)
+        } catch {
+            logger.warning("new sessions are looked up on disk", metadata: ["reason": "\(error)"])
+        }
     }
 
     /// Folds what the derived rows do not cover.
@@ -130,6 +142,7 @@ final class StoreParts: @unchecked Sendable {
     }
 
     func close() {
+        filterLoader.close()
         committer?.close()
         folder.queue.sync {}
         if let writeBehind {

@@ -140,7 +140,7 @@ final class WriteBehind: @unchecked Sendable {
                 cache.withEntry(entry) { entry in
                     entry.isDirty = false
                     entry.isBeingWritten = true
-                    return DerivedRow(entry.record, into: &buffer)
+                    return DerivedRow(entry.record, isNew: !entry.hasRow, into: &buffer)
                 })
         }
         rows.sort { $0.number < $1.number }
@@ -151,7 +151,12 @@ final class WriteBehind: @unchecked Sendable {
             throw failed(error)
         }
         completedWrites.wrappingAdd(1, ordering: .acquiringAndReleasing)
-        for entry in entries { cache.withEntry(entry) { $0.isBeingWritten = false } }
+        for entry in entries {
+            cache.withEntry(entry) { entry in
+                entry.isBeingWritten = false
+                entry.hasRow = true
+            }
+        }
         state.withLock { state in
             state.derivedPosition = position
             state.beingWritten = 0
@@ -168,6 +173,8 @@ final class WriteBehind: @unchecked Sendable {
         let still = entries.filter { entry in
             cache.withEntry(entry) { entry in
                 entry.isBeingWritten = false
+                // After an error nobody knows.
+                entry.hasRow = true
                 defer { entry.isDirty = true }
                 return !entry.isDirty
             }

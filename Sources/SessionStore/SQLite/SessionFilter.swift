@@ -1,0 +1,95 @@
+internal import Glibc
+
+/// Tells sessions that are certainly not stored from those that may be, without a look at the disk: a Bloom filter whose
+/// bits for one session lie within one cache line ("Cache-, Hash- and Space-Efficient Bloom Filters", Putze et al. 2007).
+///
+/// Most events of a new session would otherwise cost a search in a large index that finds nothing. Sessions that were
+/// removed stay in it, which costs such a search and nothing else.
+///
+/// Grows by layers, each four times as large as the one before, so that nothing is ever built anew; the layers' memory
+/// becomes resident only as it is used.
+struct SessionFilter: ~Copyable {
+    private struct Layer {
+        let blocks: UnsafeMutablePointer<UInt64>
+        let blockCount: UInt64
+        let capacity: Int
+        var count = 0
+    }
+
+    private static let wordsPerBlock = 8
+    private static let bitsPerSession = 12
+    private static let bitsSet = 6
+    private static let firstCapacity = 1 << 16
+
+    private var layers: [Layer] = []
+    private let capacityMax: Int
+
+    /// - Parameter capacityMax: sessions for which there is memory at most; beyond it the filter errs more often.
+    init(capacityMax: Int = 64 << 20) {
+        self.capacityMax = capacityMax
+    }
+
+    deinit {
+        for layer in layers { free(layer.blocks) }
+    }
+
+    /// Memory of all layers, in bytes; not all of it need be resident.
+    var bytes: Int { layers.reduce(0) { $0 + Int($1.blockCount) * Self.wordsPerBlock * 8 } }
+
+    /// Sessions that were added.
+    var count: Int { layers.reduce(0) { $0 + $1.count } }
+
+    /// The hash by which a session goes in and out of the filter (FNV-1a, then the finalizer of MurmurHash3).
+    static func hash(_ sessionId: some Sequence<UInt8>) -> UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in sessionId { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        hash = (hash ^ hash >> 33) &* 0xff51_afd7_ed55_8ccd
+        hash = (hash ^ hash >> 33) &* 0xc4ce_b9fe_1a85_ec53
+        return hash ^ hash >> 33
+    }
+
+    /// False: the session was never added.
+    func mayContain(_ hash: UInt64) -> Bool {
+        for layer in layers {
+            let block = Self.block(hash, layer)
+            var bits = hash
+            var isSet = true
+            for _ in 0..<Self.bitsSet {
+                isSet = isSet && block[Int(bits >> 6 & 7)] & (1 << (bits & 63)) != 0
+                bits >>= 9
+            }
+            if isSet { return true }
+        }
+        return false
+    }
+
+    mutating func insert(_ hash: UInt64) {
+        if layers.last.map({ $0.count >= $0.capacity }) ?? true { grow() }
+        guard let last = layers.indices.last else { return }
+        let block = Self.block(hash, layers[last])
+        var bits = hash
+        for _ in 0..<Self.bitsSet {
+            block[Int(bits >> 6 & 7)] |= 1 << (bits & 63)
+            bits >>= 9
+        }
+        layers[last].count += 1
+    }
+
+    private static func block(_ hash: UInt64, _ layer: Layer) -> UnsafeMutablePointer<UInt64> {
+        // Other bits of the hash than those that choose bits within the block: 54 of these are the low ones.
+        let index = (hash &* 0x9e37_79b9_7f4a_7c15).multipliedFullWidth(by: layer.blockCount).high
+        return layer.blocks + Int(index) * wordsPerBlock
+    }
+
+    private mutating func grow() {
+        let capacity = layers.last.map { $0.capacity * 4 } ?? Self.firstCapacity
+        guard layers.reduce(capacity, { $0 + $1.capacity }) <= capacityMax || layers.isEmpty else { return }
+        let blockCount = capacity * Self.bitsPerSession / (Self.wordsPerBlock * 64)
+        // Zeroed by the kernel, page by page, when it is touched. Without memory the filter goes on as it is.
+        guard let memory = calloc(blockCount * Self.wordsPerBlock, 8) else { return }
+        layers.append(
+            Layer(
+                blocks: memory.assumingMemoryBound(to: UInt64.self), blockCount: UInt64(blockCount),
+                capacity: capacity))
+    }
+}
