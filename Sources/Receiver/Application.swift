@@ -1,3 +1,4 @@
+import Dispatch
 import DriveAPI
 import HTTPServer
 import Locks
@@ -71,7 +72,7 @@ package final class Application: Sendable {
         dependencies.sealKey = sealKey
         dependencies.live = live
         receiver = Receiver(dependencies, callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
-        receiver.loadConnectorStarts()
+        if !store.isCatchingUp { receiver.loadConnectorStarts() }
         server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
         let path = configuration.data.directory + "/" + Self.controlSocketName
         control = HTTPServer(
@@ -95,8 +96,19 @@ package final class Application: Sendable {
         }
         let last = try? store.logEntry(at: store.statistics.lastPosition)
         downtime.began(lastDelivery: last?.receivedAt)
-        downtime.start()
-        reconciler?.start()
+        guard store.isCatchingUp else {
+            downtime.start()
+            reconciler?.start()
+            return addresses
+        }
+        store.whenCaughtUp { [queue = DispatchQueue(label: "chargefold.start"), receiver, downtime, reconciler] in
+            queue.async {
+                // What was stopped meanwhile does not start again.
+                receiver.loadConnectorStarts()
+                downtime.start()
+                reconciler?.start()
+            }
+        }
         return addresses
     }
 

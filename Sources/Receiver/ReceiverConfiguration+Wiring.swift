@@ -50,6 +50,8 @@ extension ReceiverConfiguration {
         options.writeBehindMilliseconds = store.writeBehindMilliseconds
         options.unverifiedCountMax = webhook.quarantine.unverifiedCountMax
         options.unverifiedBytesMax = webhook.quarantine.unverifiedBytesMax
+        // Some tenths of a second; a longer tail must not keep callbacks waiting.
+        options.tailBeforeOpeningMax = 200_000
         options.aroundAnswers = ResponseBatch.collecting
         return options
     }

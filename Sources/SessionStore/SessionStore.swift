@@ -70,11 +70,20 @@ package protocol SessionStore: AnyObject, Sendable {
     /// Whether deliveries arrive faster than they become durable, so that the bounded queue may fill up. Cheap: one load.
     var isUnderPressure: Bool { get }
 
+    /// Whether a long part of the log is still being folded behind the opening: deliveries are accepted, and answered with
+    /// the status UNKNOWN and the version 0; queries are refused (`catchingUp`).
+    var isCatchingUp: Bool { get }
+
+    /// Runs `body` once everything that the log held at the opening is folded: now, or later on a queue of the store.
+    func whenCaughtUp(_ body: @escaping @Sendable () -> Void)
+
     var statistics: StoreStatistics { get }
 }
 
 extension SessionStore {
     package var isUnderPressure: Bool { false }
+    package var isCatchingUp: Bool { false }
+    package func whenCaughtUp(_ body: @escaping @Sendable () -> Void) { body() }
 }
 
 /// How far a check has come.

@@ -19,6 +19,8 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         package static let directory = Code(rawValue: "DIRECTORY")
         /// The store was opened for reading only.
         package static let readOnly = Code(rawValue: "READ_ONLY")
+        /// Sessions are being made again from the log; queries can be answered when that is done.
+        package static let catchingUp = Code(rawValue: "CATCHING_UP")
         /// The store is closed.
         package static let closed = Code(rawValue: "CLOSED")
     }
@@ -31,6 +33,8 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         self.code = code
         self.message = message
     }
+
+    package static let catchingUp = StoreError(.catchingUp, "sessions are being made again from the log")
 
     package var description: String { message }
 }

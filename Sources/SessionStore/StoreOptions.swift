@@ -22,6 +22,9 @@ package struct StoreOptions: Sendable {
     package var unwrittenRecordsMax = 60_000
     /// Log rows not yet covered by derived rows (they are folded again at the next start); beyond it `append` returns false.
     package var tailCountMax = 400_000
+    /// Log rows not covered by derived rows that are folded before the opening returns; a longer tail is folded behind
+    /// it, while deliveries are accepted and queries are not (`SessionStore.isCatchingUp`). `.max`: none is.
+    package var tailBeforeOpeningMax = Int.max
     /// Off: derived rows are written only by `flush()` and `close()`. For tests that choose the moment.
     package var writesBehindAutomatically = true
 
@@ -55,6 +58,9 @@ package struct StoreOptions: Sendable {
     package var virtualFileSystem: String?
     /// Called at each step of an erasure, on the erasing queue. For tests, which choose the moment of a crash with it.
     package var erasureHook: (@Sendable (ErasureStep) -> Void)?
+    /// Called before each slice of a tail that is folded behind the opening, with the position folded, on the folder's
+    /// queue. For tests, which hold it there.
+    package var catchUpHook: (@Sendable (Int64) -> Void)?
     /// Off: erasures that an earlier process has left behind wait for `joinErasures`.
     package var resumesErasures = true
     /// Milliseconds until an erasure that failed is tried again.

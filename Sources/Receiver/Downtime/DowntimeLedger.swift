@@ -61,8 +61,9 @@ package final class DowntimeLedger: @unchecked Sendable {
         }
     }
 
-    /// Starts to watch, and looks for sessions that may have missed events.
+    /// Starts to watch, and looks for sessions that may have missed events. Does nothing after `stop`.
     package func start() {
+        guard !state.withLock({ $0.isStopped }) else { return }
         let timer = DispatchSource.makeTimerSource(queue: queue)
         timer.schedule(deadline: .now() + 1, repeating: 1, leeway: .milliseconds(100))
         timer.setEventHandler { [weak self] in self?.tick() }

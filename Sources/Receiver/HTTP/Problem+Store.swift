@@ -3,6 +3,10 @@ import SessionStore
 extension Problem {
     static let storeUnreadable = Problem.unavailable(
         "store-unreadable", "The store can't be read now.", retryAfterSeconds: 5)
+    static let sessionsCatchingUp = Problem.unavailable(
+        "sessions-catching-up",
+        "Sessions are being made again from the log. Callbacks are taken meanwhile; ask again later.",
+        retryAfterSeconds: 5)
     static let stillRefused = Problem(
         422, "quarantine-still-refused", "The entry is still not acceptable; it stays in quarantine.")
     static let malformedSelection = Problem(

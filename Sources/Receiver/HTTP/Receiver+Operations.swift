@@ -13,6 +13,8 @@ extension Receiver {
         if let reason = store.unavailability {
             return Response(Problem(503, "not-ready", "The store is not writable.", detail: reason.message))
         }
+        // Callbacks are taken: a proxy must go on sending them.
+        if store.isCatchingUp { return Response(json: #"{"status":"ready","sessions":"catching-up"}"#) }
         return Response(json: #"{"status":"ready"}"#)
     }
 
@@ -61,6 +63,9 @@ extension Receiver {
     private func add(_ statistics: StoreStatistics, to page: inout MetricsPage) {
         page.add(
             "chargefold_store_writable", .gauge, "1 when the next event can be made durable.", store.isWritable ? 1 : 0)
+        page.add(
+            "chargefold_sessions_catching_up", .gauge,
+            "1 while sessions are made again from the log and queries are refused.", store.isCatchingUp ? 1 : 0)
         page.add("chargefold_log_position", .gauge, "The highest position in the log.", statistics.lastPosition)
         page.add(
             "chargefold_log_derived_position", .gauge, "The highest position that the derived rows cover.",

@@ -118,6 +118,10 @@ package final class Receiver: RequestHandler, Sendable {
             metrics.shedQueries.increment()
             return .refuse(Response(.yielding))
         }
+        if store.isCatchingUp, resource.needsSessions {
+            metrics.shedQueries.increment()
+            return .refuse(Response(.sessionsCatchingUp))
+        }
         switch resource {
         case .sessionEvents:
             guard head.hasBodyFraming else {

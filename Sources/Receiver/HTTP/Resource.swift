@@ -42,6 +42,16 @@ package enum Resource: Equatable, Sendable {
         case malformed
     }
 
+    /// Whether it cannot be answered, or not truly, while sessions are being made again from the log.
+    var needsSessions: Bool {
+        switch self {
+        case .sessionEvents, .chargeDetailRecords, .health, .ready, .metrics, .openAPI, .log, .quarantine, .quarantined,
+            .quarantineRetry, .quarantinedRetry, .tokens, .downtime:
+            false
+        default: true
+        }
+    }
+
     /// The methods that the resource allows, as the `Allow` header lists them (RFC 9110 section 10.2.1).
     package var allow: String {
         switch self {

@@ -62,7 +62,7 @@ extension Committer {
             checkpoints?.resume(with: opened)
             succeeded(opened)
             let position = lastPosition
-            folder.queue.async { self.folder.catchUp(to: position) }
+            if !folder.postpones(upTo: position) { folder.queue.async { self.folder.catchUp(to: position) } }
             return opened
         } catch let error as StoreError {
             report(error)
@@ -95,6 +95,7 @@ extension Committer {
             }
         }
         let position = lastPosition
+        guard !folder.postpones(upTo: position) else { return }
         folder.queue.async {
             if self.folder.isStalled && !self.folder.catchUp(to: position) { self.scheduleProbe() }
         }

@@ -83,6 +83,8 @@ final class Committer: @unchecked Sendable {
         let items: [PendingItem]
         /// The position of the first delivery of the batch; the others follow without a gap.
         let firstPosition: Int64
+        /// The position of the last one; `firstPosition - 1` where there is none.
+        let lastPosition: Int64
         /// The ids of the quarantined bodies, in order.
         let quarantineIds: [Int64]
     }
@@ -109,7 +111,9 @@ final class Committer: @unchecked Sendable {
                 throw failed(error)
             }
             succeeded(writer, deliveries: Int(writer.lastPosition - first) + 1)
-            handOver(CommittedBatch(items: batch, firstPosition: first, quarantineIds: ids))
+            handOver(
+                CommittedBatch(
+                    items: batch, firstPosition: first, lastPosition: writer.lastPosition, quarantineIds: ids))
             checkpoints?.committed()
         } catch {
             for item in batch { item.fail(error) }
@@ -122,7 +126,12 @@ final class Committer: @unchecked Sendable {
     /// most: a commit costs some 100 microseconds of processor time, however many share it, an event a few. Folding beside
     /// the next commit made batches half as large and was slower.
     private func handOver(_ batch: CommittedBatch) {
-        folder.queue.sync { self.fold(batch) }
+        if folder.postpones(upTo: batch.lastPosition) {
+            folder.answerUnfolded(batch)
+            release(batch.items)
+        } else {
+            folder.queue.sync { self.fold(batch) }
+        }
     }
 
     private func fold(_ batch: CommittedBatch) {

@@ -56,7 +56,7 @@ extension SQLiteSessionStore: SessionEraser {
     ///   for the same ones.
     package func joinErasures(_ participant: @escaping @Sendable (String?, [String]) throws -> Void) {
         eraser?.join(participant)
-        eraser?.resume()
+        whenCaughtUp { [weak self] in self?.eraser?.resume() }
     }
 
     package func eraseUser(

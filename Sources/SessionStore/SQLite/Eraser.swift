@@ -43,6 +43,7 @@ final class Eraser: @unchecked Sendable {
         completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void
     ) {
         lastUnpack.withLock { $0 = unpack }
+        guard !parts.folder.isBehind else { return completion(.failure(.catchingUp)) }
         queue.async {
             completion(
                 self.result {
@@ -59,6 +60,7 @@ final class Eraser: @unchecked Sendable {
     func removeSessions(
         endedBefore cutoff: Instant, completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void
     ) {
+        guard !parts.folder.isBehind else { return completion(.failure(.catchingUp)) }
         queue.async {
             completion(
                 self.result {

@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Locks
 internal import Logging
 internal import SessionModel
 internal import Synchronization
@@ -13,9 +14,9 @@ final class Folder: @unchecked Sendable {
     private let logReader: LogReader
     /// nil when open for reading only: then changed records stay in memory.
     private let writeBehind: WriteBehind?
-    private let options: StoreOptions
+    let options: StoreOptions
     private let health: StoreHealth
-    private let logger: Logger
+    let logger: Logger
     private let onDamage: @Sendable (String) -> Void
 
     /// Everything up to here is in the records.
@@ -29,6 +30,9 @@ final class Folder: @unchecked Sendable {
     private var changes: [FoldedChange] = []
 
     private let stalled = Atomic(false)
+    /// Up to where a part of the log is folded behind the start; nil when it is done. See `catchUpBehind`.
+    let behind = Locked<Int64?>(nil)
+    let isBehindFlag = Atomic(false)
     private let recordsRead = Atomic(0)
     private let undecodable = Atomic(0)
 
@@ -84,6 +88,24 @@ final class Folder: @unchecked Sendable {
         }
         // Before the answers: whoever has one finds what it tells of in every query.
         publish()
+        answer(batch, results)
+    }
+
+    /// Answers a durable batch that will be folded later: what it made of its sessions is not known yet.
+    func answerUnfolded(_ batch: Committer.CommittedBatch) {
+        var position = batch.firstPosition - 1
+        let results: [Result<IngestOutcome, StoreError>] = batch.items.compactMap { item in
+            guard case .delivery(let pending) = item else { return nil }
+            position += 1
+            return .success(
+                IngestOutcome(
+                    duplicate: false, sessionId: pending.delivery.event.sessionId, status: .unknown, version: 0,
+                    position: position))
+        }
+        answer(batch, results)
+    }
+
+    private func answer(_ batch: Committer.CommittedBatch, _ results: [Result<IngestOutcome, StoreError>]) {
         var ids = batch.quarantineIds.makeIterator()
         var outcomes = results.makeIterator()
         options.aroundAnswers {

@@ -22,7 +22,7 @@ package final class SQLiteSessionStore: SessionStore {
         parts = try StoreParts(
             directory: directory, options: options, readOnly: readOnly, logger: logger, progress: progress)
         eraser = Eraser(parts: parts)
-        if options.resumesErasures { eraser?.resume() }
+        if options.resumesErasures { whenCaughtUp { [weak self] in self?.eraser?.resume() } }
     }
 
     deinit {
@@ -77,13 +77,19 @@ package final class SQLiteSessionStore: SessionStore {
 
     // MARK: Reading
 
+    package var isCatchingUp: Bool { parts.folder.isBehind }
+
+    package func whenCaughtUp(_ body: @escaping @Sendable () -> Void) { parts.whenReady(body) }
+
     package func session(_ id: String, completion: @escaping @Sendable (Result<SessionRecord?, StoreError>) -> Void) {
+        if isCatchingUp { return completion(.failure(.catchingUp)) }
         parts.sessionReader.session(id, completion: completion)
     }
 
     package func select(
         _ selection: SessionSelection, completion: @escaping @Sendable (Result<SessionPage, StoreError>) -> Void
     ) {
+        if isCatchingUp { return completion(.failure(.catchingUp)) }
         parts.indexReader.select(selection, completion: completion)
     }
 

@@ -29,6 +29,7 @@ final class StoreParts: @unchecked Sendable {
     private let logReadQueue = DispatchQueue(label: "chargefold.store.logread", qos: .utility)
     private let logReader: LogReader
     private let isClosed = Atomic(false)
+    private let readiness = Locked(Readiness())
 
     var logPath: String { Self.join(directory, LogSchema.fileName) }
     var derivedPath: String { Self.join(directory, DerivedSchema.fileName) }
@@ -89,7 +90,7 @@ final class StoreParts: @unchecked Sendable {
             committer = nil
         }
         try foldTail(from: files.derivedPosition, to: files.lastPosition, progress: progress)
-        if !readOnly { loadFilter() }
+        if !readOnly { whenReady { [weak self] in self?.loadFilter() } }
     }
 
     private func loadFilter() {
@@ -105,8 +106,16 @@ final class StoreParts: @unchecked Sendable {
     private func foldTail(
         from first: Int64, to last: Int64, progress: ((Int64, Int64) -> Void)?
     ) throws(StoreError) {
-        guard first < last else { return }
+        guard first < last else { return ready() }
         logger.info("folding the log's tail", metadata: ["from": "\(first + 1)", "to": "\(last)"])
+        if last - first > options.tailBeforeOpeningMax {
+            let logger = logger
+            return folder.catchUpBehind(to: last) { position, last in
+                logger.info("folding the log", metadata: ["position": "\(position)", "of": "\(last)"])
+            } completion: { [self] in
+                ready()
+            }
+        }
         var reported = DispatchTime.now()
         let done = folder.queue.sync {
             folder.catchUp(to: last) { position in
@@ -119,6 +128,32 @@ final class StoreParts: @unchecked Sendable {
         }
         progress?(last, last)
         if !done { throw health.error(.fold) ?? StoreError(.unavailable, "the log's tail cannot be folded") }
+        ready()
+    }
+
+    // MARK: Once everything is folded
+
+    private struct Readiness {
+        var isReady = false
+        var waiting: [@Sendable () -> Void] = []
+    }
+
+    /// Runs `body` once every delivery that was in the log at the opening is folded: now, or on the folder's queue.
+    func whenReady(_ body: @escaping @Sendable () -> Void) {
+        let isReady = readiness.withLock { readiness in
+            if !readiness.isReady { readiness.waiting.append(body) }
+            return readiness.isReady
+        }
+        if isReady { body() }
+    }
+
+    private func ready() {
+        let waiting = readiness.withLock { readiness in
+            readiness.isReady = true
+            defer { readiness.waiting = [] }
+            return readiness.waiting
+        }
+        for body in waiting { body() }
     }
 
     /// Runs `body` with the reader of the log, on its queue.
@@ -142,6 +177,7 @@ final class StoreParts: @unchecked Sendable {
     }
 
     func close() {
+        folder.stopCatchingUp()
         filterLoader.close()
         committer?.close()
         folder.queue.sync {}

@@ -58,10 +58,12 @@ final class WriteBehind: @unchecked Sendable {
     /// False while too much is not written yet: then nothing more should be accepted.
     var hasRoom: Bool { !isFull.load(ordering: .relaxed) }
 
-    /// False while the fold of a long tail should stop for a write.
+    /// False while the fold of a long tail should stop for a write; well before `hasRoom` is, so that deliveries are
+    /// accepted meanwhile.
     var hasRoomForTail: Bool {
         state.withLock {
-            $0.dirtyCount + $0.beingWritten < min(options.writeBehindCount * 8, options.unwrittenRecordsMax)
+            $0.dirtyCount + $0.beingWritten < options.unwrittenRecordsMax / 2
+                && $0.foldedPosition - $0.derivedPosition < options.tailCountMax / 2
         }
     }
 
