@@ -39,6 +39,9 @@ package struct StoreOptions: Sendable {
 
     /// Reads of sessions that wait for the disk; beyond it `session` answers `queueFull`.
     package var readQueueCountMax = 1_024
+    /// Log positions whose sessions share one part of the derived rows' indexes (see `SessionPart`). Another value than
+    /// before makes the rows anew.
+    package var positionsPerPart: Int64 = 1 << 20
     /// Rows of an index that one page looks at; beyond it the page is short and says where to go on.
     package var rowsPerPageMax = 5_000
 

@@ -143,6 +143,21 @@ struct HistoryTests {
         store.close()
     }
 
+    @Test func `check notices a session that has two rows`() async throws {
+        let directory = TemporaryDirectory()
+        let store = try openStore(directory)
+        for second in 1...40 { _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: Int64(second))) }
+        try store.flush()
+        let other = try Database(path: directory.file("sessions.sqlite"), mode: .readWriteCreate)
+        let columns = "session_id, user_id, status, order_key, skewed, ongoing, anomalies, settlement, record"
+        try other.execute(
+            "INSERT INTO sessions(number, part, \(columns)) SELECT 33, 8, \(columns) FROM sessions")
+        other.close()
+        let report = try store.check { _ in }
+        #expect(report.sessions == 1 && report.differences.map(\.kind) == [.surplus])
+        store.close()
+    }
+
     @Test func checkNamesWhatIsMissingDifferentAndSurplus() async throws {
         let directory = TemporaryDirectory()
         let store = try openStore(directory)
@@ -154,8 +169,9 @@ struct HistoryTests {
             DELETE FROM sessions WHERE session_id = 'a';
             UPDATE sessions SET status = 'STOPPED' WHERE session_id = 'b';
             UPDATE sessions SET record = (SELECT record FROM sessions WHERE session_id = 'd') WHERE session_id = 'c';
-            INSERT INTO sessions(number, session_id, status, order_key, skewed, ongoing, anomalies, record)
-                VALUES(77, 'ghost', 'STARTED', 0, 0, 1, 0, x'00');
+            INSERT INTO sessions(
+                number, part, session_id, status, order_key, skewed, ongoing, anomalies, settlement, record)
+                VALUES(77, 19, 'ghost', 'STARTED', 0, 0, 1, 0, 0, x'00');
             """)
         other.close()
         var phases = 0

@@ -16,11 +16,11 @@ import Testing
     @Test func `errs seldom about those that were not`() {
         var filter = SessionFilter()
         // Full layers, where it errs most often.
-        for number in 0..<(65_536 * 5) { filter.insert(SessionFilter.hash("session\(number)".utf8)) }
+        for number in 0..<(131_072 * 5) { filter.insert(SessionFilter.hash("session\(number)".utf8)) }
         let errors = (0..<100_000).count { filter.mayContain(SessionFilter.hash("other\($0)".utf8)) }
         #expect(errors < 3_000, "\(errors) of 100,000")
         let bytes = filter.bytes
-        #expect(bytes == 65_536 * 5 * 12 / 8)
+        #expect(bytes == 131_072 * 5 * 12 / 8)
     }
 
     @Test func `contains nothing at first`() {
@@ -31,11 +31,11 @@ import Testing
     }
 
     @Test func `beyond its memory it goes on and errs more`() {
-        var filter = SessionFilter(capacityMax: 65_536)
+        var filter = SessionFilter(capacityMax: 131_072)
         for number in 0..<200_000 { filter.insert(SessionFilter.hash("session\(number)".utf8)) }
         let missing = (0..<200_000).count { !filter.mayContain(SessionFilter.hash("session\($0)".utf8)) }
         let bytes = filter.bytes
         #expect(missing == 0)
-        #expect(bytes == 65_536 * 12 / 8)
+        #expect(bytes == 131_072 * 12 / 8)
     }
 }

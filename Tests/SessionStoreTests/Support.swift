@@ -131,6 +131,8 @@ func manualOptions(_ change: (inout StoreOptions) -> Void = { _ in }) -> StoreOp
     options.writesBehindAutomatically = false
     options.probeMilliseconds = 3_600_000
     options.unverifiedWriteMilliseconds = 3_600_000
+    // Small, so that sessions lie in many parts, of several sizes.
+    options.positionsPerPart = 4
     change(&options)
     return options
 }

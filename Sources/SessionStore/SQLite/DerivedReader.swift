@@ -13,7 +13,8 @@ final class DerivedReader {
     init(path: String, mode: Database.Mode, virtualFileSystem: String?) throws(SQLiteError) {
         database = try Database(path: path, mode: mode, virtualFileSystem: virtualFileSystem)
         try database.execute(DerivedSchema.readerPragmas)
-        byId = try database.prepare("SELECT record FROM sessions WHERE session_id = ?1")
+        byId = try database.prepare(
+            "SELECT record FROM sessions INDEXED BY sessions_by_id WHERE part = ?2 AND session_id = ?1")
         begin = try database.prepare("BEGIN")
         end = try database.prepare("COMMIT")
     }
@@ -28,11 +29,12 @@ final class DerivedReader {
         let bytes: Int
     }
 
-    /// The record as it was last written, or nil. Outside a snapshot each read sees what is committed now.
-    func record(_ sessionId: String) throws(StoreError) -> Row? {
+    /// The record as it was last written, or nil where that part of the rows has none. Outside a snapshot each read sees what is committed now.
+    func record(_ sessionId: String, part: Int) throws(StoreError) -> Row? {
         database.checkOwner()
         do throws(SQLiteError) {
             byId.bind(1, text: sessionId)
+            byId.bind(2, Int64(part))
             guard try byId.step() else { return nil }
         } catch {
             throw StoreError(error.isCorruption ? .damaged : .unavailable, "a session cannot be read: \(error)")
@@ -52,7 +54,7 @@ final class DerivedReader {
     ///
     /// - Parameter writes: the number of completed writes of derived rows. A record leaves memory only after its row is
     ///   written and counted, so a snapshot that began at this count has every row that is not in memory.
-    func record(_ sessionId: String, writes: Int) throws(StoreError) -> Row? {
+    func record(_ sessionId: String, part: Int, writes: Int) throws(StoreError) -> Row? {
         if snapshotWrites != writes {
             endSnapshot()
             do throws(SQLiteError) {
@@ -62,7 +64,7 @@ final class DerivedReader {
             }
             snapshotWrites = writes
         }
-        return try record(sessionId)
+        return try record(sessionId, part: part)
     }
 
     func endSnapshot() {

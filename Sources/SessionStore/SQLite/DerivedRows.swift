@@ -3,7 +3,7 @@ internal import SessionModel
 /// The derived rows as they are at one moment, for a check. Belongs to one thread.
 final class DerivedRows {
     private let database: Database
-    private let byId: Statement
+    private let byNumber: Statement
     private let all: Statement
     /// When open for reading only, what the tail has changed is in memory only.
     private let overlay: RecordCache?
@@ -14,10 +14,10 @@ final class DerivedRows {
         database = try Database(
             path: parts.derivedPath, mode: parts.readMode.derived, virtualFileSystem: parts.options.virtualFileSystem)
         try database.execute(DerivedSchema.readerPragmas)
-        byId = try database.prepare(
+        byNumber = try database.prepare(
             """
             SELECT number, user_id, status, record, \(DerivedRow.integerColumns.joined(separator: ", "))
-            FROM sessions WHERE session_id = ?1
+            FROM sessions WHERE number = ?1 AND session_id = ?2
             """)
         all = try database.prepare("SELECT number, session_id FROM sessions ORDER BY number")
         overlay = parts.writeBehind == nil ? parts.cache : nil
@@ -33,26 +33,27 @@ final class DerivedRows {
     ) throws(SQLiteError) -> Comparison {
         buffer.removeAll(keepingCapacity: true)
         let expected = DerivedRow(record, into: &buffer)
-        byId.bind(1, text: key.sessionId)
-        defer { byId.reset() }
-        let isThere = try byId.step()
+        byNumber.bind(1, expected.number)
+        byNumber.bind(2, text: key.sessionId)
+        defer { byNumber.reset() }
+        let isThere = try byNumber.step()
         if !isThere { missingCount += 1 }
         if let overlay, case .found(let current) = overlay.record(key) {
             return current.encoded == Array(buffer[expected.record]) ? .same : .different
         }
         guard isThere else { return .missing }
         let isSame =
-            byId.int64(0) == expected.number && text(1) == expected.userId.map { Array($0.utf8) }
-            && byId.array(2) == Array(expected.status.utf8)
-            && byId.bytes(3).elementsEqual(buffer[expected.record])
+            text(1) == expected.userId.map { Array($0.utf8) }
+            && byNumber.array(2) == Array(expected.status.utf8)
+            && byNumber.bytes(3).elementsEqual(buffer[expected.record])
             && expected.integers.enumerated().allSatisfy { index, value in
-                (byId.isNull(Int32(index) + 4) ? nil : byId.int64(Int32(index) + 4)) == value
+                (byNumber.isNull(Int32(index) + 4) ? nil : byNumber.int64(Int32(index) + 4)) == value
             }
         return isSame ? .same : .different
     }
 
     private func text(_ column: Int32) -> [UInt8]? {
-        byId.isNull(column) ? nil : byId.array(column)
+        byNumber.isNull(column) ? nil : byNumber.array(column)
     }
 
     var count: Int64 {
@@ -65,7 +66,7 @@ final class DerivedRows {
     }
 
     func close() {
-        byId.finalize()
+        byNumber.finalize()
         all.finalize()
         database.rollBack()
         database.close()

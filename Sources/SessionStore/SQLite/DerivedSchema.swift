@@ -50,7 +50,40 @@ enum DerivedSchema {
                     CREATE INDEX sessions_unsettled ON sessions(settlement, number) WHERE settlement > 0;
                     UPDATE properties SET value = 0 WHERE name = 'derived_position';
                     """),
+            // The two indexes that had an entry for every session at a random place begin with the part of the session
+            // (`SessionPart`), so that new sessions change few pages, however many there are. Skewed sessions are few.
+            SchemaMigration(
+                version: 4,
+                sql: """
+                    DROP TABLE sessions;
+                    CREATE TABLE sessions(
+                        number INTEGER PRIMARY KEY, part INTEGER NOT NULL, session_id TEXT NOT NULL, user_id TEXT,
+                        status TEXT NOT NULL, start_time INTEGER, order_key INTEGER NOT NULL, skewed INTEGER NOT NULL,
+                        ongoing INTEGER NOT NULL, anomalies INTEGER NOT NULL, started_since INTEGER,
+                        waits_until INTEGER, requested_at INTEGER, settlement INTEGER NOT NULL, record BLOB NOT NULL);
+                    CREATE UNIQUE INDEX sessions_by_id ON sessions(part, session_id);
+                    CREATE INDEX sessions_by_user ON sessions(part, user_id, order_key)
+                        WHERE user_id IS NOT NULL AND skewed = 0;
+                    CREATE INDEX sessions_skewed ON sessions(user_id, order_key)
+                        WHERE user_id IS NOT NULL AND skewed = 1;
+                    CREATE INDEX sessions_ongoing ON sessions(user_id, order_key) WHERE ongoing = 1;
+                    CREATE INDEX sessions_started ON sessions(started_since) WHERE started_since IS NOT NULL;
+                    CREATE INDEX sessions_waiting ON sessions(waits_until) WHERE waits_until IS NOT NULL;
+                    CREATE INDEX sessions_requested ON sessions(requested_at) WHERE requested_at IS NOT NULL;
+                    CREATE INDEX sessions_unsettled ON sessions(settlement, number) WHERE settlement > 0;
+                    CREATE INDEX sessions_anomaly_1 ON sessions(number) WHERE (anomalies & 1) != 0;
+                    CREATE INDEX sessions_anomaly_2 ON sessions(number) WHERE (anomalies & 2) != 0;
+                    CREATE INDEX sessions_anomaly_4 ON sessions(number) WHERE (anomalies & 4) != 0;
+                    CREATE INDEX sessions_anomaly_8 ON sessions(number) WHERE (anomalies & 8) != 0;
+                    CREATE INDEX sessions_anomaly_32 ON sessions(number) WHERE (anomalies & 32) != 0;
+                    INSERT INTO properties VALUES('part_positions', 0);
+                    UPDATE properties SET value = 0 WHERE name = 'derived_position';
+                    """),
         ])
+
+    /// Files of older steps are made anew instead of migrated: their rows would have to be dropped anyway, which takes
+    /// long for millions of them.
+    static let oldestVersionKept: Int64 = 4
 
     /// NORMAL: a power cut may take the newest rows, never the file's consistency; the log's tail makes them again.
     static let writerPragmas = """
@@ -58,7 +91,7 @@ enum DerivedSchema {
         PRAGMA synchronous = NORMAL;
         PRAGMA wal_autocheckpoint = 4096;
         PRAGMA secure_delete = ON;
-        PRAGMA cache_size = -8192;
+        PRAGMA cache_size = -24576;
         """
 
     static let readerPragmas = """

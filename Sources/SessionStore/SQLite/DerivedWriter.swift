@@ -5,6 +5,7 @@ internal import SessionModel
 /// The one connection that writes `sessions.sqlite`. It belongs to the write-behind queue.
 final class DerivedWriter {
     let database: Database
+    let partition: SessionPart
     /// Every log position up to this one is covered by the rows.
     private(set) var derivedPosition: Int64
     private let upsert: Statement
@@ -16,16 +17,17 @@ final class DerivedWriter {
     /// they have a statement of their own that touches only the rows where they do.
     private static let columnsUpdatedApart: Set<String> = ["order_key", "skewed", "settlement"]
 
-    init(database: Database) throws(SQLiteError) {
+    init(database: Database, partition: SessionPart) throws(SQLiteError) {
         self.database = database
+        self.partition = partition
         derivedPosition =
             try database.integer("SELECT value FROM properties WHERE name = 'derived_position'") ?? 0
         let columns = DerivedRow.integerColumns
         let updated = columns.filter { !Self.columnsUpdatedApart.contains($0) }
         upsert = try database.prepare(
             """
-            INSERT INTO sessions(number, session_id, user_id, status, record, \(columns.joined(separator: ", ")))
-            VALUES(?1, ?2, ?3, ?4, ?5, \(columns.indices.map { "?\($0 + 6)" }.joined(separator: ", ")))
+            INSERT INTO sessions(number, session_id, user_id, status, record, part, \(columns.joined(separator: ", ")))
+            VALUES(?1, ?2, ?3, ?4, ?5, ?6, \(columns.indices.map { "?\($0 + 7)" }.joined(separator: ", ")))
             ON CONFLICT(number) DO UPDATE SET status = excluded.status, record = excluded.record,
                 \(updated.map { "\($0) = excluded.\($0)" }.joined(separator: ", "))
             """)
@@ -39,10 +41,16 @@ final class DerivedWriter {
         setPosition = try database.prepare("UPDATE properties SET value = ?1 WHERE name = 'derived_position'")
     }
 
+    /// A session whose rows go, and the parts that may have one.
+    struct Replaced {
+        let sessionId: String
+        let parts: [Int]
+    }
+
     /// Writes rows and the position that they cover in one transaction.
     /// - Parameter replaced: sessions whose rows go first.
     func write(
-        _ rows: [DerivedRow], buffer: [UInt8], position: Int64, replacing replaced: [String] = []
+        _ rows: [DerivedRow], buffer: [UInt8], position: Int64, replacing replaced: [Replaced] = []
     ) throws(SQLiteError) {
         try database.transaction { () throws(SQLiteError) in
             try remove(replaced)
@@ -54,7 +62,8 @@ final class DerivedWriter {
                     upsert.bind(3, text: row.userId)
                     upsert.bind(4, text: row.status)
                     upsert.bindBorrowed(5, blob: UnsafeRawBufferPointer(rebasing: bytes[row.record]))
-                    for (index, value) in row.integers.enumerated() { upsert.bind(Int32(index) + 6, value) }
+                    upsert.bind(6, Int64(partition.part(of: row.number)))
+                    for (index, value) in row.integers.enumerated() { upsert.bind(Int32(index) + 7, value) }
                     _ = try upsert.step()
                     if row.isNew { continue }
                     updateUser.bind(1, row.number)
@@ -72,13 +81,16 @@ final class DerivedWriter {
         derivedPosition = position
     }
 
-    private func remove(_ sessions: [String]) throws(SQLiteError) {
+    private func remove(_ sessions: [Replaced]) throws(SQLiteError) {
         guard !sessions.isEmpty else { return }
-        let delete = try database.prepare("DELETE FROM sessions WHERE session_id = ?1")
+        let delete = try database.prepare("DELETE FROM sessions WHERE part = ?1 AND session_id = ?2")
         defer { delete.finalize() }
         for session in sessions {
-            delete.bind(1, text: session)
-            try delete.run()
+            for part in session.parts {
+                delete.bind(1, Int64(part))
+                delete.bind(2, text: session.sessionId)
+                try delete.run()
+            }
         }
     }
 
@@ -101,12 +113,17 @@ extension DerivedWriter {
 
     /// Opens the rows that belong to a log.
     /// - Throws: `Unusable` when they are missing, damaged, of another log or ahead of it; a SQLite error otherwise.
-    static func open(path: String, log: LogWriter, virtualFileSystem: String?) throws -> DerivedWriter {
+    static func open(
+        path: String, log: LogWriter, partition: SessionPart, virtualFileSystem: String?
+    ) throws -> DerivedWriter {
         let database: Database
         do {
             database = try Database(path: path, mode: .readWriteCreate, virtualFileSystem: virtualFileSystem)
             let found = try DerivedSchema.schema.verify(database)
             guard found > 0 else { throw Unusable(reason: "there are none") }
+            guard found >= DerivedSchema.oldestVersionKept else {
+                throw Unusable(reason: "they were written by an older release (schema \(found))")
+            }
             try database.execute(DerivedSchema.writerPragmas)
             try DerivedSchema.schema.migrate(database)
             guard try database.text("SELECT value FROM properties WHERE name = 'log_id'") == log.logId else {
@@ -116,7 +133,11 @@ extension DerivedWriter {
             guard version == Int64(SessionRecord.codingVersion) else {
                 throw Unusable(reason: "their records are of another version")
             }
-            let writer = try DerivedWriter(database: database)
+            guard
+                try database.integer("SELECT value FROM properties WHERE name = 'part_positions'")
+                    == partition.positionsMin
+            else { throw Unusable(reason: "they are parted in another way") }
+            let writer = try DerivedWriter(database: database, partition: partition)
             guard writer.derivedPosition <= log.lastPosition else {
                 throw Unusable(
                     reason: "they cover position \(writer.derivedPosition), but the log ends at \(log.lastPosition)")
@@ -135,7 +156,9 @@ extension DerivedWriter {
     }
 
     /// Makes the file anew, empty.
-    static func create(path: String, log: LogWriter, virtualFileSystem: String?) throws(SchemaError) -> DerivedWriter {
+    static func create(
+        path: String, log: LogWriter, partition: SessionPart, virtualFileSystem: String?
+    ) throws(SchemaError) -> DerivedWriter {
         for suffix in ["", "-wal", "-shm", "-journal"] { FileSystem.remove(path + suffix) }
         do {
             let database = try Database(path: path, mode: .readWriteCreate, virtualFileSystem: virtualFileSystem)
@@ -145,7 +168,9 @@ extension DerivedWriter {
             try database.execute("UPDATE properties SET value = '\(log.logId)' WHERE name = 'log_id'")
             try database.execute(
                 "UPDATE properties SET value = \(SessionRecord.codingVersion) WHERE name = 'record_version'")
-            return try DerivedWriter(database: database)
+            try database.execute(
+                "UPDATE properties SET value = \(partition.positionsMin) WHERE name = 'part_positions'")
+            return try DerivedWriter(database: database, partition: partition)
         } catch let error as SchemaError {
             throw error
         } catch let error as SQLiteError {

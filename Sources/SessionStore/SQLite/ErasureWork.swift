@@ -146,7 +146,11 @@ final class ErasureWork {
         sessionsGone += keys.filter { !kept.contains($0) }.map(\.sessionId)
         // Nothing of the sessions may be waiting to be written: it would bring the old row back.
         try eraser.writeBehind.flush()
-        try eraser.writeBehind.replace(sessions, with: records)
+        let directory = eraser.parts.sessionDirectory
+        // Without its first delivery, a session is in the part of another one.
+        for record in records { directory.insert(SessionFilter.hash(record.sessionId.utf8), number: record.number) }
+        let replaced = sessions.map { DerivedWriter.Replaced(sessionId: $0, parts: directory.candidates($0)) }
+        try eraser.writeBehind.replace(replaced, with: records)
         eraser.parts.cache.remove(sessions)
         return records.count
     }
@@ -154,7 +158,7 @@ final class ErasureWork {
 
 extension WriteBehind {
     /// Replaces the rows of sessions of which nothing is dirty. Not on the queue; blocks.
-    func replace(_ sessions: [String], with records: [SessionRecord]) throws(StoreError) {
+    func replace(_ sessions: [DerivedWriter.Replaced], with records: [SessionRecord]) throws(StoreError) {
         var buffer: [UInt8] = []
         let rows = records.map { DerivedRow($0, into: &buffer) }
         let result = queue.sync { () -> Result<Void, SQLiteError> in

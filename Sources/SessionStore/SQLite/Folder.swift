@@ -11,6 +11,7 @@ final class Folder: @unchecked Sendable {
     let queue = DispatchQueue(label: "chargefold.store.fold")
     let cache: RecordCache
     private let reader: DerivedReader
+    private let directory: SessionDirectory
     private let logReader: LogReader
     /// nil when open for reading only: then changed records stay in memory.
     private let writeBehind: WriteBehind?
@@ -22,10 +23,6 @@ final class Folder: @unchecked Sendable {
     /// Everything up to here is in the records.
     private(set) var foldedPosition: Int64
     private var newlyDirty: [CacheEntry] = []
-    /// The sessions that may have a row.
-    private var filter = SessionFilter()
-    /// Every session with a row is in the filter.
-    private var isFilterComplete = false
     private var observer: FoldObserver?
     private var changes: [FoldedChange] = []
 
@@ -37,12 +34,14 @@ final class Folder: @unchecked Sendable {
     private let undecodable = Atomic(0)
 
     init(
-        cache: RecordCache, reader: DerivedReader, logReader: LogReader, writeBehind: WriteBehind?,
+        cache: RecordCache, reader: DerivedReader, directory: SessionDirectory, logReader: LogReader,
+        writeBehind: WriteBehind?,
         derivedPosition: Int64, options: StoreOptions, health: StoreHealth, logger: Logger,
         onDamage: @escaping @Sendable (String) -> Void
     ) {
         self.cache = cache
         self.reader = reader
+        self.directory = directory
         self.logReader = logReader
         self.writeBehind = writeBehind
         self.options = options
@@ -149,23 +148,15 @@ final class Folder: @unchecked Sendable {
         }
         if case .found(let outcome) = cache.update(key, change) { return outcome }
         let hash = SessionFilter.hash(event.sessionId.utf8)
-        if !isFilterComplete || filter.mayContain(hash) {
-            if let row = try reader.record(event.sessionId, writes: writeBehind?.writeCount ?? 0) {
+        for part in directory.candidates(hash) {
+            if let row = try reader.record(event.sessionId, part: part, writes: writeBehind?.writeCount ?? 0) {
                 recordsRead.wrappingAdd(1, ordering: .relaxed)
                 return cache.update(key, orInsert: row.record, bytes: row.bytes, hasRow: true, change)
             }
         }
-        filter.insert(hash)
+        directory.insert(hash, number: position)
         return cache.update(
             key, orInsert: SessionRecord(sessionId: event.sessionId), bytes: RecordSize.empty, hasRow: false, change)
-    }
-
-    /// Puts sessions into the filter that have a row.
-    /// - Parameter isDone: there are no others, besides those that were folded since the opening.
-    func learn(_ hashes: [UInt64], isDone: Bool) {
-        dispatchPrecondition(condition: .onQueue(queue))
-        for hash in hashes { filter.insert(hash) }
-        if isDone { isFilterComplete = true }
     }
 
     private func publish() {

@@ -9,15 +9,20 @@ final class IndexReader: @unchecked Sendable {
     let queue = DispatchQueue(label: "chargefold.store.index")
     private let database: Database
     private let cache: RecordCache
+    private let directory: SessionDirectory
     private let writeBehind: WriteBehind?
     private let options: StoreOptions
     private var statements: [String: Statement] = [:]
     private let waiting = Atomic(0)
     private let isClosed = Atomic(false)
 
-    init(database: Database, cache: RecordCache, writeBehind: WriteBehind?, options: StoreOptions) {
+    init(
+        database: Database, cache: RecordCache, directory: SessionDirectory, writeBehind: WriteBehind?,
+        options: StoreOptions
+    ) {
         self.database = database
         self.cache = cache
+        self.directory = directory
         self.writeBehind = writeBehind
         self.options = options
         database.confine(to: queue)
@@ -44,9 +49,11 @@ final class IndexReader: @unchecked Sendable {
         var page = PageBuilder(order: order, limit: selection.limit)
         // Memory first, then the disk: what is written in between is found twice, and not missed.
         addUnwritten(order, to: &page)
-        for query in order.queries {
+        var looked = 0
+        for query in order.queries(parts: directory.count) {
+            page.trim()
             do throws(SQLiteError) {
-                try add(query, order, to: &page)
+                try add(query, order, to: &page, &looked)
             } catch {
                 throw StoreError(error.isCorruption ? .damaged : .unavailable, "sessions cannot be read: \(error)")
             }
@@ -68,16 +75,18 @@ final class IndexReader: @unchecked Sendable {
         }
     }
 
-    /// Walks down one index until the page is full, the rows end, or enough of them have been looked at.
-    private func add(_ query: IndexQuery, _ order: SelectionOrder, to page: inout PageBuilder) throws(SQLiteError) {
+    /// Walks down one index until the page is full, the rows end, or enough of them have been looked at for one page.
+    private func add(
+        _ query: IndexQuery, _ order: SelectionOrder, to page: inout PageBuilder, _ looked: inout Int
+    ) throws(SQLiteError) {
         let statement = try prepared(query.sql)
         query.bind(statement)
         defer { statement.reset() }
         var found = 0
-        var looked = 0
         while try statement.step() {
             let place = SessionPlace(key: statement.int64(1), number: statement.int64(0))
-            if looked == options.rowsPerPageMax {
+            if page.isBeyondEnd(place) { return }
+            if looked >= options.rowsPerPageMax {
                 page.stop(before: place)
                 return
             }
@@ -112,7 +121,7 @@ final class IndexReader: @unchecked Sendable {
         try queue.sync {
             Result { () throws(SQLiteError) in
                 var lines: [String] = []
-                for query in SelectionOrder(selection).queries {
+                for query in SelectionOrder(selection).queries(parts: max(1, directory.count)) {
                     let statement = try database.prepare("EXPLAIN QUERY PLAN " + query.sql)
                     defer { statement.finalize() }
                     query.bind(statement)

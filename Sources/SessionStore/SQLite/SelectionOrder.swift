@@ -97,7 +97,10 @@ struct SelectionOrder {
 
     private static let ofUser = select(
         "order_key", "sessions_by_user",
-        "user_id = ?1 AND skewed = ?5 AND (order_key, number) < (?2, ?3) AND order_key >= ?4",
+        "part = ?5 AND user_id = ?1 AND skewed = 0 AND (order_key, number) < (?2, ?3) AND order_key >= ?4",
+        "order_key DESC, number DESC")
+    private static let skewedOfUser = select(
+        "order_key", "sessions_skewed", "user_id = ?1 AND skewed = 1 AND (order_key, number) < (?2, ?3)",
         "order_key DESC, number DESC")
     private static let ongoing = select(
         "order_key", "sessions_ongoing", "user_id = ?1 AND ongoing = 1 AND (order_key, number) < (?2, ?3)",
@@ -109,8 +112,9 @@ struct SelectionOrder {
             "\(column), number")
     }
 
-    /// One index each; a user's skewed sessions are walked apart from the others.
-    var queries: [IndexQuery] {
+    /// One walk each. A user's sessions are walked part by part, the newest first, and those that are skewed apart.
+    /// - Parameter parts: the number of parts that may have rows.
+    func queries(parts: Int) -> [IndexQuery] {
         let first = isDescending ? SessionPlace(key: .max, number: .max) : SessionPlace(key: .min, number: .min)
         let after = selection.after ?? first
         let place: [(index: Int32, value: Int64)] = [(2, after.key), (3, after.number)]
@@ -119,16 +123,16 @@ struct SelectionOrder {
         }
         switch selection.scope {
         case .user(let userId):
-            let skewed = IndexQuery(
-                sql: Self.ofUser, texts: [(1, userId)], integers: place + [(4, .min), (5, 1)])
+            let skewed = IndexQuery(sql: Self.skewedOfUser, texts: [(1, userId)], integers: place)
             // All others start within the skew of their key.
             let highest = selection.startsTo.map { $0.microsecondsSince1970 + DerivedRow.skewMaxMicroseconds + 1 }
             let start = min(after, SessionPlace(key: highest ?? .max, number: .max))
             let lowest = selection.startsFrom.map { $0.microsecondsSince1970 - DerivedRow.skewMaxMicroseconds - 1 }
-            let usual = IndexQuery(
-                sql: Self.ofUser, texts: [(1, userId)],
-                integers: [(2, start.key), (3, start.number), (4, lowest ?? .min), (5, 0)])
-            return [usual, skewed]
+            let bounds: [(index: Int32, value: Int64)] = [(2, start.key), (3, start.number), (4, lowest ?? .min)]
+            let usual = (0..<parts).reversed().map { part in
+                IndexQuery(sql: Self.ofUser, texts: [(1, userId)], integers: bounds + [(5, Int64(part))])
+            }
+            return usual + [skewed]
         case .ongoing(let userId):
             return [IndexQuery(sql: Self.ongoing, texts: [(1, userId)], integers: place)]
         case .anomaly(let anomaly):
@@ -157,6 +161,8 @@ struct PageBuilder {
     private let limit: Int
     private var found: [(place: SessionPlace, record: SessionRecord)] = []
     private var numbers: Set<Int64> = []
+    /// The last place of a page that is full, and one more.
+    private var last: SessionPlace?
     /// The first place that was not looked at, because a source had too many rows.
     private var end: SessionPlace?
 
@@ -184,6 +190,19 @@ struct PageBuilder {
         guard order.admits(record), numbers.insert(place.number).inserted else { return false }
         found.append((place, record))
         return true
+    }
+
+    /// Whether neither this place nor any after it can come into the page, which is full of others.
+    func isBeyondEnd(_ place: SessionPlace) -> Bool {
+        last.map { order.precedes($0, place) } ?? false
+    }
+
+    /// Between two sources: keeps what the page can hold, and one more, which tells whether there is a next page.
+    mutating func trim() {
+        guard found.count > limit else { return }
+        found.sort { order.precedes($0.place, $1.place) }
+        found.removeSubrange((limit + 1)...)
+        last = found[limit].place
     }
 
     mutating func stop(before place: SessionPlace) {

@@ -8,7 +8,9 @@ internal import Glibc
 ///
 /// Grows by layers, each four times as large as the one before, so that nothing is ever built anew; the layers' memory
 /// becomes resident only as it is used.
-struct SessionFilter: ~Copyable {
+///
+/// `@unchecked Sendable`: guarded by the lock of whoever owns it.
+final class SessionFilter: @unchecked Sendable {
     private struct Layer {
         let blocks: UnsafeMutablePointer<UInt64>
         let blockCount: UInt64
@@ -19,13 +21,13 @@ struct SessionFilter: ~Copyable {
     private static let wordsPerBlock = 8
     private static let bitsPerSession = 12
     private static let bitsSet = 6
-    private static let firstCapacity = 1 << 16
+    private static let firstCapacity = 1 << 17
 
     private var layers: [Layer] = []
     private let capacityMax: Int
 
     /// - Parameter capacityMax: sessions for which there is memory at most; beyond it the filter errs more often.
-    init(capacityMax: Int = 64 << 20) {
+    init(capacityMax: Int = 16 << 20) {
         self.capacityMax = capacityMax
     }
 
@@ -63,7 +65,7 @@ struct SessionFilter: ~Copyable {
         return false
     }
 
-    mutating func insert(_ hash: UInt64) {
+    func insert(_ hash: UInt64) {
         if layers.last.map({ $0.count >= $0.capacity }) ?? true { grow() }
         guard let last = layers.indices.last else { return }
         let block = Self.block(hash, layers[last])
@@ -81,7 +83,7 @@ struct SessionFilter: ~Copyable {
         return layer.blocks + Int(index) * wordsPerBlock
     }
 
-    private mutating func grow() {
+    private func grow() {
         let capacity = layers.last.map { $0.capacity * 4 } ?? Self.firstCapacity
         guard layers.reduce(capacity, { $0 + $1.capacity }) <= capacityMax || layers.isEmpty else { return }
         let blockCount = capacity * Self.bitsPerSession / (Self.wordsPerBlock * 64)

@@ -9,14 +9,16 @@ final class SessionReader: @unchecked Sendable {
     let queue = DispatchQueue(label: "chargefold.store.read")
     private let reader: DerivedReader
     private let cache: RecordCache
+    private let directory: SessionDirectory
     private let countMax: Int
     private let waiting = Atomic(0)
     private let recordsRead = Atomic(0)
     private let isClosed = Atomic(false)
 
-    init(reader: DerivedReader, cache: RecordCache, countMax: Int) {
+    init(reader: DerivedReader, cache: RecordCache, directory: SessionDirectory, countMax: Int) {
         self.reader = reader
         self.cache = cache
+        self.directory = directory
         self.countMax = countMax
         reader.confine(to: queue)
     }
@@ -49,7 +51,11 @@ final class SessionReader: @unchecked Sendable {
             case .found(let record): return record
             case .missing(let count): evictions = count
             }
-            let row = try reader.record(key.sessionId)
+            var row: DerivedReader.Row?
+            for part in directory.candidates(key.sessionId) {
+                row = try reader.record(key.sessionId, part: part)
+                if row != nil { break }
+            }
             if row != nil { recordsRead.wrappingAdd(1, ordering: .relaxed) }
             if let record = cache.settle(row?.record, key: key, bytes: row?.bytes ?? 0, evictions: evictions) {
                 return record

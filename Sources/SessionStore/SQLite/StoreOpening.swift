@@ -35,6 +35,7 @@ struct StoreOpening {
         var readMode: (log: Database.Mode, derived: Database.Mode) = (.readOnly, .readOnly)
     }
 
+    private var partition: SessionPart { SessionPart(positionsMin: options.positionsPerPart) }
     private var logPath: String { StoreParts.join(directory, LogSchema.fileName) }
     private var derivedPath: String { StoreParts.join(directory, DerivedSchema.fileName) }
     private var markerPath: String { StoreParts.join(directory, DerivedSchema.rebuildMarkerName) }
@@ -63,7 +64,8 @@ struct StoreOpening {
         var reason: String
         do {
             if FileSystem.exists(markerPath) { throw DerivedWriter.Unusable(reason: "they were found damaged") }
-            return try DerivedWriter.open(path: derivedPath, log: log, virtualFileSystem: options.virtualFileSystem)
+            return try DerivedWriter.open(
+                path: derivedPath, log: log, partition: partition, virtualFileSystem: options.virtualFileSystem)
         } catch let error as DerivedWriter.Unusable {
             reason = error.reason
         } catch {
@@ -74,7 +76,7 @@ struct StoreOpening {
         }
         do {
             let writer = try DerivedWriter.create(
-                path: derivedPath, log: log, virtualFileSystem: options.virtualFileSystem)
+                path: derivedPath, log: log, partition: partition, virtualFileSystem: options.virtualFileSystem)
             FileSystem.remove(markerPath)
             return writer
         } catch {
@@ -94,7 +96,8 @@ struct StoreOpening {
             let position =
                 try derived.database.integer("SELECT value FROM properties WHERE name = 'derived_position'") ?? 0
             let derivedLogId = try derived.database.text("SELECT value FROM properties WHERE name = 'log_id'")
-            guard logId == derivedLogId, position <= last else {
+            let parted = try derived.database.integer("SELECT value FROM properties WHERE name = 'part_positions'")
+            guard logId == derivedLogId, position <= last, parted == options.positionsPerPart else {
                 throw StoreError(.damaged, "\(derivedPath) does not belong to the log; start the server once")
             }
             return try Files(

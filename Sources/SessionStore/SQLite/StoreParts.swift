@@ -14,6 +14,7 @@ final class StoreParts: @unchecked Sendable {
     let health = StoreHealth()
     let cache: RecordCache
     let folder: Folder
+    let sessionDirectory: SessionDirectory
     let sessionReader: SessionReader
     let indexReader: IndexReader
     private let filterLoader: SessionFilterLoader
@@ -64,14 +65,20 @@ final class StoreParts: @unchecked Sendable {
                 writer: $0, cache: cache, options: options, health: health, logger: logger,
                 onDamage: { onDamage("\($0)") })
         }
+        let sessionDirectory = SessionDirectory(
+            partition: SessionPart(positionsMin: options.positionsPerPart), last: files.derivedPosition)
+        self.sessionDirectory = sessionDirectory
         folder = Folder(
-            cache: cache, reader: files.foldReader, logReader: files.foldLogReader, writeBehind: writeBehind,
+            cache: cache, reader: files.foldReader, directory: sessionDirectory, logReader: files.foldLogReader,
+            writeBehind: writeBehind,
             derivedPosition: files.derivedPosition, options: options, health: health, logger: logger,
             onDamage: onDamage)
-        filterLoader = SessionFilterLoader(folder: folder, logger: logger)
-        sessionReader = SessionReader(reader: files.queryReader, cache: cache, countMax: options.readQueueCountMax)
+        filterLoader = SessionFilterLoader(directory: sessionDirectory, logger: logger)
+        sessionReader = SessionReader(
+            reader: files.queryReader, cache: cache, directory: sessionDirectory, countMax: options.readQueueCountMax)
         indexReader = IndexReader(
-            database: files.indexDatabase, cache: cache, writeBehind: writeBehind, options: options)
+            database: files.indexDatabase, cache: cache, directory: sessionDirectory, writeBehind: writeBehind,
+            options: options)
         logReader = files.logReader
         logReader.confine(to: logReadQueue)
         if let writer = files.logWriter {
