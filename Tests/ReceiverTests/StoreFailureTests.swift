@@ -45,6 +45,24 @@ import Testing
         }
     }
 
+    @Test func `while sessions are made again, callbacks are taken and queries are not answered`() throws {
+        let store = FakeStore(.works)
+        try withReceiver(store) { server, _ throws in
+            store.catchUp(true)
+            #expect(try server.post(body).status == 200)
+            for path in ["/v1/sessions/A", "/v1/users/u/sessions", "/v1/fees", "/v1/events"] {
+                expect(try server.get(path), "sessions-catching-up", retryAfter: "5")
+            }
+            let ready = try server.get("/readyz")
+            #expect(ready.status == 200)
+            #expect(String(decoding: ready.body, as: UTF8.self) == #"{"status":"ready","sessions":"catching-up"}"#)
+            #expect(try server.get("/healthz").status == 200)
+            store.catchUp(false)
+            #expect(try server.get("/v1/sessions/A").status != 503)
+            #expect(String(decoding: try server.get("/readyz").body, as: UTF8.self) == #"{"status":"ready"}"#)
+        }
+    }
+
     @Test func `while callbacks wait, queries make way for them`() throws {
         let store = FakeStore(.works)
         try withReceiver(store) { server, _ throws in

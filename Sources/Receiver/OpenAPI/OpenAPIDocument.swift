@@ -2559,6 +2559,10 @@ package enum OpenAPIDocument {
                   "properties": {
                     "status": {
                       "const": "ready"
+                    },
+                    "sessions": {
+                      "const": "catching-up",
+                      "description": "There while sessions are made again from the log: callbacks are taken, queries are answered 503."
                     }
                   },
                   "required": [

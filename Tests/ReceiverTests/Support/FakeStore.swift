@@ -23,6 +23,7 @@ final class FakeStore: SessionStore {
         var held: [@Sendable () -> Void] = []
         var readFailure: StoreError?
         var isPressed = false
+        var isCatchingUp = false
     }
 
     private let state = Locked(State())
@@ -164,6 +165,10 @@ final class FakeStore: SessionStore {
     /// As if the queue were half full.
     func press(_ isPressed: Bool) { state.withLock { $0.isPressed = isPressed } }
     var isUnderPressure: Bool { state.withLock { $0.isPressed } }
+
+    /// As if a long log were being folded.
+    func catchUp(_ isCatchingUp: Bool) { state.withLock { $0.isCatchingUp = isCatchingUp } }
+    var isCatchingUp: Bool { state.withLock { $0.isCatchingUp } }
 
     var statistics: StoreStatistics {
         var statistics = StoreStatistics()
