@@ -1,3 +1,4 @@
+import SessionModel
 import Testing
 
 @testable import SessionStore
@@ -53,5 +54,33 @@ import Testing
         #expect(directory.candidates("a") == [0])
         directory.learn([SessionFilter.hash("a".utf8)], part: 0, isDone: true)
         #expect(directory.candidates("a") == [0] && directory.candidates("b") == [2])
+    }
+
+    @Test func `filters of parts that are done with are saved and found again`() async throws {
+        let folder = TemporaryDirectory()
+        let options = manualOptions { $0.positionsPerPart = 10 }
+        var store = try openStore(folder, options)
+        for number in 1...35 { _ = try await store.ingest(try delivery("SESSION_STARTED", "s\(number)", at: 1)) }
+        try store.flush()
+        func saved() throws -> Int64? {
+            let database = try Database(path: folder.file("sessions.sqlite"), mode: .readOnly)
+            defer { database.close() }
+            return try database.integer("SELECT count(*) FROM filters")
+        }
+        #expect(try saved() == 3)
+        _ = try await store.ingest(try delivery("SESSION_STOPPED", "s3", at: 2))
+        for number in 36...40 { _ = try await store.ingest(try delivery("SESSION_STARTED", "s\(number)", at: 1)) }
+        store.close()
+        #expect(try saved() == 4)
+
+        store = try openStore(folder, options)
+        // What the opening itself knows, without what is read behind it: all parts but the newest were saved.
+        #expect(store.parts.sessionDirectory.candidates("s3") == [0])
+        #expect(store.parts.sessionDirectory.candidates("s25") == [2])
+        #expect(store.parts.sessionDirectory.candidates("s40").contains(4))
+        let outcome = try await store.ingest(try delivery("SESSION_COMPLETE", "s3", at: 3))
+        #expect(outcome.version == 3 && outcome.status == .complete)
+        store.close()
+        #expect(try openStore(folder, options).check { _ in }.differenceCount == 0)
     }
 }

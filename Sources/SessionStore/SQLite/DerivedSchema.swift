@@ -76,6 +76,8 @@ enum DerivedSchema {
                     CREATE INDEX sessions_anomaly_4 ON sessions(number) WHERE (anomalies & 4) != 0;
                     CREATE INDEX sessions_anomaly_8 ON sessions(number) WHERE (anomalies & 8) != 0;
                     CREATE INDEX sessions_anomaly_32 ON sessions(number) WHERE (anomalies & 32) != 0;
+                    -- Of parts to which no session is added any more (`SessionDirectory`).
+                    CREATE TABLE filters(part INTEGER PRIMARY KEY, filter BLOB NOT NULL);
                     INSERT INTO properties VALUES('part_positions', 0);
                     UPDATE properties SET value = 0 WHERE name = 'derived_position';
                     """),

@@ -54,6 +54,7 @@ final class DerivedWriter {
     ) throws(SQLiteError) {
         try database.transaction { () throws(SQLiteError) in
             try remove(replaced)
+            if !replaced.isEmpty { try forgetFilters(of: rows) }
             try buffer.withUnsafeBufferPointer { (buffer) throws(SQLiteError) in
                 let bytes = UnsafeRawBufferPointer(buffer)
                 for row in rows {
@@ -79,6 +80,33 @@ final class DerivedWriter {
             try setPosition.run()
         }
         derivedPosition = position
+    }
+
+    /// Keeps the filter of a part, in place of any it had.
+    func save(filter: [UInt8], part: Int) throws(SQLiteError) {
+        let replace = try database.prepare("INSERT OR REPLACE INTO filters VALUES(?1, ?2)")
+        defer { replace.finalize() }
+        replace.bind(1, Int64(part))
+        try filter.withUnsafeBufferPointer { (bytes) throws(SQLiteError) in
+            replace.bindBorrowed(2, blob: UnsafeRawBufferPointer(bytes))
+            try replace.run()
+        }
+    }
+
+    /// Rows that take the place of others may be in parts whose kept filters do not know them.
+    private func forgetFilters(of rows: [DerivedRow]) throws(SQLiteError) {
+        for part in Set(rows.map { partition.part(of: $0.number) }) {
+            try database.execute("DELETE FROM filters WHERE part = \(part)")
+        }
+    }
+
+    /// Visits the filters that are kept; what is damaged counts as not kept.
+    func forEachFilter(_ body: (_ part: Int, _ filter: SessionFilter) -> Void) throws(SQLiteError) {
+        let all = try database.prepare("SELECT part, filter FROM filters")
+        defer { all.finalize() }
+        while try all.step() {
+            if let filter = SessionFilter(decoding: all.bytes(1)) { body(Int(all.int64(0)), filter) }
+        }
     }
 
     private func remove(_ sessions: [Replaced]) throws(SQLiteError) {

@@ -77,6 +77,54 @@ final class SessionFilter: @unchecked Sendable {
         layers[last].count += 1
     }
 
+    // MARK: On disk
+
+    private static let codingVersion: UInt64 = 1
+
+    /// The filter as bytes: version, number of layers, for each its capacity, count and words, and a checksum.
+    var encoded: [UInt8] {
+        var words: [UInt64] = [Self.codingVersion, UInt64(layers.count)]
+        words.reserveCapacity(layers.reduce(3) { $0 + 2 + Int($1.blockCount) * Self.wordsPerBlock })
+        for layer in layers {
+            words += [UInt64(layer.capacity), UInt64(layer.count)]
+            words += UnsafeBufferPointer(start: layer.blocks, count: Int(layer.blockCount) * Self.wordsPerBlock)
+        }
+        words.append(Self.checksum(words[...]))
+        return words.flatMap { word in withUnsafeBytes(of: word.littleEndian) { Array($0) } }
+    }
+
+    /// Reads what `encoded` made; nil where that is damaged or of another version.
+    convenience init?(decoding bytes: UnsafeRawBufferPointer) {
+        guard bytes.count >= 24, bytes.count % 8 == 0 else { return nil }
+        let words = (0..<bytes.count / 8).map {
+            UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self))
+        }
+        let content = words.dropLast()
+        guard words.last == Self.checksum(content), content[0] == Self.codingVersion else { return nil }
+        self.init()
+        var rest = content.dropFirst(2)
+        for _ in 0..<content[1] {
+            grow()
+            guard let last = layers.indices.last, rest.count >= 2,
+                rest.removeFirst() == UInt64(layers[last].capacity), let count = Int(exactly: rest.removeFirst())
+            else { return nil }
+            let size = Int(layers[last].blockCount) * Self.wordsPerBlock
+            guard rest.count >= size else { return nil }
+            for (index, word) in rest.prefix(size).enumerated() { layers[last].blocks[index] = word }
+            layers[last].count = count
+            rest = rest.dropFirst(size)
+        }
+        guard rest.isEmpty else { return nil }
+    }
+
+    /// Against accidents, not against malice; every step is a bijection of the running value.
+    private static func checksum(_ words: ArraySlice<UInt64>) -> UInt64 {
+        words.reduce(UInt64(words.count)) { hash, word in
+            let mixed = (hash ^ word) &* 0xd6e8_feb8_6659_fd93
+            return mixed ^ mixed >> 32
+        }
+    }
+
     private static func block(_ hash: UInt64, _ layer: Layer) -> UnsafeMutablePointer<UInt64> {
         // Other bits of the hash than those that choose bits within the block: 54 of these are the low ones.
         let index = (hash &* 0x9e37_79b9_7f4a_7c15).multipliedFullWidth(by: layer.blockCount).high

@@ -21,10 +21,11 @@ final class SessionFilterLoader: @unchecked Sendable {
         self.logger = logger
     }
 
-    /// Opens a connection of its own and begins, with the newest part.
+    /// Opens a connection of its own and begins, with the newest part, which is filled when this returns: the tail of the
+    /// log, which is folded next, is full of sessions that are new or have their row there.
     func start(path: String, mode: Database.Mode, virtualFileSystem: String?) throws(SQLiteError) {
-        let newest = directory.count - 1
-        guard newest >= 0 else { return }
+        var parts = directory.incomplete
+        guard let newest = parts.popLast() else { return }
         let database = try Database(path: path, mode: mode, virtualFileSystem: virtualFileSystem)
         try database.execute(DerivedSchema.readerPragmas)
         let page = try database.prepare(
@@ -36,15 +37,19 @@ final class SessionFilterLoader: @unchecked Sendable {
         queue.sync {
             self.database = database
             self.page = page
+            var after: String? = ""
+            while let last = after { after = fill(newest, after: last) }
         }
-        queue.async { self.step(part: newest, after: "") }
+        queue.async { [parts] in self.goOn(parts) }
     }
 
-    private func step(part: Int, after previous: String) {
-        guard !isCancelled.load(ordering: .relaxed), let page else { return }
+    /// Fills a part a step further.
+    /// - Returns: the session to go on after; nil when the part is filled, or cannot be.
+    private func fill(_ part: Int, after previous: String) -> String? {
+        guard !isCancelled.load(ordering: .relaxed), let page else { return nil }
         var hashes: [UInt64] = []
         hashes.reserveCapacity(Self.rowsPerStep)
-        var last = previous
+        var last = ""
         do throws(SQLiteError) {
             page.bind(1, Int64(part))
             page.bind(2, text: previous)
@@ -53,13 +58,22 @@ final class SessionFilterLoader: @unchecked Sendable {
                 if hashes.count == Self.rowsPerStep { last = page.text(0) }
             }
         } catch {
-            // Every part that is not complete is searched: slower, and just as right.
-            return logger.warning("new sessions are looked up on disk", metadata: ["reason": "\(error)"])
+            // A part that is not complete is searched: slower, and just as right.
+            logger.warning("new sessions are looked up on disk", metadata: ["reason": "\(error)"])
+            return nil
         }
         let isDone = hashes.count < Self.rowsPerStep
         directory.learn(hashes, part: part, isDone: isDone)
-        if isDone, part == 0 { return finish() }
-        queue.async { [last] in self.step(part: isDone ? part - 1 : part, after: isDone ? "" : last) }
+        return isDone ? nil : last
+    }
+
+    /// - Parameter rest: the parts that are still to be filled, the next one last.
+    private func goOn(_ rest: [Int], after previous: String = "") {
+        guard let part = rest.last, !isCancelled.load(ordering: .relaxed) else { return finish() }
+        let last = fill(part, after: previous)
+        queue.async { [self] in
+            if let last { goOn(rest, after: last) } else { goOn(rest.dropLast()) }
+        }
     }
 
     func close() {

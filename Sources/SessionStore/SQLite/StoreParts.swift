@@ -60,14 +60,19 @@ final class StoreParts: @unchecked Sendable {
                 metadata: ["reason": "\(reason)"])
         }
         let health = health
-        writeBehind = files.derivedWriter.map {
-            WriteBehind(
-                writer: $0, cache: cache, options: options, health: health, logger: logger,
-                onDamage: { onDamage("\($0)") })
-        }
         let sessionDirectory = SessionDirectory(
             partition: SessionPart(positionsMin: options.positionsPerPart), last: files.derivedPosition)
         self.sessionDirectory = sessionDirectory
+        do throws(SQLiteError) {
+            try files.derivedWriter?.forEachFilter { sessionDirectory.restore($1, part: $0) }
+        } catch {
+            throw StoreError(.unavailable, "\(files.derivedWriter?.database.path ?? ""): \(error)")
+        }
+        writeBehind = files.derivedWriter.map {
+            WriteBehind(
+                writer: $0, cache: cache, directory: sessionDirectory, options: options, health: health,
+                logger: logger, onDamage: { onDamage("\($0)") })
+        }
         folder = Folder(
             cache: cache, reader: files.foldReader, directory: sessionDirectory, logReader: files.foldLogReader,
             writeBehind: writeBehind,
@@ -96,8 +101,8 @@ final class StoreParts: @unchecked Sendable {
         } else {
             committer = nil
         }
+        if !readOnly { loadFilter() }
         try foldTail(from: files.derivedPosition, to: files.lastPosition, progress: progress)
-        if !readOnly { whenReady { [weak self] in self?.loadFilter() } }
     }
 
     private func loadFilter() {

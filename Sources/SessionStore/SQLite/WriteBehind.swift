@@ -11,6 +11,7 @@ final class WriteBehind: @unchecked Sendable {
     let queue = DispatchQueue(label: "chargefold.store.derived", qos: .utility)
     let writer: DerivedWriter
     private let cache: RecordCache
+    private let directory: SessionDirectory
     private let options: StoreOptions
     private let health: StoreHealth
     private let logger: Logger
@@ -39,11 +40,13 @@ final class WriteBehind: @unchecked Sendable {
     private let completedWrites = Atomic(0)
 
     init(
-        writer: DerivedWriter, cache: RecordCache, options: StoreOptions, health: StoreHealth, logger: Logger,
+        writer: DerivedWriter, cache: RecordCache, directory: SessionDirectory, options: StoreOptions,
+        health: StoreHealth, logger: Logger,
         onDamage: @escaping @Sendable (SQLiteError) -> Void
     ) {
         self.writer = writer
         self.cache = cache
+        self.directory = directory
         self.options = options
         self.health = health
         self.logger = logger
@@ -168,6 +171,19 @@ final class WriteBehind: @unchecked Sendable {
             updateRoom(&state)
         }
         if health.set(.derived, nil) { logger.notice("derived rows are written again") }
+        saveFilters(upTo: position)
+    }
+
+    /// Saves the filters of parts that are done with, so that the next start need not make them.
+    private func saveFilters(upTo position: Int64) {
+        while let (part, filter) = directory.takeUnsaved(upTo: position) {
+            do throws(SQLiteError) {
+                try writer.save(filter: filter, part: part)
+            } catch {
+                // The next start looks through the rows instead.
+                return directory.returnUnsaved(part)
+            }
+        }
     }
 
     private func returnToDirty(_ entries: [CacheEntry]) {
