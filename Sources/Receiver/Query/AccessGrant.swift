@@ -11,9 +11,12 @@ package struct AccessGrant: Sendable, Equatable {
     /// Whether operators' resources are open.
     package let isAdmin: Bool
     private let reach: Reach
+    /// When the token ends, and with it whatever it has opened; nil: never.
+    package let expiresAt: Instant?
 
     /// - Parameter scopes: none at all means `read`.
-    package init(_ scopes: [Scope]) {
+    package init(_ scopes: [Scope], expiresAt: Instant? = nil) {
+        self.expiresAt = expiresAt
         isAdmin = scopes.contains(.admin)
         if isAdmin || scopes.isEmpty || scopes.contains(.read) {
             reach = .everybody
@@ -27,6 +30,12 @@ package struct AccessGrant: Sendable, Equatable {
 
     /// Everybody's sessions, to be read.
     package static let everything = AccessGrant([.read])
+
+    /// Whether the token has ended: what takes longer than a moment asks again.
+    package func hasExpired(_ now: @autoclosure () -> Instant) -> Bool {
+        guard let expiresAt else { return false }
+        return now() >= expiresAt
+    }
 
     /// Whether sessions of this user may be seen (nil: sessions whose user is not known).
     ///
