@@ -15,7 +15,11 @@ extension Reconciler {
                 case .failure: outcome = .postponed(nanoseconds: 5_000_000_000)
                 case .success(nil): break
                 // Nothing more is to be learnt of it: whatever was missed has been made up for.
-                case .success: queue.async { [self] in reconciled.append((key.sessionId, clock())) }
+                case .success(let record):
+                    queue.async { [self] in
+                        reconciled.append((key.sessionId, clock()))
+                        settled(record)
+                    }
                 }
                 return ended(key, outcome)
             }
@@ -40,8 +44,11 @@ extension Reconciler {
             switch result {
             case .success(let logged):
                 (logged.isNews ? metrics.news : metrics.unchanged).increment()
-                queue.async { [self] in reconciled.append((key.sessionId, answer.sentAt)) }
-                ended(key, logged.isSettled ? .settled : .answered(logged.status))
+                queue.async { [self] in
+                    reconciled.append((key.sessionId, answer.sentAt))
+                    settled(logged.settled)
+                }
+                ended(key, logged.settled != nil ? .settled : .answered(logged.status))
             case .failure(let error):
                 logger.warning("an answer of the Drive API can't be logged", metadata: ["reason": "\(error)"])
                 ended(key, .postponed(nanoseconds: 5_000_000_000))
@@ -51,18 +58,27 @@ extension Reconciler {
 
     private func failed(_ error: DriveAPIError, _ key: SessionKey, _ status: SessionStatus) {
         metrics.failures.increment()
-        switch error.code {
-        case .notFound, .invalidRequest, .rejected, .malformedAnswer:
+        if let nanoseconds = postponement(error) {
+            ended(key, .postponed(nanoseconds: nanoseconds))
+        } else {
             // It is about this session: counts as an answer, so that it ends some time.
             ended(key, .answered(status))
+        }
+    }
+
+    /// How long to wait after a call that failed; nil where that was due to what was asked. Pauses everything where the
+    /// API wants to be left alone.
+    func postponement(_ error: DriveAPIError) -> UInt64? {
+        switch error.code {
+        case .notFound, .invalidRequest, .rejected, .malformedAnswer: return nil
         case .unauthorized:
             logger.error("the Drive API refuses the API key", metadata: ["error": "\(error)"])
             pause(seconds: 60)
-            ended(key, .postponed(nanoseconds: 60_000_000_000))
+            return 60_000_000_000
         default:
             let seconds = UInt64(clamping: max(1, error.retryAfterSeconds ?? 5))
             if error.code == .rateLimited { pause(seconds: seconds) }
-            ended(key, .postponed(nanoseconds: seconds * 1_000_000_000))
+            return seconds * 1_000_000_000
         }
     }
 

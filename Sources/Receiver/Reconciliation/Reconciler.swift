@@ -25,6 +25,7 @@ package final class Reconciler: @unchecked Sendable {
 
     let queue = DispatchQueue(label: "chargefold.reconciler", qos: .utility)
     var schedule: ReconciliationSchedule
+    var starts: StartLookUps
     private var timer: (any DispatchSourceTimer)?
     var underWay = 0
     /// Where the search for unsettled sessions stands; nil: none is under way.
@@ -32,6 +33,11 @@ package final class Reconciler: @unchecked Sendable {
     private var isSearching = false
     var pausedUntil: UInt64 = 0
     var reconciled: [(sessionId: String, sentAt: Instant)] = []
+    /// Settled since the last tick, to be asked about once more some day.
+    var settledMeanwhile: [String] = []
+    /// To be asked about once more now, the first one last.
+    var refundsDue: [String] = []
+    var nextRefundLookAt: UInt64 = 0
     private var isStopped = false
     /// Signalled when nothing is under way any more.
     private var awaitingIdle: [DispatchSemaphore] = []
@@ -58,10 +64,12 @@ package final class Reconciler: @unchecked Sendable {
         monotonic = timing.monotonic
         ticksAutomatically = timing.ticksAutomatically
         schedule = ReconciliationSchedule(settings, seed: seed)
+        starts = StartLookUps(settings)
     }
 
     /// Looks up the sessions that are not settled, and begins to ask.
     package func start() {
+        loadUnansweredStarts()
         queue.sync { searchAfter = Self.beginning }
         guard ticksAutomatically else { return }
         let timer = DispatchSource.makeTimerSource(queue: queue)
@@ -78,18 +86,23 @@ package final class Reconciler: @unchecked Sendable {
             timer?.cancel()
             timer = nil
             writeReconciled()
+            writeRefundChecks()
         }
     }
 
     /// Something new is known of a session. From any thread; costs one lock.
     package func noted(_ outcome: IngestOutcome) {
-        guard !outcome.duplicate else { return }
+        if !outcome.duplicate { noted(sessionId: outcome.sessionId, outcome.status) }
+    }
+
+    /// The same of news that came another way.
+    package func noted(sessionId: String, _ status: SessionStatus) {
         news.withLock { news in
             guard news.outcomes.count < Self.newsMax else {
                 news.isIncomplete = true
                 return
             }
-            news.outcomes.append((outcome.sessionId, outcome.status))
+            news.outcomes.append((sessionId, status))
         }
     }
 
@@ -121,7 +134,7 @@ package final class Reconciler: @unchecked Sendable {
     // MARK: On the queue
 
     func checkWhetherIdle() {
-        guard !awaitingIdle.isEmpty, underWay == 0, !isSearching else { return }
+        guard !awaitingIdle.isEmpty, underWay == 0, !isSearching, starts.underWay == nil else { return }
         for idle in awaitingIdle { idle.signal() }
         awaitingIdle = []
     }
@@ -133,6 +146,7 @@ package final class Reconciler: @unchecked Sendable {
         takeNews(now)
         searchStore(now)
         writeReconciled()
+        writeRefundChecks()
         metrics.watched.store(schedule.count, ordering: .relaxed)
         metrics.givenUp.store(schedule.givenUpCount, ordering: .relaxed)
         if now < pausedUntil { return }
@@ -141,6 +155,8 @@ package final class Reconciler: @unchecked Sendable {
             return
         }
         while underWay < settings.callsMax, let key = schedule.takeDue(now: now) { ask(key) }
+        lookForStarts(now)
+        checkRefunds(now)
     }
 
     private func takeNews(_ now: UInt64) {
