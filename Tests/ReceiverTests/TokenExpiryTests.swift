@@ -20,9 +20,14 @@ import Testing
         }
     }
 
-    /// Until the long poll has been taken up; the server answers each time at once.
-    private func waitForListener(_ server: RunningServer) throws {
+    /// A long poll that has been taken up: the server answers each look at its health at once.
+    private func poll(_ server: RunningServer, _ token: String) throws -> RawSocket {
+        let socket = try server.raw()
+        socket.send(
+            "GET /v1/sessions/S1?wait=60s&version=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                + "Authorization: Bearer \(token)\r\n\r\n")
         while server.receiver.live.listenerCount == 0 { _ = try server.get("/healthz") }
+        return socket
     }
 
     @Test(arguments: ["/v1/sessions/S1/events", "/v1/users/u1/events"])
@@ -61,11 +66,7 @@ import Testing
 
     @Test func `a long poll ends with its token`() throws {
         try run { server, token in
-            let socket = try server.raw()
-            socket.send(
-                "GET /v1/sessions/S1?wait=60s&version=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-                    + "Authorization: Bearer \(token)\r\n\r\n")
-            try waitForListener(server)
+            let socket = try poll(server, token)
             clock.advance(seconds: 30)
             server.receiver.live.tick()
             #expect(socket.isSilent)
@@ -79,11 +80,7 @@ import Testing
 
     @Test func `a change after the end does not answer a long poll`() throws {
         try run { server, token in
-            let socket = try server.raw()
-            socket.send(
-                "GET /v1/sessions/S1?wait=60s&version=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-                    + "Authorization: Bearer \(token)\r\n\r\n")
-            try waitForListener(server)
+            let socket = try poll(server, token)
             clock.advance(seconds: 60)
             try server.report("SESSION_STOPPED", "S1", at: 3)
             let answer = try #require(RawAnswer(try socket.receiveAll()))

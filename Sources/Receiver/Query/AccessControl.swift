@@ -75,7 +75,7 @@ package struct AccessControl: Sendable {
         guard let userTokens else { return .failure(.wrongToken) }
         return switch userTokens.verify(String(decoding: token, as: UTF8.self), nowSeconds: now().seconds) {
         case .valid(let userId, let end):
-            .success(AccessGrant([.readUser(userId)], expiresAt: Instant(seconds: end)))
+            .success(AccessGrant([.readUser(userId)]).expiring(at: Instant(seconds: end)))
         case .expired: .failure(.expiredToken)
         case .invalid: .failure(.wrongToken)
         }

@@ -10,13 +10,12 @@ package struct AccessGrant: Sendable, Equatable {
 
     /// Whether operators' resources are open.
     package let isAdmin: Bool
-    private let reach: Reach
     /// When the token ends, and with it whatever it has opened; nil: never.
-    package let expiresAt: Instant?
+    package private(set) var expiresAt: Instant?
+    private let reach: Reach
 
     /// - Parameter scopes: none at all means `read`.
-    package init(_ scopes: [Scope], expiresAt: Instant? = nil) {
-        self.expiresAt = expiresAt
+    package init(_ scopes: [Scope]) {
         isAdmin = scopes.contains(.admin)
         if isAdmin || scopes.isEmpty || scopes.contains(.read) {
             reach = .everybody
@@ -30,6 +29,13 @@ package struct AccessGrant: Sendable, Equatable {
 
     /// Everybody's sessions, to be read.
     package static let everything = AccessGrant([.read])
+
+    /// The same until an instant.
+    func expiring(at instant: Instant) -> AccessGrant {
+        var grant = self
+        grant.expiresAt = instant
+        return grant
+    }
 
     /// Whether the token has ended: what takes longer than a moment asks again.
     package func hasExpired(_ now: @autoclosure () -> Instant) -> Bool {
