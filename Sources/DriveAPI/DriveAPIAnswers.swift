@@ -87,8 +87,7 @@ package struct HistoryQuery: Sendable, Hashable {
             writer.instant(instant)
         }
         if let limit {
-            writer.key("limit")
-            writer.integer(limit)
+            writer.field("limit", limit)
         }
         writer.endObject()
         return writer.bytes

@@ -43,9 +43,16 @@ package protocol DriveAPIClock: Sendable {
 package struct SystemDriveAPIClock: DriveAPIClock {
     private let queue = DispatchQueue(label: "chargefold.drive-api.timer")
 
-    package init() {}
+    private let wallClock: @Sendable () -> Instant
 
-    package func now() -> Instant {
+    /// - Parameter now: the wall clock.
+    package init(now: @escaping @Sendable () -> Instant = Self.systemNow) {
+        wallClock = now
+    }
+
+    package func now() -> Instant { wallClock() }
+
+    package static func systemNow() -> Instant {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Instant(seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec))

@@ -18,17 +18,13 @@ extension DriveSession {
     ) -> [UInt8] {
         var writer = JSONWriter(capacity: json.bytes.count + 120)
         writer.beginObject()
-        writer.key("event")
-        writer.string(EventName.driveApiSession.text)
+        writer.field("event", EventName.driveApiSession.text)
         writer.key("payload")
         writer.beginObject()
-        writer.key("sessionId")
-        writer.string(sessionId)
-        writer.key("timestamp")
-        writer.instant(OwnTimestamp.of(sentAt, knowing: record))
+        writer.field("sessionId", sessionId)
+        writer.field("timestamp", OwnTimestamp.of(sentAt, knowing: record))
         if let user = self.userId ?? userId {
-            writer.key("userId")
-            writer.string(user)
+            writer.field("userId", user)
         }
         for (name, value) in json.members {
             switch name {

@@ -28,11 +28,14 @@ package final class Application: Sendable {
 
     /// Opens the data directory and wires everything; nothing listens yet.
     ///
-    /// - Parameter clock: the wall clock; tests choose the time.
+    /// - Parameters:
+    ///   - clock: the wall clock; tests choose the time.
+    ///   - timing: the reconciler's clock.
     /// - Throws: `StoreError` where the data directory can't be opened; what the server throws for its addresses.
     package init(
         _ configuration: ReceiverConfiguration, logger: Logger,
-        clock: @escaping @Sendable () -> Instant = SystemClock.now, live: LiveOptions = LiveOptions()
+        clock: @escaping @Sendable () -> Instant = SystemClock.now, live: LiveOptions = LiveOptions(),
+        reconciling timing: ReconcilerTiming = ReconcilerTiming()
     ) throws {
         self.configuration = configuration
         self.logger = logger
@@ -49,7 +52,8 @@ package final class Application: Sendable {
         self.operations = operations
         sqlite.joinErasures { try operations.erase(userId: $0, sessions: $1) }
         let driveAPI = try DriveAPIParts(
-            configuration, store: store, operations: operations, logger: logger, clock: clock)
+            configuration, store: store, operations: operations, logger: logger, clock: clock,
+            timing: timing)
         client = driveAPI?.client
         let reconciler = configuration.reconciliation.enabled ? driveAPI?.reconciler : nil
         self.reconciler = reconciler

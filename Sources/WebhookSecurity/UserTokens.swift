@@ -5,7 +5,8 @@
 /// the user's id as UTF-8. The characters are those of token68 (RFC 9110 section 11.2).
 package struct UserTokens: Sendable {
     package enum Verdict: Sendable, Equatable {
-        case valid(userId: String)
+        /// Good until `expiresAtSeconds` (since 1970), at which it is no longer.
+        case valid(userId: String, expiresAtSeconds: Int64)
         /// It was valid once.
         case expired
         case invalid
@@ -46,6 +47,8 @@ package struct UserTokens: Sendable {
             let userId = String(validating: content[Self.headCount...], as: UTF8.self)
         else { return .invalid }
         let end = content[1..<Self.headCount].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        return nowSeconds < Int64(bitPattern: end) ? .valid(userId: userId) : .expired
+        let expiresAtSeconds = Int64(bitPattern: end)
+        return nowSeconds < expiresAtSeconds
+            ? .valid(userId: userId, expiresAtSeconds: expiresAtSeconds) : .expired
     }
 }

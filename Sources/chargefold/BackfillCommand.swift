@@ -56,7 +56,7 @@ struct BackfillCommand: ParsableCommand {
             }
         }
         progress.clear()
-        print("\(sessions) sessions read, \(news) with news")
+        print("\(sessions) \(sessions == 1 ? "session" : "sessions") read, \(news) with news")
     }
 }
 

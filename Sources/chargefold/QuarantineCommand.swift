@@ -48,15 +48,10 @@ struct QuarantineCommand: ParsableCommand {
             discussion: "EXAMPLE\n  chargefold quarantine retry --all")
 
         @OptionGroup var options: ConfigurationOptions
-        @Argument(help: "The entries' ids.") var ids: [Int64] = []
-        @Flag(name: .long, help: "All entries.") var all = false
-
-        func validate() throws {
-            if ids.isEmpty != all { throw ValidationError("give ids, or --all") }
-        }
+        @OptionGroup var entries: EntryChoice
 
         func run() throws {
-            try Quarantine(options).retry(all ? nil : ids)
+            try Quarantine(options).retry(entries.ids)
         }
     }
 
@@ -65,15 +60,23 @@ struct QuarantineCommand: ParsableCommand {
             abstract: "Remove entries for good.", discussion: "EXAMPLE\n  chargefold quarantine drop 17 18")
 
         @OptionGroup var options: ConfigurationOptions
-        @Argument(help: "The entries' ids.") var ids: [Int64] = []
-        @Flag(name: .long, help: "All entries.") var all = false
-
-        func validate() throws {
-            if ids.isEmpty != all { throw ValidationError("give ids, or --all") }
-        }
+        @OptionGroup var entries: EntryChoice
 
         func run() throws {
-            try Quarantine(options).drop(all ? nil : ids)
+            try Quarantine(options).drop(entries.ids)
         }
+    }
+}
+
+/// Some entries of the quarantine, or all.
+struct EntryChoice: ParsableArguments {
+    @Argument(help: ArgumentHelp("The entries' ids.", valueName: "ids")) private var given: [Int64] = []
+    @Flag(name: .long, help: "All entries.") private var all = false
+
+    /// nil: all.
+    var ids: [Int64]? { all ? nil : given }
+
+    func validate() throws {
+        if given.isEmpty != all { throw ValidationError("give ids, or --all") }
     }
 }

@@ -1,10 +1,11 @@
 """Runs the shell blocks of Markdown files and looks for the output that the files promise.
 
-    run-docs.py URL FILE
+    run-docs.py URL FILE [SANDBOX]
 
 A block is run when the line before its fence is `<!-- run -->`, all blocks of a file in one shell, in order. A block
 whose fence follows `<!-- expect -->` names what the block before it must have printed: each of its lines must be
-found within a line of the output, in this order; `…` stands for anything. `http://127.0.0.1:8080` becomes URL.
+found within a line of the output, in this order; `…` stands for anything. `http://127.0.0.1:8080` becomes URL,
+`http://127.0.0.1:8090` SANDBOX. Files that the blocks write go to a folder of their own.
 """
 
 import pathlib
@@ -35,8 +36,11 @@ def is_found(expected, lines):
 
 
 def main():
-    url, path = sys.argv[1:]
-    found = list(blocks(pathlib.Path(path).read_text().replace("http://127.0.0.1:8080", url)))
+    url, path, *sandbox = sys.argv[1:]
+    page = pathlib.Path(path).read_text().replace("http://127.0.0.1:8080", url)
+    for address in sandbox:
+        page = page.replace("http://127.0.0.1:8090", address)
+    found = list(blocks(page))
     failures = 0
     with tempfile.TemporaryDirectory() as folder:
         script = ["set -euo pipefail"]
@@ -44,7 +48,12 @@ def main():
             if kind == "run":
                 output = f"{folder}/{index}"
                 script.append(f"{{\n{content}\n}} >{output} 2>&1 </dev/null\ntouch {output}.done")
-        subprocess.run(["bash", "-c", "\n".join(script)], check=False, timeout=120)
+        pathlib.Path(folder, "files").mkdir()
+        try:
+            subprocess.run(["bash", "-c", "\n".join(script)], check=False, timeout=120, cwd=f"{folder}/files")
+        except subprocess.TimeoutExpired:
+            print(f"FAIL  {path} takes more than two minutes")
+            failures += 1
         output = None
         for index, (kind, line, content) in enumerate(found):
             place = f"{path}:{line}"

@@ -50,14 +50,30 @@ package final class Backfill: Sendable {
     package func page(
         userId: String, from: Instant?, to: Instant?, cursor: String?
     ) throws(Failure) -> Page {
+        try page(userId: userId, from: from, to: to, cursor: cursor) { _, _ in }
+    }
+
+    /// - Parameter onLogged: told of each session that has an id and a status.
+    func page(
+        userId: String, from: Instant?, to: Instant?, cursor: String?,
+        onLogged: (_ sessionId: String, Observation.Logged) -> Void
+    ) throws(Failure) -> Page {
         var query = HistoryQuery()
         query.statuses = Self.statuses
         query.startTime = from
         query.endTime = to
         query.cursor = cursor
+        return try page(userId: userId, query, onLogged: onLogged)
+    }
+
+    /// The same of what `query` asks for, and of that what `isWanted`.
+    func page(
+        userId: String, _ query: HistoryQuery, isWanted: (DriveSession) -> Bool = { _ in true },
+        onLogged: (_ sessionId: String, Observation.Logged) -> Void
+    ) throws(Failure) -> Page {
         let answer = try page(userId, query)
         var page = Page()
-        for session in answer.value.sessions {
+        for session in answer.value.sessions where isWanted(session) {
             page.sessions += 1
             guard let sessionId = session.sessionId, SessionEvent.isValid(sessionId: sessionId), session.status != nil
             else {
@@ -65,10 +81,12 @@ package final class Backfill: Sendable {
                 continue
             }
             let observation = Observation(session, sessionId: sessionId, userId: userId, sentAt: answer.sentAt)
-            if try log(observation).isNews { page.news += 1 }
+            let logged = try log(observation)
+            if logged.isNews { page.news += 1 }
+            onLogged(sessionId, logged)
         }
         // The same cursor again would have no end.
-        page.cursor = answer.value.cursor == cursor ? nil : answer.value.cursor
+        page.cursor = answer.value.cursor == query.cursor ? nil : answer.value.cursor
         return page
     }
 

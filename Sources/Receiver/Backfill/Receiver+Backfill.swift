@@ -16,9 +16,12 @@ extension Receiver {
             !userId.isEmpty, let from = Self.bound("from", json), let to = Self.bound("to", json)
         else { return exchange.respond(Response(.malformedBackfill)) }
         let cursor = json.string("cursor")
-        backfillQueue.async {
+        backfillQueue.async { [reconciler] in
             do throws(Backfill.Failure) {
-                let page = try backfill.page(userId: userId, from: from, to: to, cursor: cursor)
+                let page = try backfill.page(userId: userId, from: from, to: to, cursor: cursor) {
+                    // What has not ended is asked about from here on.
+                    if $1.isNews { reconciler?.noted(sessionId: $0, $1.status) }
+                }
                 exchange.respond(Response(json: page.json))
             } catch {
                 switch error {

@@ -16,6 +16,7 @@ extension ReceiverConfiguration {
         package var backOffSecondsMax = 21_600
         package var triesMax = 12
         package var spreadSeconds = 30
+        package var refundCheckHours = 168
         package var giveUpDays = 14
         package var sessionsMax = 100_000
     }
@@ -38,6 +39,7 @@ extension ReceiverConfiguration {
         settings.backOffSecondsMax = Int64(reconciliation.backOffSecondsMax)
         settings.triesMax = reconciliation.triesMax
         settings.spreadSeconds = Int64(reconciliation.spreadSeconds)
+        settings.refundCheckSeconds = Int64(reconciliation.refundCheckHours) * 3600
         settings.giveUpDays = Int64(reconciliation.giveUpDays)
         settings.sessionsMax = reconciliation.sessionsMax
         settings.callsMax = 2 * driveApi.concurrency
@@ -86,6 +88,9 @@ extension ConfigurationKey {
         .integer(
             "reconciliation.spreadSeconds", \.reconciliation.spreadSeconds, 0...86_400, unit: "seconds",
             "After a downtime, the open sessions are asked about within so long."),
+        .integer(
+            "reconciliation.refundCheckHours", \.reconciliation.refundCheckHours, 0...8760, unit: "hours",
+            "After so long a settled session is asked about once more: it may have been refunded. 0: never."),
         .integer(
             "reconciliation.giveUpDays", \.reconciliation.giveUpDays, 1...365, unit: "days",
             "Sessions of which nothing was heard for longer are not taken up again at a start."),

@@ -15,15 +15,15 @@ struct DriveAPIParts {
     /// - Throws: where the base URL is none.
     init?(
         _ configuration: ReceiverConfiguration, store: any SessionStore, operations: OperationsStore, logger: Logger,
-        clock: @escaping @Sendable () -> Instant
+        clock: @escaping @Sendable () -> Instant, timing: ReconcilerTiming
     ) throws {
         guard let settings = configuration.driveApi.settings else { return nil }
         metrics = DriveAPIMetrics(logger: logger)
-        client = try DriveAPIClient(settings, observer: metrics)
+        client = try DriveAPIClient(settings, observer: metrics, clock: SystemDriveAPIClock(now: clock))
         metrics.setStatistics { [client] in client.statistics }
         reconciler = Reconciler(
             client: client, store: store, operations: operations, settings: configuration.reconciliationSettings,
-            logger: logger, clock: clock)
+            logger: logger, clock: clock, timing: timing)
         gateway = Gateway(
             client: client, store: store, operations: operations, settings: configuration.gatewaySettings,
             reconciler: configuration.reconciliation.enabled ? reconciler : nil, logger: logger, clock: clock)

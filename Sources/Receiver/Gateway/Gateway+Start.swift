@@ -24,6 +24,8 @@ private struct PendingStart: Sendable {
     let keyed: KeyedRequest?
     let startedAt: Instant
     let respond: Gateway.Respond
+    /// In the store of operations, until it is known what became of the start; nil where nobody would look for it.
+    var noteId: Int64?
 }
 
 extension Gateway {
@@ -120,7 +122,7 @@ extension Gateway {
             if let error {
                 logger.warning("a cooldown is in memory only", metadata: ["reason": "\(error)"])
             }
-            send(start)
+            noteAndSend(start)
         }
     }
 
@@ -135,6 +137,37 @@ extension Gateway {
 
     // MARK: The Drive API
 
+    /// Notes that the user may have a session before the Drive API is asked for it: if the answer is lost, or this
+    /// process, the reconciler looks for it.
+    private func noteAndSend(_ start: PendingStart) {
+        guard reconciler != nil else { return send(start) }
+        operations.addUnansweredStart(
+            userId: start.userId, connectorId: start.connectorId, at: start.startedAt
+        ) { [self] result in
+            var start = start
+            switch result {
+            case .success(let id): start.noteId = id
+            case .failure(let error):
+                logger.warning(
+                    "a start will not be looked for if its answer is lost", metadata: ["reason": "\(error)"])
+            }
+            send(start)
+        }
+    }
+
+    /// - Parameter isKnown: what became of the start: nothing, or a session that is in the log.
+    private func settle(_ start: PendingStart, isKnown: Bool) {
+        guard let id = start.noteId else { return }
+        guard isKnown else {
+            reconciler?.lookFor(unansweredStart: id)
+            return
+        }
+        operations.removeUnansweredStart(id) { [logger] error in
+            guard let error else { return }
+            logger.warning("a start will be looked for in vain", metadata: ["reason": "\(error)"])
+        }
+    }
+
     private func send(_ start: PendingStart) {
         client.start(userId: start.userId, connectorId: start.connectorId, body: start.body) { [self] result in
             switch result {
@@ -144,6 +177,7 @@ extension Gateway {
                 // 409 and 429 tell of a start of somebody else; the connector does cool down.
                 let isBusy = error.code == .rateLimited || error.status == 409
                 if error.hadNoEffect, !isBusy { cancelCooldown(start) }
+                settle(start, isKnown: error.hadNoEffect)
                 refuse(start, Problem(error), hadNoEffect: error.hadNoEffect)
             }
         }
@@ -159,13 +193,16 @@ extension Gateway {
                 var error = DriveAPIError(
                     .malformedAnswer, "the answer has neither a session id nor a secret to sign", status: answer.status)
                 error.mayHaveBeenSent = true
+                settle(start, isKnown: false)
                 return refuse(start, Problem(error), hadNoEffect: false)
             }
+            settle(start, isKnown: true)
             return finish(start, kept, Response(passing: answer), hadNoEffect: false)
         }
         note(
             .start, sessionId: sessionId, userId: start.userId, connectorId: start.connectorId, at: answer.sentAt
         ) { [self] error in
+            settle(start, isKnown: error == nil)
             guard let error else {
                 onStarted.withLock { $0 }?(start.connectorId, start.startedAt)
                 return finish(start, kept, Response(passing: answer), hadNoEffect: false)

@@ -30,12 +30,14 @@ package final class LiveHub: @unchecked Sendable {
     var subscribers: [LiveScope: [ObjectIdentifier: LiveSubscriber]] = [:]
     private var heartbeats: [[ObjectIdentifier: LiveSubscriber]]
     private var ticks = 0
-    private var waiters: [SessionKey: [UInt64: LiveWaiter]] = [:]
-    private var nextWaiter: UInt64 = 0
+    /// When streams end because their reader's token does.
+    private var expiries = LiveExpiries<LiveSubscriber>()
+    var waiters: [SessionKey: [UInt64: LiveWaiter]] = [:]
+    var nextWaiter: UInt64 = 0
     private var subscriberCount = 0 { didSet { publishCount() } }
-    private var waiterCount = 0 { didSet { publishCount() } }
+    var waiterCount = 0 { didSet { publishCount() } }
     private let count = Atomic(0)
-    private var isClosed = false
+    private(set) var isClosed = false
     private var ticker: (any DispatchSourceTimer)?
     private var everythingBytes: [UInt8] = []
 
@@ -55,7 +57,7 @@ package final class LiveHub: @unchecked Sendable {
     // MARK: Listening
 
     /// Begins to listen if nobody did. Changes from here on are told.
-    private func activate() {
+    func activate() {
         dispatchPrecondition(condition: .onQueue(queue))
         guard timeline == nil else { return }
         period += 1
@@ -136,6 +138,7 @@ package final class LiveHub: @unchecked Sendable {
     }
 
     private func process(_ changes: [FoldedChange], _ position: Int64) {
+        endExpired()
         for change in changes {
             timeline?.apply(change, isWanted: isWanted(change.record)) { tell($0) }
             wake(change.record)
@@ -202,6 +205,7 @@ package final class LiveHub: @unchecked Sendable {
 
     private func onTick() {
         let now = clock()
+        endExpired()
         if backlog == nil {
             timeline?.advance(to: .end(of: now.microsecondsSince1970 - graceMicroseconds)) { tell($0) }
             flushEverything()
@@ -220,11 +224,16 @@ package final class LiveHub: @unchecked Sendable {
     /// Opens a stream from now on, or from behind an id.
     func subscribe(_ subscriber: LiveSubscriber, resumingAfter id: LiveEventId?) {
         queue.async { [self] in
-            guard !isClosed, !subscriber.stream.isClosed else { return subscriber.stream.finish() }
+            guard !isClosed, !subscriber.stream.isClosed, !subscriber.grant.hasExpired(clock()) else {
+                return subscriber.stream.finish()
+            }
             activate()
             guard let timeline else { return }
             subscribers[subscriber.scope, default: [:]][ObjectIdentifier(subscriber)] = subscriber
             subscriberCount += 1
+            if let end = subscriber.grant.expiresAt {
+                expiries.add(subscriber, endsAt: end, openCount: subscriberCount)
+            }
             // Spread over the slots, so that no tick has to write to all.
             subscriber.heartbeatSlot = subscriberCount % heartbeats.count
             heartbeats[subscriber.heartbeatSlot][ObjectIdentifier(subscriber)] = subscriber
@@ -251,38 +260,12 @@ package final class LiveHub: @unchecked Sendable {
         subscriberCount -= 1
     }
 
-    // MARK: Long polls
-
-    /// Answers as soon as the session's version is above the waiter's, or with nil at its deadline.
-    func wait(_ waiter: LiveWaiter) {
-        queue.async { [self] in
-            guard !isClosed else { return waiter.answer(nil) }
-            activate()
-            nextWaiter += 1
-            let id = nextWaiter
-            waiters[waiter.key, default: [:]][id] = waiter
-            waiterCount += 1
-            // What is known is looked at only now: a change can't slip through between the look and the wait.
-            store.session(waiter.key.sessionId) { [self] result in
-                guard case .success(let record?) = result else { return }
-                queue.async { self.wake(record) }
-            }
+    /// Ends the streams whose token has: nothing is told to its bearer any more.
+    private func endExpired() {
+        while let subscriber = expiries.takeExpired(clock()) {
+            subscriber.expire()
+            remove(subscriber)
         }
-    }
-
-    private func wake(_ record: SessionRecord) {
-        let key = SessionKey(record.sessionId)
-        guard let ofSession = waiters[key] else { return }
-        for (id, waiter) in ofSession where record.state.version > waiter.version && waiter.isOurs(record) {
-            finish(id, key, record)
-        }
-    }
-
-    private func finish(_ id: UInt64, _ key: SessionKey, _ record: SessionRecord?) {
-        guard let waiter = waiters[key]?.removeValue(forKey: id) else { return }
-        if waiters[key]?.isEmpty ?? false { waiters[key] = nil }
-        waiterCount -= 1
-        waiter.answer(record)
     }
 
     /// Answers all who wait and ends all streams; nobody is taken any more.

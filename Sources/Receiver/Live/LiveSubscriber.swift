@@ -71,6 +71,15 @@ final class LiveSubscriber: @unchecked Sendable {
         held != nil || send(Self.comment)
     }
 
+    /// Says that the token has ended, and ends in good order: the reader comes back, and is answered 401. What was held
+    /// back is not told.
+    func expire() {
+        held = nil
+        stream.write(Self.expired)
+        stream.finish()
+    }
+
+    private static let expired = Array(": the token has expired\n\n".utf8)
     private static let comment = Array(": heartbeat\n\n".utf8)
 }
 

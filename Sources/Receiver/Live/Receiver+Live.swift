@@ -72,14 +72,19 @@ extension Receiver {
     }
 
     /// The long poll of a session.
+    ///
+    /// It ends with the token at the latest, and then is answered as a request that comes after it.
     func waitForSession(
-        _ id: String, _ wait: SessionWait, _ isOurs: @escaping @Sendable (SessionRecord) -> Bool, _ exchange: Exchange
+        _ id: String, _ wait: SessionWait, _ grant: AccessGrant, _ isOurs: @escaping @Sendable (SessionRecord) -> Bool,
+        _ exchange: Exchange
     ) {
         guard live.hasRoom else { return exchange.respond(Response(.tooManyStreams)) }
-        let deadline = Instant(microsecondsSince1970: clock().microsecondsSince1970 + wait.milliseconds * 1000)
+        let end = Instant(microsecondsSince1970: clock().microsecondsSince1970 + wait.milliseconds * 1000)
+        let deadline = min(end, grant.expiresAt ?? end)
         live.wait(
             LiveWaiter(key: SessionKey(id), version: wait.version, deadline: deadline, isOurs: isOurs) {
                 [self] record in
+                if grant.hasExpired(clock()) { return exchange.respond(Response(.expiredToken)) }
                 if let record { return exchange.respond(session(record)) }
                 // The end of the wait: 304 where there is such a session, else 404.
                 answerRecord(id, isOurs, exchange) { [self] record in

@@ -72,5 +72,14 @@ extension Receiver {
         page.add(
             "chargefold_reconciliation_unaskable_total", .counter,
             "Sessions that can't be asked about, because nobody has named their user.", metrics.unaskable.value)
+        page.add(
+            "chargefold_reconciliation_refund_checks_total", .counter,
+            "Settled sessions that were asked about once more, for a refund.", metrics.refundChecks.value)
+        page.add(
+            "chargefold_reconciliation_start_searches_total", .counter,
+            "Looks through users' histories for starts of unknown outcome.", metrics.startSearches.value)
+        page.add(
+            "chargefold_reconciliation_starts_found_total", .counter,
+            "Starts of unknown outcome whose session was found.", metrics.startsFound.value)
     }
 }

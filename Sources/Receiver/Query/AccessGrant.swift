@@ -10,6 +10,8 @@ package struct AccessGrant: Sendable, Equatable {
 
     /// Whether operators' resources are open.
     package let isAdmin: Bool
+    /// When the token ends, and with it whatever it has opened; nil: never.
+    package private(set) var expiresAt: Instant?
     private let reach: Reach
 
     /// - Parameter scopes: none at all means `read`.
@@ -27,6 +29,19 @@ package struct AccessGrant: Sendable, Equatable {
 
     /// Everybody's sessions, to be read.
     package static let everything = AccessGrant([.read])
+
+    /// The same until an instant.
+    func expiring(at instant: Instant) -> AccessGrant {
+        var grant = self
+        grant.expiresAt = instant
+        return grant
+    }
+
+    /// Whether the token has ended: what takes longer than a moment asks again.
+    package func hasExpired(_ now: @autoclosure () -> Instant) -> Bool {
+        guard let expiresAt else { return false }
+        return now() >= expiresAt
+    }
 
     /// Whether sessions of this user may be seen (nil: sessions whose user is not known).
     ///

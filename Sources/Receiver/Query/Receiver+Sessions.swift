@@ -18,7 +18,7 @@ extension Receiver {
                 let known = request.head.header("if-none-match").map { Array($0) }
                 return answerRecord(id, isOurs, exchange) { [self] in session($0, known: known) }
             }
-            waitForSession(id, wait, isOurs, exchange)
+            waitForSession(id, wait, grant, isOurs, exchange)
         } catch {
             exchange.respond(Response(error))
         }

@@ -9,7 +9,10 @@ struct Observation: Sendable {
         /// It told something that was not known.
         let isNews: Bool
         let status: SessionStatus
-        let isSettled: Bool
+        /// The session, where nothing more is to be learnt of it.
+        let settled: SessionRecord?
+        /// When a start of ours was sent that was answered with this session, as its fact says.
+        let startAnsweredAt: Instant?
     }
 
     let session: DriveSession
@@ -45,19 +48,20 @@ struct Observation: Sendable {
         guard let event = try? SessionEvent.decode(body, source: .driveApi, limits: .unbounded) else {
             return completion(.failure(StoreError(.unavailable, "the answer is no fact")))
         }
+        let startAnsweredAt = record?.facts.first { $0.name == .startRequested && $0.source == .client }?.timestamp
+        @Sendable func logged(isNews: Bool, _ status: SessionStatus, _ record: SessionRecord?) -> Logged {
+            let settled = record.flatMap { $0.settlement == .settled ? $0 : nil }
+            return Logged(isNews: isNews, status: status, settled: settled, startAnsweredAt: startAnsweredAt)
+        }
         if let record, !record.isNews(event) {
-            let logged = Logged(
-                isNews: false, status: record.state.status, isSettled: record.settlement == .settled)
-            return completion(.success(logged))
+            return completion(.success(logged(isNews: false, record.state.status, record)))
         }
         let isQueued = store.append(Delivery(event: event, body: body, receivedAt: clock())) { result in
             guard case .success(let outcome) = result else {
-                return completion(result.map { Logged(isNews: true, status: $0.status, isSettled: false) })
+                return completion(result.map { logged(isNews: true, $0.status, nil) })
             }
             store.session(outcome.sessionId) { record in
-                let settlement = (try? record.get())?.settlement
-                completion(
-                    .success(Logged(isNews: true, status: outcome.status, isSettled: settlement == .settled)))
+                completion(.success(logged(isNews: true, outcome.status, (try? record.get()) ?? nil)))
             }
         }
         if !isQueued { completion(.failure(StoreError(.queueFull, "the queue is full"))) }

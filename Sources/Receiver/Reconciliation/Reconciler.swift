@@ -4,7 +4,7 @@ import Locks
 package import Logging
 package import SessionModel
 package import SessionStore
-package import Synchronization
+internal import Synchronization
 
 /// Asks the Drive API about sessions whose state calls for it, and logs what it answers as facts.
 ///
@@ -14,25 +14,34 @@ package final class Reconciler: @unchecked Sendable {
     static let newsMax = 65_536
     private static let beginning = SessionPlace(key: 0, number: 0)
 
-    private let client: DriveAPIClient
-    private let store: any SessionStore
-    private let settings: ReconciliationSettings
-    private let logger: Logger
-    private let clock: @Sendable () -> Instant
-    private let monotonic: @Sendable () -> UInt64
-    private let operations: OperationsStore?
+    let client: DriveAPIClient
+    let store: any SessionStore
+    let settings: ReconciliationSettings
+    let logger: Logger
+    let clock: @Sendable () -> Instant
+    let monotonic: @Sendable () -> UInt64
+    let operations: OperationsStore?
     package let metrics = ReconciliationMetrics()
 
     let queue = DispatchQueue(label: "chargefold.reconciler", qos: .utility)
-    private var schedule: ReconciliationSchedule
+    var schedule: ReconciliationSchedule
+    var starts: StartLookUps
     private var timer: (any DispatchSourceTimer)?
-    private var underWay = 0
+    var underWay = 0
     /// Where the search for unsettled sessions stands; nil: none is under way.
     private var searchAfter: SessionPlace?
     private var isSearching = false
-    private var pausedUntil: UInt64 = 0
-    private var reconciled: [(sessionId: String, sentAt: Instant)] = []
+    var pausedUntil: UInt64 = 0
+    var reconciled: [(sessionId: String, sentAt: Instant)] = []
+    /// Settled since the last tick, to be asked about once more some day.
+    var settledMeanwhile: [String] = []
+    /// To be asked about once more now, the first one last.
+    var refundsDue: [String] = []
+    var nextRefundLookAt: UInt64 = 0
     private var isStopped = false
+    /// Signalled when nothing is under way any more.
+    private var awaitingIdle: [DispatchSemaphore] = []
+    private let ticksAutomatically: Bool
 
     private struct News {
         var outcomes: [(sessionId: String, status: SessionStatus)] = []
@@ -44,8 +53,7 @@ package final class Reconciler: @unchecked Sendable {
     package init(
         client: DriveAPIClient, store: any SessionStore, operations: OperationsStore?,
         settings: ReconciliationSettings, logger: Logger, seed: UInt64 = .random(in: 0 ... .max),
-        clock: @escaping @Sendable () -> Instant = SystemClock.now,
-        monotonic: @escaping @Sendable () -> UInt64 = SystemClock.monotonicNanoseconds
+        clock: @escaping @Sendable () -> Instant = SystemClock.now, timing: ReconcilerTiming = ReconcilerTiming()
     ) {
         self.client = client
         self.store = store
@@ -53,19 +61,21 @@ package final class Reconciler: @unchecked Sendable {
         self.settings = settings
         self.logger = logger
         self.clock = clock
-        self.monotonic = monotonic
+        monotonic = timing.monotonic
+        ticksAutomatically = timing.ticksAutomatically
         schedule = ReconciliationSchedule(settings, seed: seed)
+        starts = StartLookUps(settings)
     }
 
     /// Looks up the sessions that are not settled, and begins to ask.
     package func start() {
+        loadUnansweredStarts()
+        queue.sync { searchAfter = Self.beginning }
+        guard ticksAutomatically else { return }
         let timer = DispatchSource.makeTimerSource(queue: queue)
         timer.schedule(deadline: .now(), repeating: .milliseconds(250), leeway: .milliseconds(50))
         timer.setEventHandler { [weak self] in self?.tick() }
-        queue.sync {
-            self.timer = timer
-            searchAfter = Self.beginning
-        }
+        queue.sync { self.timer = timer }
         timer.activate()
     }
 
@@ -76,18 +86,23 @@ package final class Reconciler: @unchecked Sendable {
             timer?.cancel()
             timer = nil
             writeReconciled()
+            writeRefundChecks()
         }
     }
 
     /// Something new is known of a session. From any thread; costs one lock.
     package func noted(_ outcome: IngestOutcome) {
-        guard !outcome.duplicate else { return }
+        if !outcome.duplicate { noted(sessionId: outcome.sessionId, outcome.status) }
+    }
+
+    /// The same of news that came another way.
+    package func noted(sessionId: String, _ status: SessionStatus) {
         news.withLock { news in
             guard news.outcomes.count < Self.newsMax else {
                 news.isIncomplete = true
                 return
             }
-            news.outcomes.append((outcome.sessionId, outcome.status))
+            news.outcomes.append((sessionId, status))
         }
     }
 
@@ -105,16 +120,33 @@ package final class Reconciler: @unchecked Sendable {
         queue.async { [self] in schedule.add(SessionKey(sessionId), .unknown, at: monotonic()) }
     }
 
+    /// Does what the timer does, and waits until everything that it began has ended. For tests.
+    package func run() {
+        let idle = DispatchSemaphore(value: 0)
+        queue.sync {
+            tick()
+            awaitingIdle.append(idle)
+            checkWhetherIdle()
+        }
+        idle.wait()
+    }
+
     // MARK: On the queue
 
-    /// What the timer does; tests call it themselves.
-    func tick() {
+    func checkWhetherIdle() {
+        guard !awaitingIdle.isEmpty, underWay == 0, !isSearching, starts.underWay == nil else { return }
+        for idle in awaitingIdle { idle.signal() }
+        awaitingIdle = []
+    }
+
+    private func tick() {
         dispatchPrecondition(condition: .onQueue(queue))
         guard !isStopped else { return }
         let now = monotonic()
         takeNews(now)
         searchStore(now)
         writeReconciled()
+        writeRefundChecks()
         metrics.watched.store(schedule.count, ordering: .relaxed)
         metrics.givenUp.store(schedule.givenUpCount, ordering: .relaxed)
         if now < pausedUntil { return }
@@ -123,6 +155,8 @@ package final class Reconciler: @unchecked Sendable {
             return
         }
         while underWay < settings.callsMax, let key = schedule.takeDue(now: now) { ask(key) }
+        lookForStarts(now)
+        checkRefunds(now)
     }
 
     private func takeNews(_ now: UInt64) {
@@ -148,6 +182,7 @@ package final class Reconciler: @unchecked Sendable {
             queue.async { [self] in
                 isSearching = false
                 found(result)
+                checkWhetherIdle()
             }
         }
     }
@@ -186,77 +221,6 @@ package final class Reconciler: @unchecked Sendable {
             reconciled = Array(sessions.suffix(10_000))
         }
     }
-
-    private func ask(_ key: SessionKey) {
-        underWay += 1
-        store.session(key.sessionId) { [self] result in
-            guard case .success(let record?) = result, record.settlement != .settled else {
-                var outcome = ReconciliationSchedule.Outcome.settled
-                switch result {
-                case .failure: outcome = .postponed(nanoseconds: 5_000_000_000)
-                case .success(nil): break
-                // Nothing more is to be learnt of it: whatever was missed has been made up for.
-                case .success: queue.async { [self] in reconciled.append((key.sessionId, clock())) }
-                }
-                return ended(key, outcome)
-            }
-            // A session of which only a fee is known names no user, and only a user's session can be asked about.
-            guard let userId = record.state.userId else {
-                metrics.unaskable.increment()
-                return ended(key, .settled)
-            }
-            metrics.calls.increment()
-            client.session(userId: userId, sessionId: key.sessionId, priority: .background) { [self] result in
-                switch result {
-                case .success(let answer): take(answer, key, userId)
-                case .failure(let error): failed(error, key, record.state.status)
-                }
-            }
-        }
-    }
-
-    private func take(_ answer: DriveAPIAnswer<DriveSession>, _ key: SessionKey, _ userId: String) {
-        let observation = Observation(answer.value, sessionId: key.sessionId, userId: userId, sentAt: answer.sentAt)
-        observation.log(in: store, clock: clock) { [self] result in
-            switch result {
-            case .success(let logged):
-                (logged.isNews ? metrics.news : metrics.unchanged).increment()
-                queue.async { [self] in reconciled.append((key.sessionId, answer.sentAt)) }
-                ended(key, logged.isSettled ? .settled : .answered(logged.status))
-            case .failure(let error):
-                logger.warning("an answer of the Drive API can't be logged", metadata: ["reason": "\(error)"])
-                ended(key, .postponed(nanoseconds: 5_000_000_000))
-            }
-        }
-    }
-
-    private func failed(_ error: DriveAPIError, _ key: SessionKey, _ status: SessionStatus) {
-        metrics.failures.increment()
-        switch error.code {
-        case .notFound, .invalidRequest, .rejected, .malformedAnswer:
-            // It is about this session: counts as an answer, so that it ends some time.
-            ended(key, .answered(status))
-        case .unauthorized:
-            logger.error("the Drive API refuses the API key", metadata: ["error": "\(error)"])
-            pause(seconds: 60)
-            ended(key, .postponed(nanoseconds: 60_000_000_000))
-        default:
-            let seconds = UInt64(clamping: max(1, error.retryAfterSeconds ?? 5))
-            if error.code == .rateLimited { pause(seconds: seconds) }
-            ended(key, .postponed(nanoseconds: seconds * 1_000_000_000))
-        }
-    }
-
-    private func pause(seconds: UInt64) {
-        queue.async { [self] in pausedUntil = max(pausedUntil, monotonic() + seconds * 1_000_000_000) }
-    }
-
-    private func ended(_ key: SessionKey, _ outcome: ReconciliationSchedule.Outcome) {
-        queue.async { [self] in
-            underWay -= 1
-            schedule.ended(key, outcome, now: monotonic())
-        }
-    }
 }
 
 extension SessionRecord {
@@ -266,17 +230,12 @@ extension SessionRecord {
     }
 }
 
-/// What the reconciler counts. Safe from any thread.
-package final class ReconciliationMetrics: Sendable {
-    package let calls = Counter()
-    /// Answers that told something new.
-    package let news = Counter()
-    package let unchanged = Counter()
-    package let failures = Counter()
-    /// Sessions that can't be asked about, because nobody has named their user.
-    package let unaskable = Counter()
-    package let watched = Atomic<Int>(0)
-    package let givenUp = Atomic<Int>(0)
+/// How time passes for the reconciler.
+package struct ReconcilerTiming: Sendable {
+    /// Nanoseconds since some moment.
+    package var monotonic: @Sendable () -> UInt64 = SystemClock.monotonicNanoseconds
+    /// Off: only `Reconciler.run()` looks at the clock. For tests that choose the moment.
+    package var ticksAutomatically = true
 
     package init() {}
 }

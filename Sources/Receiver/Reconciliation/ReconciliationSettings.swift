@@ -23,6 +23,12 @@ package struct ReconciliationSettings: Sendable, Hashable {
     package var sessionsMax = 100_000
     /// Sessions that were created longer ago are left alone.
     package var giveUpDays: Int64 = 14
+    /// A settled session is asked about once more after so long: it may have been refunded. 0: never.
+    package var refundCheckSeconds: Int64 = 168 * 3600
+    /// A start whose outcome is not known is looked for after so long; the wait doubles each time.
+    package var startLookUpSeconds: Int64 = 5
+    /// Answers without a session that could be it, after which it is taken to have had no effect.
+    package var startLookUpsMax = 6
     /// Calls under way or waiting at the same time.
     package var callsMax = 8
 

@@ -29,8 +29,7 @@ struct CallbackRecord: Sendable {
     func write(to writer: inout JSONWriter) {
         writer.beginObject()
         writer.field("event", name)
-        writer.key("timestamp")
-        writer.instant(timestamp)
+        writer.field("timestamp", timestamp)
         writer.field("fate", fate.isDropped ? "dropped" : fate.delays.count > 1 ? "repeated" : "sent")
         writer.field("secret", fate.secret.rawValue)
         writer.field("sent", sent)
@@ -58,11 +57,9 @@ enum CallbackBody {
         writer.beginObject()
         if !isFee { writer.field("userId", userId) }
         writer.field("sessionId", sessionId)
-        writer.key("timestamp")
-        writer.instant(cut(timestamp))
+        writer.field("timestamp", cut(timestamp))
         if isFee {
-            writer.key("feeWillApplyFrom")
-            writer.instant(cut(timestamp.adding(seconds: 600)))
+            writer.field("feeWillApplyFrom", cut(timestamp.adding(seconds: 600)))
             writer.field("feeType", "BLOCKING")
         }
         writer.endObject()

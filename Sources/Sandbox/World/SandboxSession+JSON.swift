@@ -22,8 +22,7 @@ extension SandboxSession {
         writer.field("sessionStatus", status.name)
         if let balanceStatus {
             writer.field("balanceStatus", balanceStatus)
-            writer.key("balanceAmountMinor")
-            writer.integer(priceIncludingVAT)
+            writer.field("balanceAmountMinor", priceIncludingVAT)
         }
         writer.key("charger")
         writer.beginObject()
@@ -39,13 +38,11 @@ extension SandboxSession {
         if let startedAt { writer.field("duration", Self.duration((endedAt ?? time) - startedAt)) }
         if endedAt != nil { writeEnergy(to: &writer, at: time) }
         if isPriced { writePrice(to: &writer) }
-        writer.key("receiptAvailable")
-        writer.bool(isPaid)
+        writer.field("receiptAvailable", isPaid)
         writer.field("sessionId", sessionId)
         writer.field("site", place.site)
         if let startTime {
-            writer.key("startTime")
-            writer.instant(startTime)
+            writer.field("startTime", startTime)
         }
         writer.endObject()
     }
@@ -56,8 +53,7 @@ extension SandboxSession {
         writer.key("energy")
         writer.beginObject()
         writer.field("unit", "WH")
-        writer.key("value")
-        writer.integer(energy(at: time))
+        writer.field("value", energy(at: time))
         writer.endObject()
     }
 
@@ -65,10 +61,8 @@ extension SandboxSession {
         writer.key("price")
         writer.beginObject()
         writer.field("currencyCode", "EUR")
-        writer.key("minorExclVat")
-        writer.integer(priceExcludingVAT)
-        writer.key("minorInclVat")
-        writer.integer(priceIncludingVAT)
+        writer.field("minorExclVat", priceExcludingVAT)
+        writer.field("minorInclVat", priceIncludingVAT)
         writer.field("vat", "\(Self.vatPercent)")
         writer.endObject()
     }
@@ -115,8 +109,7 @@ extension SandboxSession {
         for entry in history {
             writer.beginObject()
             writer.field("sessionStatus", entry.status.name)
-            writer.key("at")
-            writer.instant(entry.at)
+            writer.field("at", entry.at)
             writer.endObject()
         }
         writer.endArray()
@@ -142,18 +135,5 @@ extension SandboxSession {
             text += "\(seconds)S"
         }
         return text
-    }
-}
-
-extension JSONWriter {
-    /// A member whose value is a string.
-    mutating func field(_ name: StaticString, _ value: String) {
-        key(name)
-        string(value)
-    }
-
-    mutating func field(_ name: StaticString, _ value: Int) {
-        key(name)
-        integer(value)
     }
 }

@@ -4,12 +4,10 @@ extension SessionRecord {
         var writer = JSONWriter(capacity: 256 + facts.count * 384)
         let decision = decisionReason
         writer.beginObject()
-        writer.key("sessionId")
-        writer.string(sessionId)
+        writer.field("sessionId", sessionId)
         writer.key("sessionStatus")
         writer.status(state.status)
-        writer.key("version")
-        writer.integer(state.version)
+        writer.field("version", state.version)
         writer.key("decision")
         writer.beginObject()
         writer.reason(decision)
@@ -19,8 +17,7 @@ extension SessionRecord {
         for (index, fact) in facts.enumerated() {
             writer.beginObject()
             fact.writeMembers(to: &writer)
-            writer.key("decided")
-            writer.bool(index == state.decidingIndex)
+            writer.field("decided", index == state.decidingIndex)
             writer.reason(reason(ofFactAt: index, decision: decision))
             writer.endObject()
         }
@@ -38,16 +35,13 @@ extension Fact {
             writer.key("status")
             writer.status(status)
         }
-        writer.key("source")
-        writer.string(source.name)
-        writer.member("timestamp", timestamp)
-        writer.member("receivedAt", receivedAt)
-        writer.key("deliveries")
-        writer.integer(deliveries)
+        writer.field("source", source.name)
+        writer.field("timestamp", timestamp)
+        writer.field("receivedAt", receivedAt)
+        writer.field("deliveries", deliveries)
         writer.key("payload")
         writer.json(payload)
-        writer.key("position")
-        writer.integer(position)
+        writer.field("position", position)
     }
 }
 

@@ -2,15 +2,12 @@ extension SessionState {
     /// The members of the session answer that follow from the set of facts alone. Absent values are left out, as in the
     /// Drive API.
     func writeMembers(to writer: inout JSONWriter) {
-        writer.key("sessionId")
-        writer.string(sessionId)
+        writer.field("sessionId", sessionId)
         if let userId {
-            writer.key("userId")
-            writer.string(userId)
+            writer.field("userId", userId)
         }
         if userIdConflict {
-            writer.key("userIdConflict")
-            writer.bool(true)
+            writer.field("userIdConflict", true)
             writer.key("userIds")
             writer.beginArray()
             for userId in userIds { writer.string(userId) }
@@ -18,10 +15,10 @@ extension SessionState {
         }
         writer.key("sessionStatus")
         writer.status(status)
-        writer.member("statusSince", statusSince)
-        writer.member("startTime", startTime)
-        writer.member("stopTime", stopTime)
-        writer.member("abandonedAt", abandonedAt)
+        writer.field("statusSince", statusSince)
+        writer.field("startTime", startTime)
+        writer.field("stopTime", stopTime)
+        writer.field("abandonedAt", abandonedAt)
         for entry in enrichment.entries {
             writer.key(entry.field.name)
             writer.json(entry.value)
@@ -32,8 +29,7 @@ extension SessionState {
             for fee in fees { fee.write(to: &writer) }
             writer.endArray()
         }
-        writer.key("version")
-        writer.integer(version)
+        writer.field("version", version)
     }
 
     /// The state as one JSON object: byte-identical for every order of arrival and any repeats of the same facts.
@@ -50,22 +46,15 @@ extension FeeNotice {
     func write(to writer: inout JSONWriter) {
         writer.beginObject()
         if let feeType {
-            writer.key("feeType")
-            writer.string(feeType)
+            writer.field("feeType", feeType)
         }
-        writer.member("feeWillApplyFrom", feeWillApplyFrom)
-        writer.member("timestamp", timestamp)
+        writer.field("feeWillApplyFrom", feeWillApplyFrom)
+        writer.field("timestamp", timestamp)
         writer.endObject()
     }
 }
 
 extension JSONWriter {
-    mutating func member(_ name: StaticString, _ instant: Instant?) {
-        guard let instant else { return }
-        key(name)
-        self.instant(instant)
-    }
-
     mutating func name(_ name: EventName) {
         if case .other(let text) = name { string(text) } else { string(name.knownText) }
     }

@@ -98,31 +98,26 @@ package struct ChargeDetailRecord: Sendable, Hashable {
     package func factBody(timestamp otherwise: Instant) -> [UInt8] {
         var writer = JSONWriter(capacity: verbatim.utf8.count + 512)
         writer.beginObject()
-        writer.key("event")
-        writer.string(EventName.chargeDetailRecord.text)
+        writer.field("event", EventName.chargeDetailRecord.text)
         writer.key("payload")
         writer.beginObject()
-        writer.key("sessionId")
-        writer.string(sessionId)
-        writer.key("timestamp")
-        writer.instant(timestamp ?? otherwise)
+        writer.field("sessionId", sessionId)
+        writer.field("timestamp", timestamp ?? otherwise)
         // A record is sent once a session is completed and priced (domain.md).
-        writer.key("sessionStatus")
-        writer.string(sessionStatus ?? SessionStatus.complete.name)
+        writer.field("sessionStatus", sessionStatus ?? SessionStatus.complete.name)
         for (name, text) in [("requestId" as StaticString, requestId), ("userId", userId)] {
             guard let text else { continue }
             writer.key(name)
             writer.string(text)
         }
-        writer.member("startTime", startTime)
-        writer.member("endTime", endTime)
+        writer.field("startTime", startTime)
+        writer.field("endTime", endTime)
         for (name, json) in [("energy" as StaticString, energy), ("price", price)] {
             guard let json else { continue }
             writer.key(name)
             writer.json(json)
         }
-        writer.key("recordDigest")
-        writer.string(Self.digest(of: verbatim))
+        writer.field("recordDigest", Self.digest(of: verbatim))
         writer.endObject()
         writer.key(Self.verbatimMember)
         writer.string(verbatim)

@@ -46,10 +46,8 @@ package enum Anomaly: String, Sendable, Hashable, CaseIterable {
         writer.beginArray()
         for anomaly in anomalies {
             writer.beginObject()
-            writer.key("code")
-            writer.string(anomaly.rawValue)
-            writer.key("explanation")
-            writer.string(anomaly.explanation)
+            writer.field("code", anomaly.rawValue)
+            writer.field("explanation", anomaly.explanation)
             writer.endObject()
         }
         writer.endArray()

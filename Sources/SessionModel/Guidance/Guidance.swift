@@ -93,15 +93,10 @@ extension JSONWriter {
     fileprivate mutating func action(_ name: StaticString, _ action: Guidance.Action, connectorId: String? = nil) {
         key(name)
         beginObject()
-        key("allowed")
-        bool(action.isAllowed)
-        member("notBefore", action.notBefore)
-        key("reason")
-        string(action.reason.rawValue)
-        if let connectorId {
-            key("connectorId")
-            string(connectorId)
-        }
+        field("allowed", action.isAllowed)
+        field("notBefore", action.notBefore)
+        field("reason", action.reason.rawValue)
+        if let connectorId { field("connectorId", connectorId) }
         endObject()
     }
 }

@@ -23,7 +23,18 @@ enum OperationsSchema {
                         content_type TEXT, body BLOB, created_at INTEGER NOT NULL, PRIMARY KEY(scope, key));
                     CREATE INDEX idempotency_age ON idempotency(created_at);
                     CREATE TABLE cooldown(connector TEXT PRIMARY KEY, started_at INTEGER NOT NULL) WITHOUT ROWID;
-                    """)
+                    """),
+            SchemaMigration(
+                version: 2,
+                sql: """
+                    CREATE TABLE unanswered_start(
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, user_id TEXT NOT NULL, connector_id TEXT NOT NULL,
+                        started_at INTEGER NOT NULL);
+                    CREATE TABLE refund_check(
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL UNIQUE, due_at INTEGER NOT NULL,
+                        tries INTEGER NOT NULL);
+                    CREATE INDEX refund_check_due ON refund_check(due_at);
+                    """),
         ])
 
     /// FULL: a key that has been claimed, and an answer that has been given, must survive a power cut.

@@ -11,10 +11,14 @@ extension OperationsStore {
                     try database.query(
                         "DELETE FROM idempotency WHERE substr(scope, instr(scope, ' ') + 1) = ?1",
                         bind: { $0.bind(1, text: userId) })
+                    try database.query(
+                        "DELETE FROM unanswered_start WHERE user_id = ?1", bind: { $0.bind(1, text: userId) })
                 }
                 for session in sessions {
-                    try database.query(
-                        "DELETE FROM affected WHERE session_id = ?1", bind: { $0.bind(1, text: session) })
+                    for table in ["affected", "refund_check"] {
+                        try database.query(
+                            "DELETE FROM \(table) WHERE session_id = ?1", bind: { $0.bind(1, text: session) })
+                    }
                 }
             }
             _ = try database.checkpoint(truncating: true)

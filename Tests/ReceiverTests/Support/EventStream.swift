@@ -24,13 +24,16 @@ final class EventStream {
     /// What a reader would send as `Last-Event-ID`.
     private(set) var lastEventId: String?
     private(set) var comments = 0
+    private(set) var lastComment: String?
 
     /// - Throws: where the answer is not 200.
-    init(_ server: RunningServer, _ target: String, after id: String? = nil) throws {
+    init(
+        _ server: RunningServer, _ target: String, after id: String? = nil, token: String = RunningServer.token
+    ) throws {
         socket = try server.raw()
         let resume = id.map { "Last-Event-ID: \($0)\r\n" } ?? ""
         socket.send(
-            "GET \(target) HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \(RunningServer.token)\r\n\(resume)\r\n")
+            "GET \(target) HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \(token)\r\n\(resume)\r\n")
         lastEventId = id
         var received: [UInt8] = []
         while received.firstRange(of: Array("\r\n\r\n".utf8)) == nil {
@@ -86,7 +89,10 @@ final class EventStream {
                 let lines = block.split(separator: "\n")
                 for line in lines {
                     if line.hasPrefix("id: ") { lastEventId = String(line.dropFirst(4)) }
-                    if line.hasPrefix(":") { comments += 1 }
+                    if line.hasPrefix(":") {
+                        comments += 1
+                        lastComment = String(line)
+                    }
                 }
                 return lines
             }

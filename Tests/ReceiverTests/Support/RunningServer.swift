@@ -49,12 +49,14 @@ final class RunningServer {
 @discardableResult
 func withApplication<Result>(
     in directory: TestDirectory = TestDirectory(), clock: @escaping @Sendable () -> Instant = { testTime },
-    live: LiveOptions = LiveOptions(), _ change: (inout ReceiverConfiguration) throws -> Void = { _ in },
+    live: LiveOptions = LiveOptions(), reconciling timing: ReconcilerTiming = ReconcilerTiming(),
+    _ change: (inout ReceiverConfiguration) throws -> Void = { _ in },
     _ body: (RunningServer) throws -> Result
 ) throws -> Result {
     let configuration = try testConfiguration(directory, change)
     let log = LogCapture(in: directory)
-    let application = try Application(configuration, logger: log.logger(), clock: clock, live: live)
+    let application = try Application(
+        configuration, logger: log.logger(), clock: clock, live: live, reconciling: timing)
     let bound = try application.start()
     #expect(bound.first == "unix:" + directory.file("http.sock"))
     let server = RunningServer(socketPath: directory.file("http.sock"), log: log, receiver: application.receiver)

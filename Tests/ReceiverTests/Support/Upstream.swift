@@ -64,7 +64,7 @@ final class Upstream: RequestHandler {
 @discardableResult
 func withGateway<Result>(
     _ upstream: Upstream, in directory: TestDirectory = TestDirectory(),
-    clock: @escaping @Sendable () -> Instant = { testTime },
+    clock: @escaping @Sendable () -> Instant = { testTime }, reconciling timing: ReconcilerTiming = ReconcilerTiming(),
     _ change: (inout ReceiverConfiguration) throws -> Void = { _ in }, _ body: (RunningServer) throws -> Result
 ) throws -> Result {
     let path = directory.file("upstream.sock")
@@ -73,7 +73,7 @@ func withGateway<Result>(
     _ = try http.start()
     defer { http.stop() }
     return try withApplication(
-        in: directory, clock: clock,
+        in: directory, clock: clock, reconciling: timing,
         {
             $0.driveApi.baseURL = "unix:" + path
             $0.driveApi.apiKey = try Callback.key("the-key-of-the-drive-api")

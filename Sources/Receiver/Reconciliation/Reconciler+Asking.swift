@@ -1,0 +1,96 @@
+import Dispatch
+import DriveAPI
+import Logging
+import SessionModel
+import SessionStore
+
+/// One question about one session; begun on the queue, and ended there.
+extension Reconciler {
+    func ask(_ key: SessionKey) {
+        underWay += 1
+        store.session(key.sessionId) { [self] result in
+            guard case .success(let record?) = result, record.settlement != .settled else {
+                var outcome = ReconciliationSchedule.Outcome.settled
+                switch result {
+                case .failure: outcome = .postponed(nanoseconds: 5_000_000_000)
+                case .success(nil): break
+                // Nothing more is to be learnt of it: whatever was missed has been made up for.
+                case .success(let record):
+                    queue.async { [self] in
+                        reconciled.append((key.sessionId, clock()))
+                        settled(record)
+                    }
+                }
+                return ended(key, outcome)
+            }
+            // A session of which only a fee is known names no user, and only a user's session can be asked about.
+            guard let userId = record.state.userId else {
+                metrics.unaskable.increment()
+                return ended(key, .settled)
+            }
+            metrics.calls.increment()
+            client.session(userId: userId, sessionId: key.sessionId, priority: .background) { [self] result in
+                switch result {
+                case .success(let answer): take(answer, key, userId)
+                case .failure(let error): failed(error, key, record.state.status)
+                }
+            }
+        }
+    }
+
+    private func take(_ answer: DriveAPIAnswer<DriveSession>, _ key: SessionKey, _ userId: String) {
+        let observation = Observation(answer.value, sessionId: key.sessionId, userId: userId, sentAt: answer.sentAt)
+        observation.log(in: store, clock: clock) { [self] result in
+            switch result {
+            case .success(let logged):
+                (logged.isNews ? metrics.news : metrics.unchanged).increment()
+                queue.async { [self] in
+                    reconciled.append((key.sessionId, answer.sentAt))
+                    settled(logged.settled)
+                }
+                ended(key, logged.settled != nil ? .settled : .answered(logged.status))
+            case .failure(let error):
+                logger.warning("an answer of the Drive API can't be logged", metadata: ["reason": "\(error)"])
+                ended(key, .postponed(nanoseconds: 5_000_000_000))
+            }
+        }
+    }
+
+    private func failed(_ error: DriveAPIError, _ key: SessionKey, _ status: SessionStatus) {
+        metrics.failures.increment()
+        if let nanoseconds = postponement(error) {
+            ended(key, .postponed(nanoseconds: nanoseconds))
+        } else {
+            // It is about this session: counts as an answer, so that it ends some time.
+            ended(key, .answered(status))
+        }
+    }
+
+    /// How long to wait after a call that failed; nil where that was due to what was asked. Pauses everything where the
+    /// API wants to be left alone.
+    func postponement(_ error: DriveAPIError) -> UInt64? {
+        switch error.code {
+        case .notFound, .invalidRequest, .rejected, .malformedAnswer: return nil
+        case .unauthorized:
+            logger.error("the Drive API refuses the API key", metadata: ["error": "\(error)"])
+            pause(seconds: 60)
+            return 60_000_000_000
+        default:
+            let seconds = UInt64(clamping: max(1, error.retryAfterSeconds ?? 5))
+            if error.code == .rateLimited { pause(seconds: seconds) }
+            return seconds * 1_000_000_000
+        }
+    }
+
+    func pause(seconds: UInt64) {
+        queue.async { [self] in pausedUntil = max(pausedUntil, monotonic() + seconds * 1_000_000_000) }
+    }
+
+    private func ended(_ key: SessionKey, _ outcome: ReconciliationSchedule.Outcome) {
+        queue.async { [self] in
+            underWay -= 1
+            schedule.ended(key, outcome, now: monotonic())
+            checkWhetherIdle()
+        }
+    }
+}

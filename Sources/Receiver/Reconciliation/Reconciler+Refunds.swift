@@ -1,0 +1,90 @@
+import Dispatch
+import DriveAPI
+import Logging
+import SessionModel
+import SessionStore
+
+/// A refund comes with no event, and may come long after everything is settled: each settled session is asked about once
+/// more, after a while, when nothing else is to be asked. Everything on the queue.
+extension Reconciler {
+    /// Sessions read at a time.
+    private static let refundsPerLook = 100
+    /// From a look that found nothing to the next.
+    private static let nanosecondsBetweenLooks: UInt64 = 60_000_000_000
+
+    /// Nothing more is to be learnt of the session for now.
+    func settled(_ record: SessionRecord?) {
+        guard settings.refundCheckSeconds > 0, let record, record.mayBeRefunded else { return }
+        settledMeanwhile.append(record.sessionId)
+    }
+
+    /// Notes what has settled since.
+    func writeRefundChecks() {
+        guard let operations, !settledMeanwhile.isEmpty else { return }
+        do throws(StoreError) {
+            try operations.addRefundChecks(
+                settledMeanwhile, dueAt: clock().adding(seconds: settings.refundCheckSeconds))
+            settledMeanwhile = []
+        } catch {
+            // Kept for the next time, within bounds.
+            settledMeanwhile = Array(settledMeanwhile.suffix(10_000))
+        }
+    }
+
+    /// Asks about one session, if one is due.
+    func checkRefunds(_ now: UInt64) {
+        guard settings.refundCheckSeconds > 0, underWay == 0, let operations else { return }
+        if refundsDue.isEmpty, now >= nextRefundLookAt {
+            refundsDue = (try? operations.refundChecks(dueBy: clock(), limit: Self.refundsPerLook))?.reversed() ?? []
+            if refundsDue.isEmpty { nextRefundLookAt = now + Self.nanosecondsBetweenLooks }
+        }
+        guard let sessionId = refundsDue.popLast() else { return }
+        underWay += 1
+        store.session(sessionId) { [self] result in
+            guard case .success(let record?) = result, record.mayBeRefunded, let userId = record.state.userId else {
+                if case .failure = result { return refundChecked(sessionId, operations, isAnswered: false) }
+                return refundChecked(sessionId, operations, isAnswered: true)
+            }
+            metrics.refundChecks.increment()
+            client.session(userId: userId, sessionId: sessionId, priority: .background) { [self] result in
+                switch result {
+                case .success(let answer):
+                    let observation = Observation(
+                        answer.value, sessionId: sessionId, userId: userId, sentAt: answer.sentAt)
+                    observation.log(in: store, clock: clock) { [self] logged in
+                        if case .success(let logged) = logged, logged.isNews {
+                            noted(sessionId: sessionId, logged.status)
+                        }
+                        refundChecked(sessionId, operations, isAnswered: (try? logged.get()) != nil)
+                    }
+                case .failure(let error):
+                    metrics.failures.increment()
+                    refundChecked(sessionId, operations, isAnswered: postponement(error) == nil)
+                }
+            }
+        }
+    }
+
+    private func refundChecked(_ sessionId: String, _ operations: OperationsStore, isAnswered: Bool) {
+        queue.async { [self] in
+            underWay -= 1
+            do throws(StoreError) {
+                if isAnswered {
+                    try operations.removeRefundCheck(sessionId)
+                } else {
+                    try operations.postponeRefundCheck(sessionId, now: clock())
+                }
+            } catch {
+                logger.warning("a session is asked about once more", metadata: ["reason": "\(error)"])
+            }
+            checkWhetherIdle()
+        }
+    }
+}
+
+extension SessionRecord {
+    /// Complete and settled, and no word of a refund yet.
+    var mayBeRefunded: Bool {
+        state.status == .complete && settlement == .settled && state.enrichment.string(.balanceStatus) != "REFUND"
+    }
+}
