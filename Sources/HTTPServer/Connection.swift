@@ -39,6 +39,10 @@ final class Connection {
     var isQueuedForTurn = false
     var isShed = false
 
+    /// A request is complete, so the end of the turn starts a deadline anew, whatever its kind: taking the old one out
+    /// here and putting the new one in there would be the same work twice a request.
+    var deadlineIsOver = false
+
     // Of the request that is being answered.
     var keepsAlive = true
     var isHead = false

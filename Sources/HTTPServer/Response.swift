@@ -18,6 +18,7 @@ package struct Response: Sendable {
     /// Adds a field. Control characters in the value become spaces, so that no value can end its line.
     /// - Parameter name: a field name; must not be one that the server adds itself.
     package mutating func add(_ name: StaticString, _ value: some Sequence<UInt8>) {
+        fieldLines.reserveCapacity(fieldLines.count + name.utf8CodeUnitCount + value.underestimatedCount + 4)
         fieldLines.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
         fieldLines.append(UInt8(ascii: ":"))
         fieldLines.append(ASCII.space)
@@ -30,7 +31,8 @@ package struct Response: Sendable {
 
     /// Adds a field; see the form for bytes.
     package mutating func add(_ name: StaticString, _ value: String) {
-        add(name, value.utf8)
+        var value = value
+        value.withUTF8 { add(name, $0) }
     }
 
     /// Adds a field; see the form for bytes.

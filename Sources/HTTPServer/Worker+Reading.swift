@@ -166,7 +166,7 @@ extension Worker {
 
     private func complete(_ connection: Connection, _ message: UnsafeMutableRawBufferPointer) {
         connection.hasServed = true
-        deadlines.set(connection.slot, .none, now: now)
+        connection.deadlineIsOver = true
         counters.requests.add()
         if let refusal = connection.refusal.take() { return answer(connection, refusal) }
         guard let head = view(connection, message) else { return }

@@ -26,37 +26,9 @@ extension Worker {
 
     /// - Parameter bodyCount: the length of the body, or nil for a stream.
     func appendHead(_ connection: Connection, _ response: borrowing Response, keepsAlive: Bool, bodyCount: Int?) {
-        output.reserve(512 + response.fieldLines.count)
-        if response.status == 200 {
-            output.append("HTTP/1.1 200 OK")
-        } else {
-            output.append("HTTP/1.1 ")
-            output.append(number: Int(response.status))
-            output.append(byte: ASCII.space)
-            output.append(Response.reason(response.status))
-        }
-        output.append(dateLine)
-        if let contentType = response.contentType {
-            output.append("Content-Type: ")
-            output.append(contentType)
-            output.append("\r\n")
-        }
-        if !response.forbidsBody {
-            if let bodyCount {
-                output.append("Content-Length: ")
-                output.append(number: bodyCount)
-                output.append("\r\n")
-            } else if connection.minorVersion > 0 {
-                output.append("Transfer-Encoding: chunked\r\n")
-            }
-        }
-        if !keepsAlive {
-            output.append("Connection: close\r\n")
-        } else if connection.minorVersion == 0 {
-            output.append("Connection: keep-alive\r\n")
-        }
-        output.append(response.fieldLines)
-        output.append("\r\n")
+        output.appendHead(
+            response, dateLine: dateLine, minorVersion: connection.minorVersion, keepsAlive: keepsAlive,
+            bodyCount: bodyCount)
     }
 
     /// Sends the turn's output; what the kernel does not take waits in `pending`.
@@ -119,16 +91,16 @@ extension Worker {
         flush(connection)
         if connection.isBroken { return close(connection) }
         guard connection.pending.isEmpty else {
-            if deadlines.kind(of: connection.slot) != .write {
+            if !isWaiting(connection, .write) {
                 connection.rateMark = deliveredBytes(connection)
-                deadlines.set(connection.slot, .write, now: now)
+                startWaiting(connection, .write)
             }
             return
         }
         switch connection.phase {
         case .reading: waitForRequest(connection)
         case .handling: wait(connection, .handler)
-        case .streaming: deadlines.set(connection.slot, .none, now: now)
+        case .streaming: startWaiting(connection, .none)
         case .closing: startLinger(connection)
         case .lingering: linger(connection)
         case .closed: break
@@ -137,10 +109,10 @@ extension Worker {
 
     private func waitForRequest(_ connection: Connection) {
         if connection.parser.isInBody {
-            guard deadlines.kind(of: connection.slot) != .body else { return }
+            guard !isWaiting(connection, .body) else { return }
             connection.bodyDeadline = now + nanoseconds(limits.bodySeconds)
             connection.rateMark = connection.receivedBytes
-            deadlines.set(connection.slot, .body, now: now)
+            startWaiting(connection, .body)
         } else if connection.hasServed, connection.parser.isAtStart, connection.input.isEmpty {
             if isDraining, !connection.isQueuedForTurn { return close(connection) }
             wait(connection, .idle)
@@ -153,7 +125,17 @@ extension Worker {
     }
 
     private func wait(_ connection: Connection, _ kind: DeadlineKind) {
-        if deadlines.kind(of: connection.slot) != kind { deadlines.set(connection.slot, kind, now: now) }
+        if !isWaiting(connection, kind) { startWaiting(connection, kind) }
+    }
+
+    /// Whether the deadline of that kind runs, and not for a request that is complete by now.
+    private func isWaiting(_ connection: Connection, _ kind: DeadlineKind) -> Bool {
+        !connection.deadlineIsOver && deadlines.kind(of: connection.slot) == kind
+    }
+
+    private func startWaiting(_ connection: Connection, _ kind: DeadlineKind) {
+        connection.deadlineIsOver = false
+        deadlines.set(connection.slot, kind, now: now)
     }
 
     /// Bytes that the peer's kernel has acknowledged so far.
@@ -171,7 +153,7 @@ extension Worker {
         connection.phase = .lingering
         connection.mayRead = true
         connection.input.release()
-        deadlines.set(connection.slot, .linger, now: now)
+        startWaiting(connection, .linger)
         linger(connection)
     }
 

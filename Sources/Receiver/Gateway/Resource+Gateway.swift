@@ -1,6 +1,6 @@
 extension Resource {
     /// The resources of the gateway, of charge detail records and of downtimes; nil for all others.
-    static func matchGateway(_ segments: [Slice<UnsafeRawBufferPointer>]) -> Match? {
+    static func matchGateway(_ segments: PathSegments) -> Match? {
         if segments.count == 2, segments[0].equals("webhooks"), segments[1].equals("cdrs") {
             return .resource(.chargeDetailRecords)
         }
@@ -28,7 +28,7 @@ extension Resource {
     }
 
     private static func ids(
-        _ first: Slice<UnsafeRawBufferPointer>, _ second: Slice<UnsafeRawBufferPointer>,
+        _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer,
         _ resource: (String, String) -> Resource
     ) -> Match {
         guard !first.isEmpty, !second.isEmpty else { return .none }

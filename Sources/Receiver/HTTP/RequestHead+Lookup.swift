@@ -8,15 +8,11 @@ extension RequestHead {
         for index in 0..<fieldCount {
             let field = field(index)
             guard field.name.count == lowercasedName.count,
-                zip(field.name, lowercasedName).allSatisfy({ $0.isUppercaseLetter ? $0 | 0x20 == $1 : $0 == $1 })
+                lowercasedName.indices.allSatisfy({ field.name[$0].lowercasedASCII == lowercasedName[$0] })
             else { continue }
             if found != nil { return UnsafeRawBufferPointer(start: nil, count: 0) }
             found = field.value
         }
         return found
     }
-}
-
-extension UInt8 {
-    fileprivate var isUppercaseLetter: Bool { self >= UInt8(ascii: "A") && self <= UInt8(ascii: "Z") }
 }

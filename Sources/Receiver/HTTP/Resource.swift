@@ -65,8 +65,7 @@ package enum Resource: Equatable, Sendable {
 
     /// Whether the resource allows the method (its case matters, RFC 9110 section 9.1).
     package func allows(_ method: UnsafeRawBufferPointer) -> Bool {
-        let method = method[...]
-        return switch self {
+        switch self {
         case .sessionEvents, .quarantineRetry, .quarantinedRetry, .sessionAbandon, .userHistory, .tokens:
             method.equals("POST")
         case .chargeDetailRecords, .backfill, .startSession, .stopSession, .retryPayment: method.equals("POST")
@@ -79,25 +78,18 @@ package enum Resource: Equatable, Sendable {
     /// - Parameter path: the raw bytes of the path, still percent-encoded, without the query.
     package static func match(_ path: UnsafeRawBufferPointer) -> Match {
         // The one that must be fast.
-        if path[...].equals("/webhooks/session-events") { return .resource(.sessionEvents) }
-        // At most seven segments lead to anything.
-        var segments: [Slice<UnsafeRawBufferPointer>] = []
-        segments.reserveCapacity(7)
-        guard path.first == UInt8(ascii: "/") else { return .none }
-        for segment in path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
-            guard segments.count < 7 else { return .none }
-            segments.append(segment)
-        }
+        if path.equals("/webhooks/session-events") { return .resource(.sessionEvents) }
+        guard var segments = PathSegments(path) else { return .none }
         // The Drive API's base path, so that an app can be pointed here by changing the host alone: for its calls about
         // sessions, and nothing else of ours.
         if segments.count > 5, segments[0].equals("drive"), segments[2].equals("users"), segments[4].equals("sessions")
         {
-            segments.removeFirst()
+            segments = segments.withoutFirst
         }
         return matchGateway(segments) ?? match(segments)
     }
 
-    private static func match(_ segments: [Slice<UnsafeRawBufferPointer>]) -> Match {
+    private static func match(_ segments: PathSegments) -> Match {
         let isVersion1 = segments[0].equals("v1")
         switch segments.count {
         case 1:
@@ -128,7 +120,7 @@ package enum Resource: Equatable, Sendable {
         return .none
     }
 
-    private static func match4(_ segments: [Slice<UnsafeRawBufferPointer>]) -> Match {
+    private static func match4(_ segments: PathSegments) -> Match {
         if segments[1].equals("sessions") {
             if segments[3].equals("facts") { return parameter(segments[2]) { .sessionFacts($0) } }
             if segments[3].equals("abandon") { return parameter(segments[2]) { .sessionAbandon($0) } }
@@ -143,7 +135,7 @@ package enum Resource: Equatable, Sendable {
     }
 
     /// `/v1/users/{userId}/sessions/…`: the Drive API's own words come before session ids.
-    private static func matchUserSession(_ segments: [Slice<UnsafeRawBufferPointer>]) -> Match {
+    private static func matchUserSession(_ segments: PathSegments) -> Match {
         if segments[4].equals("history") { return parameter(segments[2]) { .userHistory($0) } }
         if segments[4].equals("active") { return parameter(segments[2]) { .userActive($0) } }
         guard !segments[2].isEmpty, !segments[4].isEmpty else { return .none }
@@ -153,18 +145,11 @@ package enum Resource: Equatable, Sendable {
     }
 
     private static func parameter(
-        _ segment: Slice<UnsafeRawBufferPointer>, _ resource: (String) -> Resource?
+        _ segment: UnsafeRawBufferPointer, _ resource: (String) -> Resource?
     ) -> Match {
         guard !segment.isEmpty else { return .none }
         guard let text = PercentEncoding.decode(segment) else { return .malformed }
         return resource(text).map { .resource($0) } ?? .none
-    }
-}
-
-extension Slice<UnsafeRawBufferPointer> {
-    /// Whether the bytes are exactly these.
-    func equals(_ text: StaticString) -> Bool {
-        count == text.utf8CodeUnitCount && elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: count))
     }
 }
 

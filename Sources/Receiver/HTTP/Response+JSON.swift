@@ -2,10 +2,18 @@ import HTTPServer
 import SessionModel
 
 extension Response {
+    /// What all answers with a JSON body have in common, made once.
+    private static let emptyJSON: Response = {
+        var response = Response(status: 200, contentType: "application/json")
+        response.add("Cache-Control", "no-store" as StaticString)
+        return response
+    }()
+
     /// An answer with a JSON body, not to be cached: what it says may be out of date the next moment.
     init(status: UInt16 = 200, json: [UInt8]) {
-        self.init(status: status, contentType: "application/json", body: json)
-        add("Cache-Control", "no-store" as StaticString)
+        self = Self.emptyJSON
+        self.status = status
+        body = json
     }
 
     /// `204`: done, and there is nothing to say.

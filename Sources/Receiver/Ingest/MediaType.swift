@@ -1,12 +1,13 @@
-/// What `Content-Type` and `Content-Encoding` say of a callback's body.
+/// What `Content-Type` and `Content-Encoding` say of a callback's body. On bytes: every callback comes through here.
 enum MediaType {
     /// Whether a `Content-Type` value is JSON: `application/json`, or `+json` (RFC 6839), in any case and with any
     /// parameters. No header counts as JSON: an event is sent once, and its content decides.
     static func isJSON(_ value: UnsafeRawBufferPointer?) -> Bool {
         guard let value else { return true }
-        let essence = lowercased(value.prefix { $0 != UInt8(ascii: ";") })
-        return essence == "application/json" || essence == "text/json"
-            || essence.hasPrefix("application/") && essence.hasSuffix("+json")
+        let end = value.firstIndex(of: UInt8(ascii: ";")) ?? value.endIndex
+        let essence = trimmed(value[..<end])
+        return essence.equalsIgnoringCase("application/json") || essence.equalsIgnoringCase("text/json")
+            || essence.beginsIgnoringCase("application/") && essence.endsIgnoringCase("+json")
     }
 
     /// The content codings that are understood (RFC 9110 section 8.4).
@@ -18,16 +19,15 @@ enum MediaType {
     /// The coding of a `Content-Encoding` value, nil for one that is not understood.
     static func contentCoding(_ value: UnsafeRawBufferPointer?) -> ContentCoding? {
         guard let value else { return .identity }
-        return switch lowercased(value[...]) {
-        case "", "identity": .identity
-        case "gzip", "x-gzip": .gzip
-        default: nil
-        }
+        let coding = trimmed(value[...])
+        if coding.isEmpty || coding.equalsIgnoringCase("identity") { return .identity }
+        return coding.equalsIgnoringCase("gzip") || coding.equalsIgnoringCase("x-gzip") ? .gzip : nil
     }
 
-    private static func lowercased(_ bytes: Slice<UnsafeRawBufferPointer>) -> String {
+    private static func trimmed(_ bytes: Slice<UnsafeRawBufferPointer>) -> UnsafeRawBufferPointer {
         let isBlank = { (byte: UInt8) in byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
-        let trimmed = bytes.drop(while: isBlank).reversed().drop(while: isBlank).reversed()
-        return String(decoding: trimmed, as: UTF8.self).lowercased()
+        var bytes = bytes.drop(while: isBlank)
+        while let last = bytes.last, isBlank(last) { bytes.removeLast() }
+        return UnsafeRawBufferPointer(rebasing: bytes)
     }
 }

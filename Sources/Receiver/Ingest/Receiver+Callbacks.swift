@@ -194,19 +194,16 @@ extension CallbackAuthentication {
 }
 
 extension Response {
-    private static let callbackAnswer = Response(json: [])
-
     /// The answer to a delivery that is durable.
     init(_ outcome: IngestOutcome) {
-        var writer = JSONWriter(capacity: 128)
-        writer.beginObject()
-        writer.field("outcome", (outcome.duplicate ? "duplicate" : "accepted") as StaticString)
-        writer.field("sessionId", outcome.sessionId)
-        writer.field("sessionStatus", outcome.status.name)
-        writer.field("version", outcome.version)
-        writer.endObject()
-        // The fields are the same for all of these answers, so they are made once.
-        self = Self.callbackAnswer
-        body = writer.bytes
+        self.init(
+            json: JSONWriter.bytes { writer in
+                writer.beginObject()
+                writer.field("outcome", (outcome.duplicate ? "duplicate" : "accepted") as StaticString)
+                writer.field("sessionId", outcome.sessionId)
+                writer.field("sessionStatus", outcome.status.name)
+                writer.field("version", outcome.version)
+                writer.endObject()
+            })
     }
 }

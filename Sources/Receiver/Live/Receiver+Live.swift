@@ -87,9 +87,11 @@ extension Receiver {
                 if grant.hasExpired(clock()) { return exchange.respond(Response(.expiredToken)) }
                 if let record { return exchange.respond(session(record)) }
                 // The end of the wait: 304 where there is such a session, else 404.
-                answerRecord(id, isOurs, exchange) { [self] record in
-                    if record.state.version > wait.version { return session(record) }
-                    return .notModified(renderer.answer(record, now: clock()).tag)
+                store.session(id) { [self] result in
+                    answer(result, exchange, isShown: isOurs) { record in
+                        if record.state.version > wait.version { return session(record) }
+                        return .notModified(renderer.answer(record, now: clock()).tag)
+                    }
                 }
             })
     }

@@ -66,9 +66,11 @@ package struct AccessControl: Sendable {
     }
 
     private func grant(of holder: TokenSet.Holder) -> Result<AccessGrant, Problem> {
-        let scopes = holder.scopes.compactMap { Scope($0) }
         // A scope that is not known opens nothing; the configuration has checked them.
-        return holder.scopes.isEmpty || !scopes.isEmpty ? .success(AccessGrant(scopes)) : .failure(.insufficientScope)
+        guard holder.scopes.isEmpty || holder.scopes.contains(where: { Scope($0) != nil }) else {
+            return .failure(.insufficientScope)
+        }
+        return .success(AccessGrant(holder.scopes.lazy.compactMap { Scope($0) }))
     }
 
     private func grant(ofMinted token: UnsafeRawBufferPointer, _ now: () -> Instant) -> Result<AccessGrant, Problem> {

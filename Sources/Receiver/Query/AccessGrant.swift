@@ -15,16 +15,19 @@ package struct AccessGrant: Sendable, Equatable {
     private let reach: Reach
 
     /// - Parameter scopes: none at all means `read`.
-    package init(_ scopes: [Scope]) {
-        isAdmin = scopes.contains(.admin)
-        if isAdmin || scopes.isEmpty || scopes.contains(.read) {
-            reach = .everybody
-        } else {
-            reach = .users(
-                scopes.compactMap { scope in
-                    if case .readUser(let userId) = scope { userId } else { nil }
-                })
+    package init(_ scopes: some Sequence<Scope>) {
+        var isAdmin = false
+        var readsEverybody = false
+        var users: [String] = []
+        for scope in scopes {
+            switch scope {
+            case .admin: isAdmin = true
+            case .read: readsEverybody = true
+            case .readUser(let userId): users.append(userId)
+            }
         }
+        self.isAdmin = isAdmin
+        reach = isAdmin || readsEverybody || users.isEmpty ? .everybody : .users(users)
     }
 
     /// Everybody's sessions, to be read.
@@ -61,6 +64,13 @@ package struct AccessGrant: Sendable, Equatable {
         if allowsEverything { return true }
         let users = record.state.userIds
         return !users.isEmpty && users.allSatisfy { allows(userId: $0) }
+    }
+
+    /// Whether a session may be seen as one of that user's (nil: as anybody's).
+    package func allows(_ record: SessionRecord, of userId: String?) -> Bool {
+        guard allows(record) else { return false }
+        guard let userId else { return true }
+        return record.state.userId.map { SessionKey($0) == SessionKey(userId) } ?? false
     }
 
     /// Whether all sessions of all users may be seen: lists over everybody, and the stream of everything.

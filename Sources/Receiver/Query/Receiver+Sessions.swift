@@ -8,17 +8,15 @@ extension Receiver {
     /// With `wait=30s&version=n` it answers as soon as the version is above n, or 304 at the end of the wait.
     func answerSession(_ id: String, of userId: String? = nil, _ request: borrowing Request, _ exchange: Exchange) {
         guard let grant = grant(request, exchange) else { return }
-        let isOurs = { @Sendable (record: SessionRecord) in
-            grant.allows(record)
-                && (userId == nil || record.state.userId.map { SessionKey($0) } == userId.map { SessionKey($0) })
-        }
         do throws(Problem) {
             guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
             guard let wait = try SessionWait(query) else {
                 let known = request.head.header("if-none-match").map { Array($0) }
-                return answerRecord(id, isOurs, exchange) { [self] in session($0, known: known) }
+                return store.session(id) { [self] result in
+                    answer(result, exchange, isShown: { grant.allows($0, of: userId) }) { session($0, known: known) }
+                }
             }
-            waitForSession(id, wait, grant, isOurs, exchange)
+            waitForSession(id, wait, grant, { grant.allows($0, of: userId) }, exchange)
         } catch {
             exchange.respond(Response(error))
         }
@@ -35,19 +33,20 @@ extension Receiver {
     /// `GET /v1/sessions/{sessionId}/facts`: every fact, in fold order, and which one decided and why.
     func answerFacts(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
         guard let grant = grant(request, exchange) else { return }
-        answerRecord(id, { grant.allows($0) }, exchange) { Response(json: $0.factsJSON) }
+        store.session(id) { [self] result in
+            answer(result, exchange, isShown: { grant.allows($0) }) { Response(json: $0.factsJSON) }
+        }
     }
 
-    func answerRecord(
-        _ id: String, _ isOurs: @escaping @Sendable (SessionRecord) -> Bool, _ exchange: Exchange,
-        _ answer: @escaping @Sendable (SessionRecord) -> Response
+    /// Answers with what was found, as far as whoever asks may see it.
+    func answer(
+        _ result: Result<SessionRecord?, StoreError>, _ exchange: Exchange, isShown: (SessionRecord) -> Bool,
+        _ response: (SessionRecord) -> Response
     ) {
-        store.session(id) { result in
-            switch result {
-            case .success(let record?) where isOurs(record): exchange.respond(answer(record))
-            case .success: exchange.respond(Response(.sessionNotFound))
-            case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
-            }
+        switch result {
+        case .success(let record?) where isShown(record): exchange.respond(response(record))
+        case .success: exchange.respond(Response(.sessionNotFound))
+        case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
         }
     }
 }
@@ -88,8 +87,31 @@ extension Response {
 /// while the state, and so its version, is the same. The digest is of what depends on the time.
 enum EntityTag {
     static func text(version: Int, digest: UInt32) -> String {
-        let digits = String(digest, radix: 16)
-        return "W/\"\(version)-\(String(repeating: "0", count: 8 - digits.utf8.count))\(digits)\""
+        // Most of them fit into a String without memory of its own, if it is made at once.
+        let digits: StaticString = "0123456789abcdef"
+        return String(unsafeUninitializedCapacity: 32) { text in
+            var count = 0
+            func put(_ byte: UInt8) {
+                text[count] = byte
+                count += 1
+            }
+            put(UInt8(ascii: "W"))
+            put(UInt8(ascii: "/"))
+            put(UInt8(ascii: "\""))
+            // Up to 20 digits: the fewest that hold the version.
+            var divisor = 1
+            while version / divisor >= 10 { divisor *= 10 }
+            while divisor > 0 {
+                put(UInt8(ascii: "0") + UInt8(version / divisor % 10))
+                divisor /= 10
+            }
+            put(UInt8(ascii: "-"))
+            for shift in stride(from: 28 as UInt32, through: 0, by: -4) {
+                put(digits.utf8Start[Int(digest >> shift & 15)])
+            }
+            put(UInt8(ascii: "\""))
+            return count
+        }
     }
 
     /// Whether an `If-None-Match` value holds the tag, by weak comparison (RFC 9110 section 13.1.2).

@@ -24,27 +24,35 @@ struct SessionRenderer: Sendable {
     }
 
     func answer(_ record: SessionRecord, now: Instant) -> (body: [UInt8], tag: String) {
-        var writer = JSONWriter(capacity: 1536)
-        let digest = write(record, now: now, to: &writer)
-        return (writer.bytes, EntityTag.text(version: record.state.version, digest: digest))
+        var digest: UInt32 = 0
+        let body = JSONWriter.bytes { digest = write(record, now: now, to: &$0) }
+        return (body, EntityTag.text(version: record.state.version, digest: digest))
     }
 
-    /// FNV-1a over everything in guidance and anomalies that is shown. Weak tags need no more.
+    /// Of everything in guidance and anomalies that is shown. Weak tags need no more than that it changes with them.
     private static func digest(_ guidance: Guidance, _ anomalies: [Anomaly]) -> UInt32 {
-        var hash: UInt32 = 2_166_136_261
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         func add(_ value: UInt64) {
-            for shift in stride(from: 0 as UInt64, to: 64, by: 8) {
-                hash = (hash ^ UInt32(truncatingIfNeeded: value >> shift & 0xFF)) &* 16_777_619
-            }
+            hash = (hash ^ value) &* 0x9E37_79B9_7F4A_7C15
+            hash ^= hash >> 32
         }
         add(UInt64(bitPattern: Int64(guidance.effectiveStatus.rank)))
         for action in [guidance.stop, guidance.startAnother, guidance.abandon, guidance.retryPayment] {
             add(action.isAllowed ? 1 : 0)
-            for byte in action.reason.rawValue.utf8 { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
+            var reason = action.reason.rawValue
+            reason.withUTF8 { bytes in
+                let bytes = UnsafeRawBufferPointer(bytes)
+                var position = 0
+                while position + 8 <= bytes.count {
+                    add(bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+                    position += 8
+                }
+                for byte in bytes[position...] { add(UInt64(byte)) }
+            }
             add(UInt64(bitPattern: action.notBefore?.microsecondsSince1970 ?? -1))
         }
         for anomaly in anomalies { add(UInt64(bitPattern: anomaly.bit)) }
-        return hash
+        return UInt32(truncatingIfNeeded: hash)
     }
 }
 

@@ -11,13 +11,18 @@ extension SessionEvent {
         _ body: UnsafeRawBufferPointer, source: FactSource = .webhook, limits: EventLimits = EventLimits()
     ) throws(EventError) -> SessionEvent {
         guard body.count <= limits.bodyBytesMax else { throw EventError(.bodyTooLarge) }
-        var canonicalizer = JSONCanonicalizer(body, depthMax: limits.depthMax)
-        do {
-            try canonicalizer.parseDocument()
-        } catch {
-            throw EventError(error)
+        // The canonical text is needed for a moment only; that of a callback is short enough for the stack.
+        return try withUnsafeTemporaryAllocation(
+            byteCount: body.count + JSONCanonicalizer.surplusBytes, alignment: 1
+        ) { (scratch) throws(EventError) in
+            var canonicalizer = JSONCanonicalizer(body, depthMax: limits.depthMax, scratch: scratch)
+            do throws(JSONError) {
+                try canonicalizer.parseDocument()
+            } catch {
+                throw EventError(error)
+            }
+            return try decode(JSONReader(canonicalizer.output.contents), source: source, limits: limits)
         }
-        return try decode(JSONReader(canonicalizer.output.contents), source: source, limits: limits)
     }
 
     package static func decode(

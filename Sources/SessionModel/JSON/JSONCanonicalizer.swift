@@ -9,24 +9,23 @@ struct JSONCanonicalizer: ~Copyable {
     /// The canonical text so far.
     private(set) var output: ByteBuffer
     /// The members of all objects that are still open.
-    private var members: [Member] = []
-
-    /// Where a member stands in `output`.
-    private struct Member {
-        /// Of the name's opening quote.
-        var start: Int
-        /// Behind the name's closing quote.
-        var keyEnd: Int
-        /// Behind the value.
-        var end: Int
-    }
+    private var members = JSONMembers()
 
     init(_ input: UnsafeRawBufferPointer, depthMax: Int) {
         self.input = input
         self.depthMax = depthMax
-        output = ByteBuffer(capacity: input.count + 24)
-        members.reserveCapacity(16)
+        output = ByteBuffer(capacity: input.count + Self.surplusBytes)
     }
+
+    /// - Parameter scratch: where the output goes as long as it fits; must outlive this value.
+    init(_ input: UnsafeRawBufferPointer, depthMax: Int, scratch: UnsafeMutableRawBufferPointer) {
+        self.input = input
+        self.depthMax = depthMax
+        output = ByteBuffer(scratch: scratch)
+    }
+
+    /// Room for what canonical text may have more than the input, in most cases.
+    static let surplusBytes = 24
 
     /// Parses the whole input as one value.
     mutating func parseDocument() throws(JSONError) {
@@ -106,14 +105,15 @@ struct JSONCanonicalizer: ~Copyable {
                 guard current == UInt8(ascii: "\"") else { throw failure(.syntax) }
                 let memberStart = output.count
                 try parseString()
-                if isInOrder, members.count > firstMember, let previous = members.last {
+                if isInOrder, members.count > firstMember {
+                    let previous = members[members.count - 1]
                     let text = output.contents
                     isInOrder =
                         JSONText.compare(
                             .init(rebasing: text[previous.start + 1..<previous.keyEnd - 1]),
                             .init(rebasing: text[memberStart + 1..<text.count - 1])) < 0
                 }
-                members.append(Member(start: memberStart, keyEnd: output.count, end: 0))
+                members.append(JSONMember(start: memberStart, keyEnd: output.count, end: 0))
                 skipWhitespace()
                 guard current == UInt8(ascii: ":") else { throw failure(.syntax) }
                 output.append(UInt8(ascii: ":"))
@@ -137,25 +137,39 @@ struct JSONCanonicalizer: ~Copyable {
 
     /// Puts the members of the object that has just been written in order, and refuses it where two have the same name.
     private mutating func sortMembers(from firstMember: Int, objectStart: Int) throws(JSONError) {
-        let text = Array(output.contents[objectStart...])
-        var sorted = Array(members[firstMember...])
-        func compare(_ left: Member, _ right: Member) -> Int {
-            text.withUnsafeBytes {
-                JSONText.compare(
-                    .init(rebasing: $0[left.start - objectStart + 1..<left.keyEnd - objectStart - 1]),
-                    .init(rebasing: $0[right.start - objectStart + 1..<right.keyEnd - objectStart - 1]))
+        let count = members.count - firstMember
+        // Both copies are small for a callback, and then come from the stack.
+        let isUnique = withUnsafeTemporaryAllocation(byteCount: output.count - objectStart, alignment: 1) { text in
+            text.copyMemory(from: UnsafeRawBufferPointer(rebasing: output.contents[objectStart...]))
+            return withUnsafeTemporaryAllocation(of: JSONMember.self, capacity: count) { sorted in
+                for index in 0..<count {
+                    sorted.initializeElement(at: index, to: members[firstMember + index].moved(by: -objectStart))
+                }
+                return writeSorted(sorted, of: UnsafeRawBufferPointer(text), at: objectStart)
             }
         }
-        sorted.sort { compare($0, $1) < 0 }
-        output.truncate(to: objectStart)
-        var previous: Member?
-        for member in sorted {
-            if let previous, compare(previous, member) == 0 { throw failure(.duplicateKey) }
-            output.append(previous == nil ? UInt8(ascii: "{") : UInt8(ascii: ","))
-            text.withUnsafeBytes { output.append($0[member.start - objectStart..<member.end - objectStart]) }
-            previous = member
+        guard isUnique else { throw failure(.duplicateKey) }
+    }
+
+    /// Sorts the members, which stand in `text`, and writes them as the object that begins at `start`.
+    ///
+    /// - Returns: false where two have the same name.
+    private mutating func writeSorted(
+        _ members: UnsafeMutableBufferPointer<JSONMember>, of text: UnsafeRawBufferPointer, at start: Int
+    ) -> Bool {
+        func compare(_ left: JSONMember, _ right: JSONMember) -> Int {
+            JSONText.compare(left.name(in: text), right.name(in: text))
+        }
+        var members = members
+        members.sort { compare($0, $1) < 0 }
+        output.truncate(to: start)
+        for index in members.indices {
+            if index > 0, compare(members[index - 1], members[index]) == 0 { return false }
+            output.append(index == 0 ? UInt8(ascii: "{") : UInt8(ascii: ","))
+            output.append(text[members[index].start..<members[index].end])
         }
         output.append(UInt8(ascii: "}"))
+        return true
     }
 }
 

@@ -128,6 +128,30 @@ enum JSONText {
         return bytes
     }
 
+    /// Whether a string of these bytes needs escapes: a control character, a quotation mark or a backslash is in it.
+    static func needsEscapes(_ content: UnsafeRawBufferPointer) -> Bool {
+        var position = 0
+        // Eight bytes at a time. A byte less than n sets its highest bit in `(word - n…n) & ~word` (n at most 128), and
+        // one equal to n in the same with n exclusive-ored away; the borrow of a lower byte can set a bit wrongly only
+        // where that lower byte has set its own.
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        while position + 8 <= content.count {
+            let word = content.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let quotes = word ^ ones &* UInt64(UInt8(ascii: "\""))
+            let backslashes = word ^ ones &* UInt64(UInt8(ascii: "\\"))
+            let found =
+                (word &- ones &* 0x20) & ~word | (quotes &- ones) & ~quotes | (backslashes &- ones) & ~backslashes
+            if found & (ones &* 0x80) != 0 { return true }
+            position += 8
+        }
+        while position < content.count {
+            let byte = content[position]
+            if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { return true }
+            position += 1
+        }
+        return false
+    }
+
     /// Orders two strings' canonical contents by the bytes they stand for: negative, zero or positive.
     static func compare(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Int {
         guard left.contains(UInt8(ascii: "\\")) || right.contains(UInt8(ascii: "\\")) else {

@@ -10,6 +10,22 @@ package struct JSONWriter: ~Copyable {
         output = ByteBuffer(capacity: capacity)
     }
 
+    private init(scratch: UnsafeMutableRawBufferPointer) {
+        output = ByteBuffer(scratch: scratch)
+    }
+
+    /// What `write` writes. The only memory that a short text takes is that of the result.
+    package static func bytes(_ write: (inout JSONWriter) -> Void) -> [UInt8] {
+        withUnsafeTemporaryAllocation(byteCount: scratchBytes, alignment: 1) { scratch in
+            var writer = JSONWriter(scratch: scratch)
+            write(&writer)
+            return writer.bytes
+        }
+    }
+
+    /// As much as is taken from the stack at most.
+    private static let scratchBytes = 1024
+
     /// What has been written so far, as a copy.
     package var bytes: [UInt8] { output.array }
 
@@ -30,9 +46,7 @@ package struct JSONWriter: ~Copyable {
     /// A member's name. It must need no escapes.
     package mutating func key(_ name: StaticString) {
         if needsComma { output.append(UInt8(ascii: ",")) }
-        output.append(UInt8(ascii: "\""))
-        output.append(name)
-        output.append(UInt8(ascii: "\""))
+        output.append(quoting: name)
         output.append(UInt8(ascii: ":"))
         needsComma = false
     }
@@ -52,9 +66,7 @@ package struct JSONWriter: ~Copyable {
     /// A string that needs no escapes.
     package mutating func string(_ text: StaticString) {
         separate()
-        output.append(UInt8(ascii: "\""))
-        output.append(text)
-        output.append(UInt8(ascii: "\""))
+        output.append(quoting: text)
     }
 
     package mutating func integer(_ value: some FixedWidthInteger & SignedInteger) {
@@ -121,10 +133,11 @@ package struct JSONWriter: ~Copyable {
 extension ByteBuffer {
     /// Appends a JSON string: quoted, with no more escapes than needed.
     mutating func append(quoted text: String) {
-        append(UInt8(ascii: "\""))
         var text = text
         text.withUTF8 { utf8 in
             let content = UnsafeRawBufferPointer(utf8)
+            guard JSONText.needsEscapes(content) else { return append(quoting: content) }
+            append(UInt8(ascii: "\""))
             var runStart = 0
             for index in 0..<content.count {
                 let byte = content[index]
@@ -134,8 +147,8 @@ extension ByteBuffer {
                 runStart = index + 1
             }
             append(content[runStart...])
+            append(UInt8(ascii: "\""))
         }
-        append(UInt8(ascii: "\""))
     }
 
     /// Appends one ASCII character of a JSON string, escaped where RFC 8259 demands it.

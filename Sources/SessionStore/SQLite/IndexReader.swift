@@ -1,11 +1,23 @@
 internal import Dispatch
+internal import Locks
 internal import SessionModel
 internal import Synchronization
 
 /// Answers selections: rows out of an index of the derived file, and what is not written yet from memory, as one order.
 ///
-/// `@unchecked Sendable`: connection and statements belong to `queue`; the rest is constant or atomic.
+/// Selections that wait while others are answered are answered together: in one read transaction, whose locks are system
+/// calls and cost as much as a short page, and with one waking of whoever takes the answers.
+///
+/// `@unchecked Sendable`: connection and statements belong to `queue`; the rest is constant, atomic or behind a lock.
 final class IndexReader: @unchecked Sendable {
+    private struct Question: Sendable {
+        let selection: SessionSelection
+        let completion: @Sendable (Result<SessionPage, StoreError>) -> Void
+    }
+
+    /// Bounds how long a snapshot is held and how many pages are in memory at once.
+    private static let togetherMax = 16
+
     let queue = DispatchQueue(label: "chargefold.store.index")
     private let database: Database
     private let cache: RecordCache
@@ -13,6 +25,7 @@ final class IndexReader: @unchecked Sendable {
     private let writeBehind: WriteBehind?
     private let options: StoreOptions
     private var statements: [String: Statement] = [:]
+    private let questions = Locked<[Question]>([])
     private let waiting = Atomic(0)
     private let isClosed = Atomic(false)
 
@@ -36,10 +49,64 @@ final class IndexReader: @unchecked Sendable {
             completion(.failure(StoreError(.queueFull, "too many queries wait for the disk")))
             return
         }
-        queue.async {
-            defer { self.waiting.wrappingSubtract(1, ordering: .relaxed) }
-            completion(Result { () throws(StoreError) in try self.page(selection) })
+        let isFirst = questions.withLock { questions in
+            questions.append(Question(selection: selection, completion: completion))
+            return questions.count == 1
         }
+        if isFirst { queue.async { self.answerQuestions() } }
+    }
+
+    private func answerQuestions() {
+        let (batch, mustGoOn) = questions.withLock { questions in
+            let batch = Array(questions.prefix(Self.togetherMax))
+            questions.removeFirst(batch.count)
+            return (batch, !questions.isEmpty)
+        }
+        let selections = batch.map(\.selection)
+        let pages = together(selections)
+        options.aroundAnswers {
+            for (index, question) in batch.enumerated() {
+                let answer =
+                    if let pages { Result<SessionPage, StoreError>.success(pages[index]) } else {
+                        Result { () throws(StoreError) in try page(selections[index]) }
+                    }
+                waiting.wrappingSubtract(1, ordering: .relaxed)
+                question.completion(answer)
+            }
+        }
+        // In a block of its own, so that `close` does not have to wait for all of them.
+        if mustGoOn { queue.async { self.answerQuestions() } }
+    }
+
+    /// The pages out of one snapshot of the file; nil where they have to be read one by one.
+    private func together(_ selections: [SessionSelection]) -> [SessionPage]? {
+        dispatchPrecondition(condition: .onQueue(queue))
+        if isClosed.load(ordering: .acquiring) { return nil }
+        let writes = writeBehind?.writeCount
+        let orders = selections.map { SelectionOrder($0) }
+        var pages = orders.map { PageBuilder(order: $0, limit: $0.selection.limit) }
+        // Memory first, then the disk, as for a single page: the snapshot is taken after the last look at memory.
+        for index in orders.indices { addUnwritten(orders[index], to: &pages[index]) }
+        do throws(SQLiteError) {
+            try run("BEGIN")
+            for index in orders.indices {
+                for query in orders[index].queries { try add(query, orders[index], to: &pages[index]) }
+            }
+            try run("COMMIT")
+        } catch {
+            // Whoever reads its page alone finds out what is wrong.
+            database.rollBack()
+            return nil
+        }
+        // What was unwritten then may have been written meanwhile, and the snapshot still has its older row.
+        guard writeBehind?.writeCount == writes else { return nil }
+        return pages.map { $0.finish() }
+    }
+
+    private func run(_ sql: String) throws(SQLiteError) {
+        let statement = try prepared(sql)
+        defer { statement.reset() }
+        _ = try statement.step()
     }
 
     private func page(_ selection: SessionSelection) throws(StoreError) -> SessionPage {
