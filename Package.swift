@@ -103,7 +103,10 @@ if Context.environment["CHARGEFOLD_FUZZING"] != nil {
         .target(name: "CFuzzer", path: "Fuzzing/CFuzzer"),
         .executableTarget(
             name: "fuzzer",
-            dependencies: ["CFuzzer", "Compression", "HTTPServer", "Receiver", "SessionModel", "WebhookSecurity"],
+            dependencies: [
+                "CFuzzer", "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore",
+                "WebhookSecurity",
+            ],
             path: "Fuzzing/Fuzzer"),
     ]
 }

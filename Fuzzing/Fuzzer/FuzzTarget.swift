@@ -23,6 +23,17 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "query", run: query),
         FuzzTarget(name: "quarantine", run: quarantine),
         FuzzTarget(name: "credentials", run: credentials),
+        FuzzTarget(name: "cursor", run: cursor),
+        FuzzTarget(name: "token", run: userToken),
+        FuzzTarget(name: "live-id", run: liveId),
+        FuzzTarget(name: "signed-at", run: signedAt),
+        FuzzTarget(name: "host", run: host),
+        FuzzTarget(name: "fields", run: fields),
+        FuzzTarget(name: "history", run: history),
+        FuzzTarget(name: "cdr", run: chargeDetailRecord),
+        FuzzTarget(name: "configuration", run: configuration),
+        FuzzTarget(name: "drive-answer", run: driveAnswer),
+        FuzzTarget(name: "response", run: response),
     ]
 }
 

@@ -110,13 +110,13 @@ struct ResponseParser {
         let before = head.count
         let take = min(input.count, headBytesMax + 1 - before)
         head.append(contentsOf: input[..<take])
-        guard let end = endOfHead(from: max(0, before - 3)) else {
-            guard head.count <= headBytesMax else {
-                throw HTTPClientError(.responseTooLarge, "the answer's head is longer than \(headBytesMax) bytes")
-            }
+        guard let end = endOfHead(from: max(0, before - 3)), end <= headBytesMax else {
             // Don't wait for the end of something that is not HTTP at all.
             guard head.starts(with: Array("HTTP/1.".utf8).prefix(head.count)) else {
                 throw malformed("no HTTP/1 status line")
+            }
+            guard head.count <= headBytesMax else {
+                throw HTTPClientError(.responseTooLarge, "the answer's head is longer than \(headBytesMax) bytes")
             }
             return take
         }

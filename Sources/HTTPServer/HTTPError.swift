@@ -2,7 +2,7 @@
 package struct HTTPError: Error, Sendable, Hashable {
     package enum Code: Int, Sendable, CaseIterable {
         case malformedRequestLine, malformedTarget, malformedField, foldedField, missingHost, invalidHost
-        case invalidLength, ambiguousLength, invalidTransferCoding, malformedChunk, incompleteMessage
+        case invalidLength, ambiguousLength, invalidTransferCoding, malformedChunk, forbiddenTrailer, incompleteMessage
         case connectNotSupported, timeout, bodyTooLarge, targetTooLong, expectationFailed
         case headerTooLarge, methodTooLong, unsupportedTransferCoding, unsupportedVersion
         case handlerTimeout, tooManyConnections
@@ -18,7 +18,8 @@ package struct HTTPError: Error, Sendable, Hashable {
     package var status: UInt16 {
         switch code {
         case .malformedRequestLine, .malformedTarget, .malformedField, .foldedField, .missingHost, .invalidHost,
-            .invalidLength, .ambiguousLength, .invalidTransferCoding, .malformedChunk, .incompleteMessage:
+            .invalidLength, .ambiguousLength, .invalidTransferCoding, .malformedChunk, .forbiddenTrailer,
+            .incompleteMessage:
             400
         case .connectNotSupported: 405
         case .timeout: 408
@@ -45,6 +46,7 @@ package struct HTTPError: Error, Sendable, Hashable {
         case .ambiguousLength: "ambiguous_length"
         case .invalidTransferCoding: "invalid_transfer_coding"
         case .malformedChunk: "malformed_chunk"
+        case .forbiddenTrailer: "forbidden_trailer"
         case .incompleteMessage: "incomplete_message"
         case .connectNotSupported: "connect_not_supported"
         case .timeout: "timeout"
@@ -69,10 +71,11 @@ package struct HTTPError: Error, Sendable, Hashable {
         case .foldedField: "A header field is folded over several lines, which is obsolete."
         case .missingHost: "The Host field is missing or given more than once."
         case .invalidHost: "The host is not valid (RFC 3986 host and port)."
-        case .invalidLength: "Content-Length is not one decimal number."
+        case .invalidLength: "Content-Length is not one decimal number without leading zeros."
         case .ambiguousLength: "Content-Length and Transfer-Encoding are given together."
         case .invalidTransferCoding: "Transfer-Encoding is not the one coding `chunked`, or not allowed here."
         case .malformedChunk: "The chunked body is malformed."
+        case .forbiddenTrailer: "A field stands in the trailer section that belongs into the head."
         case .incompleteMessage: "The connection ended within the request."
         case .connectNotSupported: "This server is no proxy."
         case .timeout: "The request did not arrive in time."

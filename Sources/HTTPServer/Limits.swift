@@ -10,7 +10,8 @@ package struct Limits: Sendable {
     /// Length of the kernel's queue of connections that nobody has accepted yet.
     package var backlog = 1024
 
-    /// Bytes of a method name; longer ones are answered 501 (RFC 9112 section 3).
+    /// Bytes of a method name; longer ones are answered 501 (RFC 9112 section 3), and 400 when they are longer than
+    /// `targetBytesMax` as well.
     package var methodBytesMax = 32
     /// Bytes of a request-target; longer ones are answered 414.
     package var targetBytesMax = 8_192
@@ -19,7 +20,7 @@ package struct Limits: Sendable {
     /// Number of header fields; more are answered 431.
     package var headerCountMax = 100
     /// Empty lines that are skipped before a request line (RFC 9112 section 2.2).
-    package var leadingEmptyLinesMax = 2
+    package var leadingEmptyLinesMax = 1
     /// Bytes of all chunk extensions of one message together.
     package var chunkExtensionBytesMax = 1_024
     /// Bytes of the trailer section of one message.

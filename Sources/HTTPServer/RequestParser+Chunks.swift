@@ -25,7 +25,7 @@ extension RequestParser {
             case .chunkSizeLineFeed:
                 code = expect(ASCII.lf, bytes[index], then: chunkRemaining == 0 ? .trailerStart : .chunkData)
             case .trailerStart, .trailerName, .trailerValue, .trailerLineFeed:
-                code = advanceTrailer(bytes[index])
+                code = advanceTrailer(UnsafePointer(bytes))
             case .trailersLineFeed:
                 code = expect(ASCII.lf, bytes[index], then: .complete)
                 if code == nil { return .complete }
@@ -88,7 +88,8 @@ extension RequestParser {
             return next(ASCII.isToken(byte) ? .extensionValue : nil)
         case .extensionValue:
             if ASCII.isToken(byte) { return nil }
-            if isSpace { return next(.extensionAfterValue) }
+            // Whitespace must lead to another extension: at the end of the line it is not in the grammar.
+            if isSpace { return next(.extensionBefore) }
             return endOfExtension(byte)
         case .extensionQuoted:
             if byte == UInt8(ascii: "\"") { return next(.extensionAfterValue) }
@@ -119,22 +120,45 @@ extension RequestParser {
     }
 
     /// One byte of the trailer section, which is checked and dropped.
-    private mutating func advanceTrailer(_ byte: UInt8) -> HTTPError.Code? {
+    private mutating func advanceTrailer(_ bytes: UnsafePointer<UInt8>) -> HTTPError.Code? {
+        let byte = bytes[index]
         trailerBytes += 1
         guard trailerBytes <= limits.trailerBytesMax else { return .headerTooLarge }
         index += 1
         switch state {
         case .trailerStart:
             if byte == ASCII.cr { return next(.trailersLineFeed) }
+            mark = index - 1
             return next(ASCII.isToken(byte) ? .trailerName : nil)
         case .trailerName:
             if ASCII.isToken(byte) { return nil }
-            return next(byte == UInt8(ascii: ":") ? .trailerValue : nil)
+            guard byte == UInt8(ascii: ":") else { return .malformedChunk }
+            let name = UnsafeRawBufferPointer(start: bytes + mark, count: index - 1 - mark)
+            return Self.mayBeTrailer(name) ? next(.trailerValue) : .forbiddenTrailer
         case .trailerValue:
             if byte == ASCII.cr { return next(.trailerLineFeed) }
             return ASCII.classes[Int(byte)] & ASCII.fieldValue != 0 ? nil : .malformedChunk
         default:
             return next(byte == ASCII.lf ? .trailerStart : nil)
+        }
+    }
+
+    /// Whether a field may come behind the content: not what decides about framing, routing, authentication, or how the
+    /// content is to be read (RFC 9110 section 6.5.1). A field that we ignore may be merged into the head by others.
+    private static func mayBeTrailer(_ name: UnsafeRawBufferPointer) -> Bool {
+        switch name.count {
+        case 2: !ASCII.equalsIgnoringCase(name, "te")
+        case 4: !ASCII.equalsIgnoringCase(name, "host")
+        case 6: !ASCII.equalsIgnoringCase(name, "expect") && !ASCII.equalsIgnoringCase(name, "cookie")
+        case 7: !ASCII.equalsIgnoringCase(name, "trailer") && !ASCII.equalsIgnoringCase(name, "upgrade")
+        case 10: !ASCII.equalsIgnoringCase(name, "connection") && !ASCII.equalsIgnoringCase(name, "keep-alive")
+        case 12: !ASCII.equalsIgnoringCase(name, "content-type")
+        case 13: !ASCII.equalsIgnoringCase(name, "authorization") && !ASCII.equalsIgnoringCase(name, "content-range")
+        case 14: !ASCII.equalsIgnoringCase(name, "content-length")
+        case 16: !ASCII.equalsIgnoringCase(name, "content-encoding")
+        case 17: !ASCII.equalsIgnoringCase(name, "transfer-encoding")
+        case 19: !ASCII.equalsIgnoringCase(name, "proxy-authorization")
+        default: true
         }
     }
 }

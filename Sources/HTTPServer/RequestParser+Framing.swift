@@ -34,8 +34,16 @@ extension RequestParser {
                 return true
             }
         case 14 where ASCII.equalsIgnoringCase(name, "content-length"):
-            guard facts.length == nil, let length = Self.decimal(value) else { return .invalidLength }
+            // Leading zeros are within the grammar and sent by nobody; some recipients read them as octal.
+            guard facts.length == nil, value.count == 1 || value.first != UInt8(ascii: "0"),
+                let length = Self.decimal(value)
+            else { return .invalidLength }
             facts.length = length
+        case 14 where ASCII.equalsIgnoringCase(name, "content_length"):
+            // CGI, WSGI and the like take an underscore for the hyphen, so that somebody on the way may have used it.
+            return .malformedField
+        case 17 where ASCII.equalsIgnoringCase(name, "transfer_encoding"):
+            return .malformedField
         case 17 where ASCII.equalsIgnoringCase(name, "transfer-encoding"):
             facts.hasTransferCoding = true
             guard noteCodings(value) else { return .invalidTransferCoding }
@@ -50,7 +58,8 @@ extension RequestParser {
         defer { self.facts = facts }
         return Self.forEachElement(value) { element in
             // An empty element is allowed by RFC 9110 section 5.6.1 and used by nobody but smugglers.
-            guard let first = element.first, ASCII.isToken(first) else { return false }
+            // No coding that is understood has parameters, so that an element is a token or malformed.
+            guard !element.isEmpty, element.allSatisfy(ASCII.isToken) else { return false }
             if ASCII.equalsIgnoringCase(element, "chunked") {
                 facts.chunkedCount += 1
                 facts.endsWithChunked = true

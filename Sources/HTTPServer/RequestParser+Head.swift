@@ -20,11 +20,14 @@ extension RequestParser {
                 index += 1
                 state = .start
             case .method:
-                let end = min(count, mark + limits.methodBytesMax + 1)
+                // What is longer than any target may be is no method either.
+                let longest = max(limits.methodBytesMax, limits.targetBytesMax)
+                let end = min(count, mark + longest + 1)
                 while index < end, classes[Int(bytes[index])] & ASCII.token != 0 { index += 1 }
-                guard index - mark <= limits.methodBytesMax else { return fail(.methodTooLong) }
+                guard index - mark <= longest else { return fail(.malformedRequestLine) }
                 guard index < count else { return .needMore }
                 guard bytes[index] == ASCII.space, index > mark else { return fail(.malformedRequestLine) }
+                guard index - mark <= limits.methodBytesMax else { return fail(.methodTooLong) }
                 lines.methodEnd = UInt32(truncatingIfNeeded: index)
                 index += 1
                 mark = index

@@ -29,7 +29,7 @@ package struct RequestParser: Sendable {
     var state = State.start
     /// The next byte to look at, counted from the start of the message.
     package var index = 0
-    /// Where the current element of the head starts.
+    /// Where the current element of the head, or the name of the current trailer, starts.
     var mark = 0
     /// End of the name of the current field.
     var nameEnd = 0
@@ -130,9 +130,11 @@ package struct RequestParser: Sendable {
     /// them from its bytes.
     package mutating func closeGap() -> Range<Int>? {
         guard isInBody, state != .body else { return nil }
-        let gap = headEnd + bodyCount..<index
+        // The name of a trailer is looked at once it is complete.
+        let gap = headEnd + bodyCount..<(state == .trailerName ? mark : index)
         guard !gap.isEmpty else { return nil }
-        index = gap.lowerBound
+        index -= gap.count
+        mark -= gap.count
         return gap
     }
 

@@ -85,11 +85,17 @@ final class Worker: @unchecked Sendable {
             }
         }
         epoll = clinux_epoll_create()
-        guard epoll >= 0 else { throw .last("epoll_create") }
+        // The listeners are the worker's from here on, and nobody else will close them.
+        guard epoll >= 0 else {
+            let error = SystemError.last("epoll_create")
+            Self.close(listeners)
+            throw error
+        }
         let wake = clinux_eventfd()
         guard wake >= 0 else {
             let error = SystemError.last("eventfd")
             System.close(epoll)
+            Self.close(listeners)
             throw error
         }
         inbox = Inbox(wakeDescriptor: wake)
@@ -112,10 +118,14 @@ final class Worker: @unchecked Sendable {
     /// Closes what the worker owns, its listeners included; for a worker that never ran, or that has ended.
     func closeDescriptors() {
         inbox.close()
-        for listener in listeners where !listener.isShared { System.close(listener.descriptor) }
+        Self.close(listeners)
         listeners = []
         System.close(inbox.wakeDescriptor)
         System.close(epoll)
+    }
+
+    private static func close(_ listeners: [Listener]) {
+        for listener in listeners where !listener.isShared { System.close(listener.descriptor) }
     }
 
     var isCurrentThread: Bool { threadNumber.load(ordering: .relaxed) == UInt(pthread_self()) }

@@ -107,6 +107,15 @@ import Testing
         #expect(throws: HTTPClientError.self) { try parser.end(wasCut: true) }
     }
 
+    @Test(arguments: [1, 7, 200]) func `the bound of a head is exact, and what is not HTTP has another error`(size: Int)
+    {
+        let fields = "HTTP/1.1 204 No\r\nX: "
+        let fill = String(repeating: "y", count: 1000 - fields.utf8.count - 4)
+        #expect(parse(fields + fill + "\r\n\r\n", pieces: size).status == 204)
+        #expect(parse(fields + fill + "y\r\n\r\n", pieces: size).error == .responseTooLarge)
+        #expect(parse(String(repeating: "y", count: 2000), pieces: size).error == .malformedResponse)
+    }
+
     private func parse(_ text: String, pieces size: Int) -> Outcome {
         var parser = ResponseParser(headBytesMax: 1000, bodyBytesMax: 1000)
         var rest = Array(text.utf8)[...]

@@ -53,7 +53,8 @@ final class ScriptedServer: Sendable {
     private let done = DispatchSemaphore(value: 0)
 
     init(_ scripts: [Script]) {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        // Neither socket is inherited by the processes that other tests start: they would keep connections open.
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
@@ -71,6 +72,7 @@ final class ScriptedServer: Sendable {
         DispatchQueue(label: "scripted-server").async {
             for script in scripts {
                 let descriptor = accept(listener, nil, nil)
+                _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
                 script(Connection(descriptor: descriptor))
                 close(descriptor)
             }

@@ -36,6 +36,9 @@ import Testing
         #expect(failure("GET / HTTP/1.1\r\n\(host)Transfer-Encoding: x\r\n\r\n") == .invalidTransferCoding)
         #expect(failure("GET / HTTP/1.1\r\n\(host)Transfer-Encoding: x, chunked\r\n\r\n") == .unsupportedTransferCoding)
         #expect(failure("GET / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\n\r\nx") == .malformedChunk)
+        #expect(
+            failure("GET / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\n\r\n0\r\nHost: b\r\n\r\n")
+                == .forbiddenTrailer)
         #expect(failure("CONNECT a:1 HTTP/1.1\r\n") == .connectNotSupported)
         #expect(failure("GET / HTTP/1.1\r\n\(host)Content-Length: 70000\r\n\r\n") == .bodyTooLarge)
         #expect(failure("GET / HTTP/1.1\r\n\(host)Expect: x\r\n\r\n") == .expectationFailed)
@@ -46,7 +49,10 @@ import Testing
         var limits = Limits()
         limits.methodBytesMax = 3
         #expect(failure("GET / HTTP/1.1\r\nHost: a\r\n\r\n", limits: limits) == nil)
-        #expect(failure("HEAD", limits: limits) == .methodTooLong)
+        limits.targetBytesMax = 5
+        #expect(failure("HEAD ", limits: limits) == .methodTooLong)
+        #expect(failure("TRACE ", limits: limits) == .methodTooLong)
+        #expect(failure("DELETE", limits: limits) == .malformedRequestLine)
         limits = Limits()
         limits.targetBytesMax = 4
         #expect(failure("GET /abc HTTP/1.1\r\nHost: a\r\n\r\n", limits: limits) == nil)

@@ -33,6 +33,21 @@ import Testing
         }
     }
 
+    @Test(arguments: targets) func `two Authorization headers are refused, even if both are right`(target: String)
+        throws
+    {
+        try withApplication { server throws in
+            let right = (name: "Authorization", value: "Bearer " + RunningServer.token)
+            for other in [right, (name: "authorization", value: "Bearer wrong"), (name: "Authorization", value: "")] {
+                for fields in [[right, other], [other, right]] {
+                    let answer = try server.get(target, token: nil, fields: fields)
+                    #expect(answer.status == 401)
+                    #expect(answer.problem == "wrong-token")
+                }
+            }
+        }
+    }
+
     @Test func `each of several tokens opens the door`() throws {
         try withApplication({ configuration in
             configuration.api.tokens = [

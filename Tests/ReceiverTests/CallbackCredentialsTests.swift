@@ -1,6 +1,7 @@
 import HTTPClient
 import Receiver
 import SessionModel
+import SessionStore
 import Testing
 import WebhookSecurity
 
@@ -61,16 +62,50 @@ import WebhookSecurity
         }
     }
 
-    @Test func `of two signatures the first one counts`() throws {
+    @Test func `two signatures that differ are wrong credentials, whichever is right`() throws {
         try withApplication { server throws in
             let right = try Callback.signature(body)
             let wrong = try Callback.signature(body, secret: "some-other-secret")
-            for (first, second, status) in [(right, wrong, 200), (wrong, right, 403)] {
+            let pairs = [
+                (right, wrong), (wrong, right), (right, ""), ("", right), (right, right + "="), (right, "AAAA"),
+            ]
+            for (first, second) in pairs {
                 let answer = try server.post(
                     body, secret: nil,
-                    fields: [("X-HMAC-SHA512-Signature", first), ("X-HMAC-SHA512-Signature", second)])
-                #expect(answer.status == status)
+                    fields: [("X-HMAC-SHA512-Signature", first), ("x-hmac-sha512-signature", second)])
+                expect(answer, 403, "wrong-credentials", code: "SIGNATURE_MALFORMED")
             }
+            #expect(try server.get("/v1/sessions/S1").status == 404)
+        }
+    }
+
+    @Test func `what came with two signatures is kept unverified`() throws {
+        let store = FakeStore()
+        try withReceiver(store) { server, _ throws in
+            let right = try Callback.signature(body)
+            let fields = [("X-HMAC-SHA512-Signature", right), ("X-HMAC-SHA512-Signature", "AAAA")]
+            #expect(try server.post(body, secret: nil, fields: fields).status == 403)
+            #expect(store.quarantine.map(\.kind) == [.unverified])
+            #expect(store.quarantine.map(\.content.reason) == ["SIGNATURE_MALFORMED"])
+            #expect(store.quarantine.map(\.content.body) == [body])
+        }
+    }
+
+    @Test func `the same signature twice is one`() throws {
+        try withApplication { server throws in
+            let field = (name: "X-HMAC-SHA512-Signature", value: try Callback.signature(body))
+            #expect(try server.post(body, secret: nil, fields: [field, field]).status == 200)
+        }
+    }
+
+    @Test func `two times of signing that differ are none`() throws {
+        try withApplication({ $0.webhook.signedAtFreshnessSeconds = 60 }) { server throws in
+            let signature = (name: "X-HMAC-SHA512-Signature", value: try Callback.signature(body))
+            let times = ["1760000000", "1760000001"].map { (name: "X-HMAC-SHA512-SignedAt", value: $0) }
+            expect(
+                try server.post(body, secret: nil, fields: [signature] + times), 403, "wrong-credentials",
+                code: "SIGNED_AT_MALFORMED")
+            #expect(try server.post(body, secret: nil, fields: [signature, times[0], times[0]]).status == 200)
         }
     }
 

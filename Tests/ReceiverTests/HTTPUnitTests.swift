@@ -80,6 +80,7 @@ private func bytes<Result>(_ text: String?, _ body: (UnsafeRawBufferPointer?) ->
         ("*", true), ("*;q=0.1", true), ("identity, *", true), ("gzip;q=0", false), ("gzip;q=0.000", false),
         ("gzip;q=0, *", false), ("*, gzip;q=0", false), ("*;q=0", false), ("br", false), ("", false), (",", false),
         ("gzipped", false), ("gzip;q=x", false), (nil, false),
+        (";*", false), (";gzip", false), (" ;q=1;*", false),
     ]) func `Accept-Encoding`(value: String?, allows: Bool) {
         #expect(bytes(value) { AcceptEncoding.allowsGzip($0) } == allows)
     }

@@ -73,6 +73,16 @@ import Testing
         #expect(answer.body.contains(#""status":\#(status)"#), sourceLocation: sourceLocation)
     }
 
+    @Test(arguments: ["*", "http://x"]) func `the options of the server as a whole: 204`(target: String) throws {
+        try withReceiver(FakeStore()) { server, _ throws in
+            let answer = try exchange(server, "OPTIONS \(target) HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(answer.status == 204)
+            #expect(answer.field("Allow") == "GET, HEAD, POST, DELETE, OPTIONS")
+            #expect(answer.field("Content-Length") == nil)
+            #expect(answer.body.isEmpty)
+        }
+    }
+
     @Test func `the method's case matters`() throws {
         try withReceiver(FakeStore()) { server, _ throws in
             let answer = try exchange(server, "get /healthz HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -61,8 +61,8 @@ extension Receiver {
         body.withUnsafeBytes { bytes in
             authenticator.authenticate(
                 body: bytes,
-                signature: request.head.header("x-hmac-sha512-signature"),
-                signedAt: request.head.header("x-hmac-sha512-signedat"),
+                signature: request.head.soleValue("x-hmac-sha512-signature"),
+                signedAt: request.head.soleValue("x-hmac-sha512-signedat"),
                 nowSeconds: receivedAt.seconds,
                 field: { request.head.value(ofFieldNamed: $0) })
         }
@@ -70,8 +70,8 @@ extension Receiver {
 
     private func evidence(of request: borrowing Request) -> [UInt8] {
         var evidence = CredentialEvidence(
-            signature: request.head.header("x-hmac-sha512-signature"),
-            signedAt: request.head.header("x-hmac-sha512-signedat"))
+            signature: request.head.soleValue("x-hmac-sha512-signature"),
+            signedAt: request.head.soleValue("x-hmac-sha512-signedat"))
         for index in 0..<request.head.fieldCount {
             let field = request.head.field(index)
             evidence.add(name: field.name, value: field.value)

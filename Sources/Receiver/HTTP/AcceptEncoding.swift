@@ -5,7 +5,10 @@ enum AcceptEncoding {
         guard let value else { return false }
         var wildcard = false
         for element in String(decoding: value, as: UTF8.self).lowercased().split(separator: ",") {
-            let parts = element.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" } }
+            // An element without a coding in front of its parameters names none.
+            let parts = element.split(separator: ";", omittingEmptySubsequences: false).map {
+                $0.filter { $0 != " " && $0 != "\t" }
+            }
             guard let coding = parts.first else { continue }
             let weight = parts.dropFirst().first { $0.hasPrefix("q=") }.map { Double($0.dropFirst(2)) ?? 0 } ?? 1
             if coding == "gzip" || coding == "x-gzip" { return weight > 0 }

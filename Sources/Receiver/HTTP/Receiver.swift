@@ -107,6 +107,8 @@ package final class Receiver: RequestHandler, Sendable {
         let resource: Resource
         switch Resource.match(head.path) {
         case .resource(let found): resource = found
+        // About the server as a whole (RFC 9110 section 9.3.7): a ping that needs no resource.
+        case .none where head.isMethod("OPTIONS") && head.isPath("*"): return .refuse(.serverOptions)
         case .none: return refuse(.notFound)
         case .malformed: return refuse(.malformedPath)
         }

@@ -23,6 +23,13 @@ extension Response {
         return response
     }
 
+    /// `OPTIONS *`: the methods that some resource allows.
+    static var serverOptions: Response {
+        var response = noContent
+        response.add("Allow", "GET, HEAD, POST, DELETE, OPTIONS" as StaticString)
+        return response
+    }
+
     /// A constant answer with a JSON body.
     init(status: UInt16 = 200, json: StaticString) {
         self.init(

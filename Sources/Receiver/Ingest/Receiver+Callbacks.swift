@@ -53,8 +53,8 @@ extension Receiver {
     ) -> CallbackAuthentication {
         authenticator.authenticate(
             body: body,
-            signature: request.head.header("x-hmac-sha512-signature"),
-            signedAt: request.head.header("x-hmac-sha512-signedat"),
+            signature: request.head.soleValue("x-hmac-sha512-signature"),
+            signedAt: request.head.soleValue("x-hmac-sha512-signedat"),
             nowSeconds: receivedAt.seconds,
             field: { request.head.value(ofFieldNamed: $0) })
     }
@@ -152,8 +152,8 @@ extension Receiver {
 
     private func quarantined(_ request: borrowing Request, reason: String, _ receivedAt: Instant) -> QuarantinedBody {
         var evidence = CredentialEvidence(
-            signature: request.head.header("x-hmac-sha512-signature"),
-            signedAt: request.head.header("x-hmac-sha512-signedat"))
+            signature: request.head.soleValue("x-hmac-sha512-signature"),
+            signedAt: request.head.soleValue("x-hmac-sha512-signedat"))
         for index in 0..<request.head.fieldCount {
             let field = request.head.field(index)
             evidence.add(name: field.name, value: field.value)

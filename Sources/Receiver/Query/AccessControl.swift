@@ -53,6 +53,8 @@ package struct AccessControl: Sendable {
             }
             return tokens.holder(ofToken: key).map { grant(of: $0) } ?? grant(ofMinted: key, now)
         }
+        // Which of several would count is not defined, and a proxy may have looked at another one.
+        guard !head.isRepeated("authorization") else { return .failure(.wrongToken) }
         switch tokens.verify(authorization: authorization) {
         case .accepted(let holder): return grant(of: holder)
         case .missing: return .failure(.missingToken)

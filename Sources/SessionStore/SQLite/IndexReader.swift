@@ -89,9 +89,7 @@ final class IndexReader: @unchecked Sendable {
         for index in orders.indices { addUnwritten(orders[index], to: &pages[index]) }
         do throws(SQLiteError) {
             try run("BEGIN")
-            for index in orders.indices {
-                for query in orders[index].queries { try add(query, orders[index], to: &pages[index]) }
-            }
+            for index in orders.indices { try addRows(orders[index], to: &pages[index]) }
             try run("COMMIT")
         } catch {
             // Whoever reads its page alone finds out what is wrong.
@@ -116,14 +114,10 @@ final class IndexReader: @unchecked Sendable {
         var page = PageBuilder(order: order, limit: selection.limit)
         // Memory first, then the disk: what is written in between is found twice, and not missed.
         addUnwritten(order, to: &page)
-        var looked = 0
-        for query in order.queries(parts: directory.count) {
-            page.trim()
-            do throws(SQLiteError) {
-                try add(query, order, to: &page, &looked)
-            } catch {
-                throw StoreError(error.isCorruption ? .damaged : .unavailable, "sessions cannot be read: \(error)")
-            }
+        do throws(SQLiteError) {
+            try addRows(order, to: &page)
+        } catch {
+            throw StoreError(error.isCorruption ? .damaged : .unavailable, "sessions cannot be read: \(error)")
         }
         return page.finish()
     }
@@ -139,6 +133,14 @@ final class IndexReader: @unchecked Sendable {
                 let record = cache.withEntry(entry) { order.mayMatch($0.record) ? $0.record : nil }
                 if let record { page.addFromMemory(record) }
             }
+        }
+    }
+
+    private func addRows(_ order: SelectionOrder, to page: inout PageBuilder) throws(SQLiteError) {
+        var looked = 0
+        for query in order.queries(parts: directory.count) {
+            page.trim()
+            try add(query, order, to: &page, &looked)
         }
     }
 

@@ -23,6 +23,9 @@ struct ReceivedResponse {
 ///
 /// Unchecked: a test that sends from a second thread reads on the first, and the two share no state.
 final class TestClient: @unchecked Sendable {
+    /// Not inherited by the processes that other tests start: they would keep the connection open when this ends it.
+    private static let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+
     let descriptor: Int32
     private var buffer: [UInt8] = []
     private var isOpen = true
@@ -30,7 +33,7 @@ final class TestClient: @unchecked Sendable {
     init(_ address: BoundAddress) throws {
         switch address {
         case .unix(let path):
-            descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+            descriptor = socket(AF_UNIX, Self.type, 0)
             guard clinux_unix_connect(descriptor, path) == 0 else {
                 throw TestFailure(description: "connect: \(errno)")
             }
@@ -42,7 +45,7 @@ final class TestClient: @unchecked Sendable {
                 throw TestFailure(description: "resolve \(host)")
             }
             defer { freeaddrinfo(list) }
-            descriptor = socket(info.ai_family, Int32(SOCK_STREAM.rawValue), 0)
+            descriptor = socket(info.ai_family, Self.type, 0)
             // Every property has its value by now, so `deinit` runs after a throw, too, and closes the descriptor: closing
             // it here as well would hit whoever has got its number meanwhile.
             guard connect(descriptor, info.ai_addr, info.ai_addrlen) == 0 else {
