@@ -66,7 +66,30 @@ def ingest(table, subjects, requests, connections, rounds, seconds):
             finally:
                 subject.stop()
         note("round %d: %s" % (number + 1, ", ".join("%s %.0f" % (n, r[-1].rate) for n, r in results.items())))
-    return table.compare(results, costs)
+    medians = table.compare(results, costs)
+    if connections == 1:
+        # What one caller at a time could have at best: each event waits for a sync of its own.
+        syncs = sync_rate(subjects[0].work)
+        table.print("  append of 4 KiB and fdatasync, nothing else: %.0f a second; chargefold %.3f of it" % (
+            syncs, medians["chargefold"] / syncs))
+    return medians
+
+
+def sync_rate(folder, count=2_000):
+    """How often a second the disk can be asked to keep what was appended."""
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, "sync-rate")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        page = bytes(4096)
+        started = time.monotonic()
+        for _ in range(count):
+            os.write(descriptor, page)
+            os.fdatasync(descriptor)
+        return count / (time.monotonic() - started)
+    finally:
+        os.close(descriptor)
+        os.unlink(path)
 
 
 def query(table, title, chargefold, nginx, path, rounds, seconds, connections):
