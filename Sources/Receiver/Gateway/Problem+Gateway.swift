@@ -47,7 +47,7 @@ extension Problem {
         }
         switch error.code {
         case .invalidRequest: self = problem(400, "An id can't be sent to the Drive API.")
-        case .notFound: self = problem(404, "The Drive API knows no such session.")
+        case .notFound: self = problem(404, "The Drive API knows no such session, or has nothing of the kind for it.")
         case .rejected:
             let status = error.status.flatMap { 400..<500 ~= $0 ? UInt16($0) : nil }
             self = problem(status ?? 502, "The Drive API does not accept the request.")
