@@ -6,7 +6,7 @@ extension Problem {
     static let noAPIKey = Problem(
         501, "drive-api-not-configured",
         "No Drive API key is configured, so sessions can't be started or stopped through this server.",
-        detail: "Set driveApi.key (CHARGEFOLD_DRIVE_API_KEY).")
+        detail: "Set driveApi.apiKey (CHARGEFOLD_DRIVE_API_API_KEY).")
     static let invalidStart = Problem(
         400, "invalid-start", "The body must be a JSON object with the connectorId to start at.")
     static let invalidKey = Problem(
