@@ -1,6 +1,7 @@
 import HTTPClient
 import Logging
 import Receiver
+import SessionModel
 import SessionStore
 
 /// The way to a data directory: through the running server's control socket, or straight to the files when no server
@@ -54,12 +55,19 @@ final class ControlSocket {
         do {
             let response = try connection.send(ClientRequest(method: method, target: target, body: body))
             guard (200..<300).contains(response.status) else {
-                throw failure(
-                    "the server answers \(response.status): \(String(decoding: response.body, as: UTF8.self))")
+                throw failure("the server answers \(response.status): \(Self.reason(response.body))")
             }
             return response.body
         } catch let error as HTTPClientError {
             throw failure("a server owns the data directory, but \(path) can't be reached: \(error)")
         }
+    }
+
+    /// What a problem says to people (RFC 9457, section 3.1); anything else as it came.
+    private static func reason(_ body: [UInt8]) -> String {
+        guard let problem = try? CanonicalJSON(parsing: body), let title = problem.string("title") else {
+            return String(decoding: body, as: UTF8.self)
+        }
+        return problem.string("detail").map { "\(title) \($0)" } ?? title
     }
 }

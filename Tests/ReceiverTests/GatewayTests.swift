@@ -227,6 +227,8 @@ import Testing
                 let answer = try post(server, "/v1/users/u1/sessions/\(path)")
                 #expect(answer.status == 501)
                 #expect(answer.problem == "drive-api-not-configured")
+                // What to set is named as the configuration has it.
+                #expect(ConfigurationKey.all.contains { answer.text.contains("Set \($0.name) ") })
             }
             let found22 = try server.get("/v1/users/u1/sessions/S1/receipt").status
             #expect(found22 == 501)

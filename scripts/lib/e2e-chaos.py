@@ -181,13 +181,16 @@ def compare(options):
     begun = time.monotonic()
     differing = differences()
     while differing and time.monotonic() < deadline:
-        # Refunds and sessions that nobody has named are what only the history tells.
-        if all(wanted == "REFUNDED" or state.startswith("HTTP 404") for _, wanted, state in differing):
+        # Refunds are what only the history tells so soon. Sessions whose start was not answered are looked for.
+        if all(wanted == "REFUNDED" for _, wanted, state in differing):
             break
         time.sleep(1)
         differing = differences()
     before = len(differing)
     reconciled_seconds = round(time.monotonic() - begun, 1)
+    refunds = sum(wanted == "REFUNDED" for _, wanted, _ in differing)
+    with open(options.api_log, encoding="utf-8") as file:
+        searches = sum("/sessions/history " in line for line in file)
     users = sorted({session["userId"] for session in truth})
     arguments = [options.chargefold, "backfill"] + [word for user in users for word in ("--user", user)]
     backfill = subprocess.run(arguments, capture_output=True, text=True, check=False)
@@ -240,6 +243,7 @@ def compare(options):
         "sessions": len(truth),
         "differ": len(differing),
         "differedBeforeBackfill": before,
+        "refundsAmongThem": refunds,
         "reconciledAfterSeconds": reconciled_seconds,
         "backfill": backfill.stdout.strip() + backfill.stderr.strip(),
         "statuses": dict(collections.Counter(session["sessionStatus"] for session in truth)),
@@ -252,6 +256,7 @@ def compare(options):
         "sessionsReconciled": sum(downtime["sessions"]["reconciled"] for downtime in crashes),
         "calls": sum(numbers),
         "callsPerSession": round(sum(numbers) / max(len(numbers), 1), 2),
+        "historyCallsBeforeBackfill": searches,
         "callsMedian": numbers[len(numbers) // 2] if numbers else 0,
         "callsMax": numbers[-1] if numbers else 0,
     }))

@@ -176,3 +176,24 @@ check_gateway() {
     check_equal "the ledger is not for the public" 404 \
         "$(curl --silent --output /dev/null --write-out '%{http_code}' -H "Authorization: Bearer $key" "http://127.0.0.1:$proxy_port/v1/downtime")"
 }
+
+# has_history HOST KEY USER COUNT: Chargefold knows so many sessions of the user that wait to start.
+has_history() {
+    [[ "$(curl --silent -X POST -H "x-api-key: $2" -d '{"sessionStatus":["WAITING_TO_START"]}' \
+        "$1/v1/users/$3/sessions/history" | member count)" == "$4" ]]
+}
+
+# check_lost_start HOST KEY: a start that the API has carried out, and whose answer comes too late. No callback tells of a
+# session that hangs, so only the user's history can.
+check_lost_start() {
+    local host=$1 key=$2 connector status
+    connector=$(connector_of 'DE*DRV*E6mayTt')
+    sandbox_chaos '{"api":{"slow":1,"slowMilliseconds":3000}}'
+    status=$(curl --silent --output /dev/null --write-out '%{http_code}' -X POST -H "x-api-key: $key" \
+        -d "{\"connectorId\":\"$connector\"}" "$host/v1/users/lost/sessions/start")
+    sandbox_chaos '{"api":{"slow":0}}'
+    check_equal "a start whose answer is late is answered 504" 504 "$status"
+    check "its session is not known" has_history "$host" "$key" lost 0
+    # Other calls may have been too late as well, so that the circuit breaker has to close first.
+    check "it appears by itself" wait_until 60 has_history "$host" "$key" lost 1
+}

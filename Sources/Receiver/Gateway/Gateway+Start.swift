@@ -157,6 +157,8 @@ extension Gateway {
 
     /// - Parameter isKnown: what became of the start: nothing, or a session that is in the log.
     private func settle(_ start: PendingStart, isKnown: Bool) {
+        // The connector cools down, so nobody is to be told that it is free.
+        if !isKnown { onStarted.withLock { $0 }?(start.connectorId, start.startedAt) }
         guard let id = start.noteId else { return }
         guard isKnown else {
             reconciler?.lookFor(unansweredStart: id)

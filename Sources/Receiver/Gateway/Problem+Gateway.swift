@@ -6,7 +6,7 @@ extension Problem {
     static let noAPIKey = Problem(
         501, "drive-api-not-configured",
         "No Drive API key is configured, so sessions can't be started or stopped through this server.",
-        detail: "Set driveApi.key (CHARGEFOLD_DRIVE_API_KEY).")
+        detail: "Set driveApi.apiKey (CHARGEFOLD_DRIVE_API_API_KEY).")
     static let invalidStart = Problem(
         400, "invalid-start", "The body must be a JSON object with the connectorId to start at.")
     static let invalidKey = Problem(
@@ -47,7 +47,7 @@ extension Problem {
         }
         switch error.code {
         case .invalidRequest: self = problem(400, "An id can't be sent to the Drive API.")
-        case .notFound: self = problem(404, "The Drive API knows no such session.")
+        case .notFound: self = problem(404, "The Drive API knows no such session, or has nothing of the kind for it.")
         case .rejected:
             let status = error.status.flatMap { 400..<500 ~= $0 ? UInt16($0) : nil }
             self = problem(status ?? 502, "The Drive API does not accept the request.")

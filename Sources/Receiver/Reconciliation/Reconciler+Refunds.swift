@@ -14,7 +14,7 @@ extension Reconciler {
 
     /// Nothing more is to be learnt of the session for now.
     func settled(_ record: SessionRecord?) {
-        guard settings.refundCheckSeconds > 0, let record, record.mayBeRefunded else { return }
+        guard settings.refundCheckSeconds > 0, operations != nil, let record, record.mayBeRefunded else { return }
         settledMeanwhile.append(record.sessionId)
     }
 
