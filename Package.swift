@@ -120,3 +120,11 @@ where [.executable, .test, .regular].contains(target.type) && !targetsInC.contai
         .enableUpcomingFeature("InternalImportsByDefault"),
     ]
 }
+
+// What a worker and its connections own is touched by one thread only, in calls that do not come back to it. Tests are
+// debug builds and check that at run time; in a release each check would cost as much as the access that it guards, for
+// some thirty accesses a request.
+if let server = package.targets.first(where: { $0.name == "HTTPServer" }) {
+    server.swiftSettings?.append(
+        .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)))
+}

@@ -106,6 +106,9 @@ private func bytes<Result>(_ text: String?, _ body: (UnsafeRawBufferPointer?) ->
 
     @Test func `entity tags compare weakly`() {
         #expect(EntityTag.text(version: 12, digest: 0x00C0_FFEE) == #"W/"12-00c0ffee""#)
+        for version in [0, 1, 9, 10, 99, 100, 1_234_567_890, Int.max] {
+            #expect(EntityTag.text(version: version, digest: .max) == "W/\"\(version)-ffffffff\"")
+        }
         let tag = #"W/"12""#
         for value in [#"W/"12""#, #""12""#, "*", " * ", #""1",W/"12""#, "\t\"12\"\t"] {
             #expect(EntityTag.isMatched(by: Array(value.utf8), tag: tag), "\(value)")

@@ -2,10 +2,11 @@
 package enum PercentEncoding {
     /// The decoded text, or nil where an encoding is invalid or the bytes are not UTF-8.
     package static func decode(_ bytes: some Collection<UInt8>, plusIsSpace: Bool = false) -> String? {
-        // Most identifiers need no decoding, and so no copy.
-        guard bytes.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") && plusIsSpace }) else {
-            return String(validating: bytes, as: UTF8.self)
+        // Most identifiers are ASCII and need no decoding: neither a copy nor a validation.
+        let isPlain = bytes.allSatisfy { byte in
+            byte < 0x80 && byte != UInt8(ascii: "%") && !(byte == UInt8(ascii: "+") && plusIsSpace)
         }
+        if isPlain { return String(decoding: bytes, as: UTF8.self) }
         var decoded: [UInt8] = []
         decoded.reserveCapacity(bytes.count)
         var index = bytes.startIndex

@@ -32,11 +32,9 @@ package enum EventName: Hashable, Sendable {
             text.count == name.utf8CodeUnitCount
                 && compareBytes(text, UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)) == 0
         }
-        for name in Self.known where matches(name.knownText) {
-            self = name
-            return
-        }
-        if matches("SESSION_COMPLETED") {
+        if let index = Self.knownTexts.firstIndex(where: { matches($0) }) {
+            self = Self.known[index]
+        } else if matches("SESSION_COMPLETED") {
             self = .sessionComplete
         } else if matches("SESSION_FAILED") {
             self = .sessionStartFailed
@@ -75,6 +73,9 @@ package enum EventName: Hashable, Sendable {
         .sessionFeeIncurring, .startRequested, .stopRequested, .sessionAbandoned, .driveApiSession,
         .chargeDetailRecord,
     ]
+
+    /// The texts of `known`, to be looked through without a copy of each name.
+    private static let knownTexts = known.map(\.knownText)
 
     /// The status that an event of this name reports by its name alone; nil where it changes none.
     ///

@@ -23,14 +23,15 @@ package enum Anomaly: String, Sendable, Hashable, CaseIterable {
     package static func all(
         of record: SessionRecord, now: Instant, settings: GuidanceSettings = GuidanceSettings()
     ) -> [Anomaly] {
-        let state = record.state
         let summary = FactSummary(record, settings)
         var found: [Anomaly] = []
-        if summary.hasEnded, state.startTime == nil { found.append(.startedMissing) }
-        if summary.hasComplete, state.stopTime == nil { found.append(.stoppedMissing) }
-        if summary.hasFailed, state.status.rank >= SessionStatus.started.rank { found.append(.revivedAfterFailure) }
-        if state.userIdConflict { found.append(.userIdConflict) }
-        if state.status == .started, let deciding = state.decidingIndex,
+        if summary.hasEnded, record.state.startTime == nil { found.append(.startedMissing) }
+        if summary.hasComplete, record.state.stopTime == nil { found.append(.stoppedMissing) }
+        if summary.hasFailed, record.state.status.rank >= SessionStatus.started.rank {
+            found.append(.revivedAfterFailure)
+        }
+        if record.state.userIdConflict { found.append(.userIdConflict) }
+        if record.state.status == .started, let deciding = record.state.decidingIndex,
             now >= FactSummary.reference(record.facts[deciding]).adding(seconds: settings.startedTooLongHours * 3600)
         {
             found.append(.startedTooLong)

@@ -1,6 +1,9 @@
 /// The rules of guidance. A time limit is over at the very instant it names.
 struct GuidanceRules {
-    private let state: SessionState
+    // Of the state no more than the rules need: it has many references, and each copy counts them all.
+    private let status: SessionStatus
+    private let isAbandoned: Bool
+    private let enrichment: Enrichment
     private let summary: FactSummary
     private let settings: GuidanceSettings
     private let now: Instant
@@ -10,7 +13,9 @@ struct GuidanceRules {
     private(set) var changesAt: Instant?
 
     init(_ record: SessionRecord, now: Instant, settings: GuidanceSettings) {
-        state = record.state
+        status = record.state.status
+        isAbandoned = record.state.abandonedAt != nil
+        enrichment = record.state.enrichment
         summary = FactSummary(record, settings)
         self.settings = settings
         self.now = now
@@ -32,26 +37,26 @@ struct GuidanceRules {
     }
 
     mutating func effectiveStatus() -> SessionStatus {
-        switch state.status {
+        switch status {
         case .unknown, .other: .failed
-        case .created, .waitingToStart: hasStartTimedOut() ? .failed : state.status
-        default: state.status
+        case .created, .waitingToStart: hasStartTimedOut() ? .failed : status
+        default: status
         }
     }
 
     /// A local session can't be stopped remotely; what kind it is, the Drive API tells, callbacks do not.
     private var isLocal: Bool {
-        guard let type = state.enrichment.string(.chargingKeyType) else { return false }
+        guard let type = enrichment.string(.chargingKeyType) else { return false }
         return type.lowercased() != "virtual"
     }
 
     func stop() -> Guidance.Action {
-        switch state.status {
+        switch status {
         case .stopped, .complete, .refunded: return .init(false, .alreadyStopped)
         default: break
         }
         if isLocal { return .init(false, .localSession) }
-        switch state.status {
+        switch status {
         case .created, .waitingToStart: return .init(false, .notStarted)
         case .started: return .init(true, .sessionOngoing)
         // Sending it again does no harm, and not being able to may cost money.
@@ -76,8 +81,8 @@ struct GuidanceRules {
     }
 
     private mutating func startAnotherByStatus() -> Guidance.Action {
-        if state.abandonedAt != nil { return .init(true, .sessionAbandoned) }
-        switch state.status {
+        if isAbandoned { return .init(true, .sessionAbandoned) }
+        switch status {
         case .created, .waitingToStart:
             guard let limit = startLimit, !isOver(limit) else { return .init(true, .startTimedOut) }
             return .init(false, .startInProgress, notBefore: limit)
@@ -99,12 +104,12 @@ struct GuidanceRules {
     }
 
     mutating func abandon() -> Guidance.Action {
-        switch state.status {
+        switch status {
         case .stopped, .complete, .refunded: return .init(false, .sessionEnded)
         default: break
         }
-        if state.abandonedAt != nil { return .init(false, .alreadyAbandoned) }
-        switch state.status {
+        if isAbandoned { return .init(false, .alreadyAbandoned) }
+        switch status {
         case .created, .waitingToStart:
             return hasStartTimedOut()
                 ? .init(true, .startTimedOut) : .init(false, .startInProgress, notBefore: startLimit)
@@ -133,12 +138,12 @@ struct GuidanceRules {
     }
 
     func retryPayment() -> Guidance.Action {
-        switch state.status {
+        switch status {
         case .refunded: return .init(false, .paymentRefunded)
         case .complete: break
         default: return .init(false, .notComplete)
         }
-        return switch state.enrichment.string(.balanceStatus) {
+        return switch enrichment.string(.balanceStatus) {
         case "DEBT": .init(true, .paymentInDebt)
         case "PAID": .init(false, .paymentSettled)
         case "PROCESSING": .init(false, .paymentProcessing)

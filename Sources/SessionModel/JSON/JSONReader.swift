@@ -130,26 +130,31 @@ enum JSONText {
 
     /// Whether a string of these bytes needs escapes: a control character, a quotation mark or a backslash is in it.
     static func needsEscapes(_ content: UnsafeRawBufferPointer) -> Bool {
+        guard content.count >= 8 else {
+            return content.contains { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }
+        }
+        // Eight bytes at a time, the last eight overlapping with those before.
         var position = 0
-        // Eight bytes at a time. A byte less than n sets its highest bit in `(word - n…n) & ~word` (n at most 128), and
-        // one equal to n in the same with n exclusive-ored away; the borrow of a lower byte can set a bit wrongly only
-        // where that lower byte has set its own.
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        while position + 8 <= content.count {
-            let word = content.loadUnaligned(fromByteOffset: position, as: UInt64.self)
-            let quotes = word ^ ones &* UInt64(UInt8(ascii: "\""))
-            let backslashes = word ^ ones &* UInt64(UInt8(ascii: "\\"))
-            let found =
-                (word &- ones &* 0x20) & ~word | (quotes &- ones) & ~quotes | (backslashes &- ones) & ~backslashes
-            if found & (ones &* 0x80) != 0 { return true }
+        while position < content.count - 8 {
+            if needsEscapes(content.loadUnaligned(fromByteOffset: position, as: UInt64.self)) { return true }
             position += 8
         }
-        while position < content.count {
-            let byte = content[position]
-            if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { return true }
-            position += 1
-        }
-        return false
+        return needsEscapes(content.loadUnaligned(fromByteOffset: content.count - 8, as: UInt64.self))
+    }
+
+    /// Whether one of eight bytes needs an escape.
+    ///
+    /// A byte less than n (at most 128) sets its highest bit in `(word - n…n) & ~word`; one equal to n does so with n
+    /// exclusive-ored away and 1 for n. The borrow of a lower byte can set a bit wrongly only where that lower byte has
+    /// set its own.
+    @inline(__always)
+    private static func needsEscapes(_ word: UInt64) -> Bool {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let quotes = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
+        let backslashes = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
+        let found =
+            ((word &- ones &* 0x20) & ~word) | ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
+        return found & (ones &* 0x80) != 0
     }
 
     /// Orders two strings' canonical contents by the bytes they stand for: negative, zero or positive.
