@@ -5,6 +5,8 @@ import Synchronization
 extension Worker {
     /// Connections that are told 503 at the same time; beyond it they are closed without a word.
     private static let shedMax = 128
+    /// Connections that are looked at in search of one that can make room; each may have something to say.
+    private static let displacementsTriedMax = 64
 
     func watchListeners() -> Bool {
         for (index, listener) in listeners.enumerated() {
@@ -70,13 +72,7 @@ extension Worker {
 
     private func open(_ descriptor: Int32) {
         var isOver = shared.connectionsOpen.load(ordering: .relaxed) - shedCount >= shared.connectionsMax
-        if isOver, let oldest = deadlines.first(.idle) ?? deadlines.first(.header), let connection = connections[oldest]
-        {
-            // The longest idle connection makes room (RFC 9112 section 9.5 allows closing it at any time), failing that
-            // the one that has been at its head the longest: a flood of silent connections only displaces itself.
-            close(connection)
-            isOver = false
-        }
+        if isOver, displaceOne() { isOver = false }
         if isOver, shedCount >= Self.shedMax {
             counters.shed.add()
             counters.closed.add()
@@ -102,6 +98,26 @@ extension Worker {
         } else {
             deadlines.set(slot, .header, now: now)
         }
+    }
+
+    /// Makes room for a newcomer: the longest idle connection goes (RFC 9112 section 9.5 allows closing it at any time),
+    /// failing that the one that has been at its head the longest, so that a flood of silent connections only displaces
+    /// itself.
+    private func displaceOne() -> Bool {
+        for _ in 0..<Self.displacementsTriedMax {
+            guard let slot = deadlines.first(.idle) ?? deadlines.first(.header), let connection = connections[slot]
+            else { return false }
+            let kind = deadlines.kind(of: slot)
+            let received = connection.receivedBytes
+            // What it has sent may be in the kernel, and its turn to come: a callback is sent once.
+            connection.mayRead = true
+            turn(connection)
+            if connection.phase == .closed { return true }
+            guard connection.receivedBytes == received, deadlines.kind(of: slot) == kind else { continue }
+            close(connection)
+            return true
+        }
+        return false
     }
 
     private func shed(_ connection: Connection) {

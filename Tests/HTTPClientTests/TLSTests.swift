@@ -8,49 +8,67 @@ private final class TLSServer {
     static let program = "/usr/bin/openssl"
     let directory: URL
     let port: UInt16
-    private let process = Process()
+    private let pid: pid_t
+    private let output: Int32
 
     var certificate: String { directory.appending(path: "certificate.pem").path(percentEncoded: false) }
 
     init() throws {
         directory = FileManager.default.temporaryDirectory.appending(path: "chargefold-tls-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        let make = Process()
-        make.executableURL = URL(filePath: Self.program)
-        make.currentDirectoryURL = directory
-        make.arguments = [
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-            "/CN=test",
-            "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", "key.pem", "-out", "certificate.pem",
-        ]
-        make.standardError = FileHandle.nullDevice
-        try make.run()
-        make.waitUntilExit()
+        let make = try Self.start(
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                "/CN=test", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", "key.pem", "-out",
+                "certificate.pem",
+            ], in: directory, output: "/dev/null")
+        waitpid(make, nil, 0)
 
-        let output = Pipe()
-        process.executableURL = URL(filePath: Self.program)
-        process.currentDirectoryURL = directory
-        process.arguments = [
-            "s_server", "-accept", "127.0.0.1:0", "-cert", "certificate.pem", "-key", "key.pem", "-www",
-        ]
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
+        let fifo = directory.appending(path: "output").path(percentEncoded: false)
+        try #require(mkfifo(fifo, 0o600) == 0)
+        // For reading and writing: opening does not wait for the other end.
+        output = open(fifo, O_RDWR | O_CLOEXEC)
+        pid = try Self.start(
+            ["s_server", "-accept", "127.0.0.1:0", "-cert", "certificate.pem", "-key", "key.pem", "-www"],
+            in: directory, output: fifo)
         var text = ""
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        var patience = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
         while !text.contains("ACCEPT") || !text.hasSuffix("\n") {
-            let data = output.fileHandleForReading.availableData
-            if data.isEmpty { break }
-            text += String(decoding: data, as: UTF8.self)
+            // Long, and only so that a server that never listens fails the test in place of hanging it.
+            guard poll(&patience, 1, 30_000) > 0 else { break }
+            let count = read(output, &buffer, buffer.count)
+            if count > 0 { text += String(decoding: buffer[..<count], as: UTF8.self) }
         }
         let digits = text.split(separator: ":").last?.prefix { $0.isNumber } ?? ""
-        port = try #require(UInt16(digits), "\(text)")
+        port = UInt16(digits) ?? 0
+        try #require(port > 0, "\(text)")
     }
 
     deinit {
         // Not SIGTERM: a child of a test's thread may have it blocked.
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        kill(pid, SIGKILL)
+        waitpid(pid, nil, 0)
+        close(output)
         try? FileManager.default.removeItem(at: directory)
+    }
+
+    /// Not Foundation's `Process`: it reads beyond the end of a directory's entry, and AddressSanitizer ends the run.
+    private static func start(_ arguments: [String], in directory: URL, output: String) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, O_WRONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
+        // Swift's Glibc has no `posix_spawn_file_actions_addchdir_np`; the shell gives way to the program.
+        let shell = ["/bin/sh", "-c", #"cd "$0" && exec "$@""#, directory.path(percentEncoded: false), program]
+        var argv: [UnsafeMutablePointer<CChar>?] = (shell + arguments).map { strdup($0) } + [nil]
+        defer { for pointer in argv { free(pointer) } }
+        var pid: pid_t = 0
+        let code = posix_spawn(&pid, "/bin/sh", &actions, nil, &argv, environ)
+        try #require(code == 0, "\(String(cString: strerror(code)))")
+        return pid
     }
 }
 

@@ -1,4 +1,5 @@
 import CLinux
+import Dispatch
 import Glibc
 import Locks
 import Testing
@@ -83,6 +84,30 @@ import Testing
         #expect(try TestClient(address).get()?.status == 200)
         #expect(try silent.readToEnd().isEmpty)
         #expect(server.statistics.connectionsShed == 0)
+    }
+
+    @Test func `at the bound a connection that has just sent a request does not make room`() throws {
+        let entered = Mailbox<Void>()
+        let gate = DispatchSemaphore(value: 0)
+        let server = try TestServer(limits: { $0.connectionsMax = 2 }) { request, exchange in
+            if request.head.isPath("/wait") {
+                entered.put(())
+                gate.wait()
+            }
+            exchange.respond(echo(request))
+        }
+        let oldest = try server.client()
+        #expect(try oldest.get()?.status == 200)
+        let busy = try server.client()
+        busy.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+        try entered.take()
+        // The worker stands still: the newcomer is in the kernel's queue before the request is.
+        let newcomer = try server.client()
+        oldest.send("GET /once HTTP/1.1\r\nHost: a\r\n\r\n")
+        gate.signal()
+        #expect(try busy.response()?.status == 200)
+        #expect(try oldest.response()?.text == "GET /once ")
+        #expect(try newcomer.get()?.status == 200)
     }
 
     @Test func `at the bound without an idle connection newcomers are told 503`() throws {

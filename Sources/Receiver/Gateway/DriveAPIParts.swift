@@ -20,7 +20,8 @@ struct DriveAPIParts {
         guard let settings = configuration.driveApi.settings else { return nil }
         metrics = DriveAPIMetrics(logger: logger)
         client = try DriveAPIClient(settings, observer: metrics, clock: SystemDriveAPIClock(now: clock))
-        metrics.setStatistics { [client] in client.statistics }
+        // Weak: the client has the metrics as its observer, and the two would keep each other.
+        metrics.setStatistics { [weak client] in client?.statistics }
         reconciler = Reconciler(
             client: client, store: store, operations: operations, settings: configuration.reconciliationSettings,
             logger: logger, clock: clock, timing: timing)

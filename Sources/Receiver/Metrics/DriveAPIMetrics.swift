@@ -6,7 +6,7 @@ package import Logging
 package final class DriveAPIMetrics: DriveAPIObserver {
     private let logger: Logger
     private let outcomes: [DriveAPICall: (answered: Counter, failed: Counter)]
-    private let statisticsSource = Locked<(@Sendable () -> DriveAPIStatistics)?>(nil)
+    private let statisticsSource = Locked<(@Sendable () -> DriveAPIStatistics?)?>(nil)
     package let duration = DurationHistogram()
 
     package init(logger: Logger) {
@@ -14,11 +14,11 @@ package final class DriveAPIMetrics: DriveAPIObserver {
         outcomes = Dictionary(uniqueKeysWithValues: DriveAPICall.allCases.map { ($0, (Counter(), Counter())) })
     }
 
-    package func setStatistics(_ source: @escaping @Sendable () -> DriveAPIStatistics) {
+    package func setStatistics(_ source: @escaping @Sendable () -> DriveAPIStatistics?) {
         statisticsSource.withLock { $0 = source }
     }
 
-    package var statistics: DriveAPIStatistics? { statisticsSource.withLock { $0 }?() }
+    package var statistics: DriveAPIStatistics? { statisticsSource.withLock { $0 }.flatMap { $0() } }
 
     package func calls(_ call: DriveAPICall) -> (answered: UInt64, failed: UInt64) {
         (outcomes[call]?.answered.value ?? 0, outcomes[call]?.failed.value ?? 0)
