@@ -104,7 +104,8 @@ if Context.environment["CHARGEFOLD_FUZZING"] != nil {
         .executableTarget(
             name: "fuzzer",
             dependencies: [
-                "CFuzzer", "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Receiver", "SessionModel", "SessionStore",
+                "CFuzzer", "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Receiver", "SessionModel",
+                "SessionStore",
                 "WebhookSecurity",
             ],
             path: "Fuzzing/Fuzzer"),
