@@ -112,6 +112,15 @@ if Context.environment["CHARGEFOLD_FUZZING"] != nil {
     ]
 }
 
+// Only where scripts/bench asks for it.
+if Context.environment["CHARGEFOLD_BENCHMARK"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "store-fill",
+            dependencies: ["SessionModel", "SessionStore", .product(name: "Logging", package: "swift-log")],
+            path: "Benchmarks/Fill"))
+}
+
 let targetsInC = ["CFuzzer", "CLinux", "CSQLiteFaults"]
 for target in package.targets
 where [.executable, .test, .regular].contains(target.type) && !targetsInC.contains(target.name) {

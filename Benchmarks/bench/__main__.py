@@ -12,6 +12,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--chargefold", required=True)
 parser.add_argument("--hummingbird")
 parser.add_argument("--python")
+parser.add_argument("--filler")
 parser.add_argument("--mallocs", required=True)
 parser.add_argument("--work", required=True)
 parser.add_argument("--quick", action="store_true")
@@ -43,8 +44,9 @@ if options.python:
     subjects.append(FastAPI(options.work, options.python))
 
 requests = []
-# nginx takes up to some 100 k a second; what runs out ends a round early, it is never sent twice.
-for number in range(2 if quick else rounds):
+# What runs out ends a round early, it is never sent twice (but to nginx, which cannot tell).
+needs_requests = {"ingest", "query", "request", "live", "scale"} & set(only)
+for number in range(rounds if needs_requests else 0):
     path = os.path.join(options.work, "requests-%d" % number)
     write_requests(path, 250_000 if quick else 600_000, number + 1)
     requests.append(path)
@@ -70,4 +72,4 @@ if "idle" in only:
 if "live" in only:
     scale.live_streams(table, chargefold, requests, 20 if quick else 100, seconds)
 if "scale" in only:
-    scale.many_sessions(table, chargefold, sessions, requests, rounds, seconds, options.work)
+    scale.many_sessions(table, chargefold, options.filler, sessions, requests, rounds, seconds, options.work)

@@ -4,13 +4,14 @@ import http.client
 import os
 import random
 import resource
+import shutil
 import socket
 import statistics
 import subprocess
 import threading
 import time
 
-from bench.client import SECRET, TOKEN, run_wrk
+from bench.client import TOKEN, run_wrk
 from bench.rows import AUTHORIZATION, note
 
 
@@ -18,21 +19,16 @@ def folder_bytes(path):
     return sum(os.path.getsize(os.path.join(path, name)) for name in os.listdir(path))
 
 
-def fill(chargefold, sessions, seed):
-    """Generated sessions, through the front door; returns the number of events."""
-    generate = subprocess.Popen(
-        [chargefold.executable, "generate", "--sessions", str(sessions), "--seed", str(seed)], stdout=subprocess.PIPE)
-    replay = subprocess.run(
-        [chargefold.executable, "replay", "-", "--to", chargefold.url, "--concurrency", "128", "--quiet"],
-        stdin=generate.stdout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=dict(os.environ, CHARGEFOLD_WEBHOOK_SECRET_CURRENT=SECRET))
-    generate.wait()
-    if replay.returncode != 0:
-        raise SystemExit("replay: " + replay.stdout)
-    return int(chargefold.metric("chargefold_log_position"))
+def fill(chargefold, filler, sessions, seed):
+    """Generated sessions, in realistic order, straight into the store; returns the number of events."""
+    shutil.rmtree(chargefold.work, ignore_errors=True)
+    os.makedirs(chargefold.work)
+    filled = subprocess.run(
+        [filler, chargefold.data, str(sessions), str(seed)], stdout=subprocess.PIPE, text=True, check=True)
+    return int(filled.stdout)
 
 
-def many_sessions(table, chargefold, sessions, requests, rounds, seconds, work):
+def many_sessions(table, chargefold, filler, sessions, requests, rounds, seconds, work):
     """The same server with an empty store and with a full one: start, memory, query, ingest, disk."""
     table.print("\n%d sessions in the store" % sessions)
     chargefold.start()
@@ -42,15 +38,13 @@ def many_sessions(table, chargefold, sessions, requests, rounds, seconds, work):
     finally:
         chargefold.stop()
     table.print("  empty:  ready after %.3f s, %.1f MiB resident" % (empty_start, empty_memory / 1024))
-    chargefold.start()
-    events = fill(chargefold, sessions, 1)
+    started = time.monotonic()
+    events = fill(chargefold, filler, sessions, 1)
+    note("filled in %.0f s" % (time.monotonic() - started))
     paths = os.path.join(work, "paths")
     sample(chargefold, sessions, paths)
-    filled_memory = chargefold.memory_kib()
-    chargefold.stop()
     size = folder_bytes(chargefold.data)
-    table.print("  %d events, %.0f bytes on disk an event, %.1f MiB resident when filled" % (
-        events, size / events, filled_memory / 1024))
+    table.print("  %d events, %.0f bytes on disk an event" % (events, size / events))
     chargefold.start(fresh=False)
     try:
         table.print("  full:   ready after %.3f s, %.1f MiB resident" % (
@@ -61,24 +55,29 @@ def many_sessions(table, chargefold, sessions, requests, rounds, seconds, work):
     finally:
         chargefold.stop()
     rates = {"empty": [], "full": []}
+    memory = 0
     full, empty = chargefold, type(chargefold)(work, chargefold.executable, "empty")
     for number in range(rounds):
         for name, subject in (("empty", empty), ("full", full)):
             subject.start(fresh=name == "empty")
             result = run_wrk(subject.url, 64, seconds, requests=requests[number % len(requests)])
             rates[name].append(result.rate)
+            if name == "full":
+                memory = max(memory, subject.memory_kib())
             subject.stop()
     medians = {name: statistics.median(values) for name, values in rates.items()}
-    table.print("  ingest at 64 connections: empty %.0f a second, full %.0f, ratio %.3f" % (
-        medians["empty"], medians["full"], medians["full"] / medians["empty"]))
+    table.print("  ingest at 64 connections: empty %.0f a second, full %.0f, ratio %.3f; %.1f MiB resident at most" % (
+        medians["empty"], medians["full"], medians["full"] / medians["empty"], memory / 1024))
 
 
 def sample(chargefold, sessions, path):
     """Paths of random sessions, out of the log."""
     choose = random.Random(1)
     wanted = 20_000
+    # As store-fill has made them.
     export = subprocess.Popen(
-        [chargefold.executable, "generate", "--sessions", str(sessions), "--seed", "1"], stdout=subprocess.PIPE)
+        [chargefold.executable, "generate", "--sessions", str(sessions), "--seed", "1", "--users",
+         str(max(10_000, sessions // 50))], stdout=subprocess.PIPE)
     found = set()
     for line in export.stdout:
         if choose.random() < wanted * 3 / (3 * sessions) * 1.5:

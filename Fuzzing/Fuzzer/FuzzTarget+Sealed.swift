@@ -47,7 +47,8 @@ extension FuzzTarget {
         }
         if end > .min {
             precondition(
-                userTokens.verify(token, nowSeconds: end - 1) == .valid(userId: userId), "not valid before its end")
+                userTokens.verify(token, nowSeconds: end - 1) == .valid(userId: userId, expiresAtSeconds: end),
+                "not valid before its end")
         }
         precondition(userTokens.verify(token, nowSeconds: end) == .expired, "valid at its end")
         let changed = altered(token, at: bytes[8], to: bytes[9])

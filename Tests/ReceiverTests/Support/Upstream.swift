@@ -78,6 +78,10 @@ func withGateway<Result>(
             $0.driveApi.baseURL = "unix:" + path
             $0.driveApi.apiKey = try Callback.key("the-key-of-the-drive-api")
             $0.driveApi.attemptsMax = 1
+            // On a busy machine an answer is late, and that is not what these tests are about.
+            $0.driveApi.connectTimeoutSeconds = 600
+            $0.driveApi.answerTimeoutSeconds = 600
+            $0.driveApi.totalTimeoutSeconds = 600
             $0.reconciliation.enabled = false
             try change(&$0)
         }, body)
