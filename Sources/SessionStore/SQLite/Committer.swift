@@ -122,9 +122,8 @@ final class Committer: @unchecked Sendable {
         }
     }
 
-    /// To the folder, on this thread. What arrives meanwhile makes the next batch larger, and a larger batch is what saves
-    /// most: a commit costs some 100 microseconds of processor time, however many share it, an event a few. Folding beside
-    /// the next commit made batches half as large and was slower.
+    /// To the folder, on this thread. What arrives meanwhile makes the next batch larger, and a commit costs some 100
+    /// microseconds of processor time, however many share it. Folding beside the next commit gained nothing.
     private func handOver(_ batch: CommittedBatch) {
         if folder.postpones(upTo: batch.lastPosition) {
             folder.answerUnfolded(batch)
