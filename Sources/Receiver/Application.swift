@@ -107,7 +107,8 @@ package final class Application: Sendable {
         }
         store.whenCaughtUp { [queue = DispatchQueue(label: "chargefold.start"), receiver, downtime, reconciler] in
             queue.async {
-                // What was stopped meanwhile does not start again.
+                // What is stopping does not begin now.
+                guard !receiver.isDraining else { return }
                 receiver.loadConnectorStarts()
                 downtime.start()
                 reconciler?.start()

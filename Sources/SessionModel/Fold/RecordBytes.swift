@@ -90,8 +90,8 @@ struct RecordReader {
 
 /// A checksum against accidents (bad disks, bugs), not against malice. Every step is a bijection of the running value,
 /// so a change within one aligned word of eight bytes is always found.
-enum RecordChecksum {
-    static func of(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+package enum RecordChecksum {
+    package static func of(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         var hash: UInt64 = 0x9E37_79B9_7F4A_7C15 ^ UInt64(bytes.count)
         var position = 0
         while position + 8 <= bytes.count {

@@ -29,7 +29,8 @@ final class DerivedReader {
         let bytes: Int
     }
 
-    /// The record as it was last written, or nil where that part of the rows has none. Outside a snapshot each read sees what is committed now.
+    /// The record as it was last written, or nil where that part of the rows has none. Outside a snapshot each read sees
+    /// what is committed now.
     func record(_ sessionId: String, part: Int) throws(StoreError) -> Row? {
         database.checkOwner()
         do throws(SQLiteError) {

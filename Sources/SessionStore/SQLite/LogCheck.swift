@@ -64,9 +64,7 @@ struct LogCheck {
     }
 
     private static func part(_ sessionId: String, of count: Int) -> Int {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in sessionId.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return Int((hash ^ hash >> 32) % UInt64(count))
+        Int(SessionFilter.hash(sessionId.utf8) % UInt64(count))
     }
 
     /// Notes the positions of the parts that are this scan's turn.

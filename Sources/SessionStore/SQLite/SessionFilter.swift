@@ -1,4 +1,5 @@
 internal import Glibc
+internal import SessionModel
 
 /// Tells sessions that are certainly not stored from those that may be, without a look at the disk: a Bloom filter whose
 /// bits for one session lie within one cache line ("Cache-, Hash- and Space-Efficient Bloom Filters", Putze et al. 2007).
@@ -89,8 +90,9 @@ final class SessionFilter: @unchecked Sendable {
             words += [UInt64(layer.capacity), UInt64(layer.count)]
             words += UnsafeBufferPointer(start: layer.blocks, count: Int(layer.blockCount) * Self.wordsPerBlock)
         }
-        words.append(Self.checksum(words[...]))
-        return words.flatMap { word in withUnsafeBytes(of: word.littleEndian) { Array($0) } }
+        for index in words.indices { words[index] = words[index].littleEndian }
+        words.append(words.withUnsafeBytes { RecordChecksum.of($0) }.littleEndian)
+        return words.withUnsafeBytes { Array($0) }
     }
 
     /// Reads what `encoded` made; nil where that is damaged or of another version.
@@ -100,7 +102,8 @@ final class SessionFilter: @unchecked Sendable {
             UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self))
         }
         let content = words.dropLast()
-        guard words.last == Self.checksum(content), content[0] == Self.codingVersion else { return nil }
+        let checksum = RecordChecksum.of(UnsafeRawBufferPointer(rebasing: bytes.dropLast(8)))
+        guard words.last == checksum, content[0] == Self.codingVersion else { return nil }
         self.init()
         var rest = content.dropFirst(2)
         for _ in 0..<content[1] {
@@ -115,14 +118,6 @@ final class SessionFilter: @unchecked Sendable {
             rest = rest.dropFirst(size)
         }
         guard rest.isEmpty else { return nil }
-    }
-
-    /// Against accidents, not against malice; every step is a bijection of the running value.
-    private static func checksum(_ words: ArraySlice<UInt64>) -> UInt64 {
-        words.reduce(UInt64(words.count)) { hash, word in
-            let mixed = (hash ^ word) &* 0xd6e8_feb8_6659_fd93
-            return mixed ^ mixed >> 32
-        }
     }
 
     private static func block(_ hash: UInt64, _ layer: Layer) -> UnsafeMutablePointer<UInt64> {

@@ -2,8 +2,8 @@ internal import Dispatch
 internal import Logging
 internal import Synchronization
 
-/// Tells the directory of the sessions on disk, behind the start and in small steps: until it is done, every session may be
-/// stored, which is slower and just as right.
+/// Tells the directory of the sessions on disk, behind the start and in small steps. Until a part is filled every session may
+/// have a row in it, which is slower and just as right.
 ///
 /// `@unchecked Sendable`: the connection belongs to `queue`; the rest is atomic or constant.
 final class SessionFilterLoader: @unchecked Sendable {
