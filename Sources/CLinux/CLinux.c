@@ -3,6 +3,7 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -50,6 +51,17 @@ int clinux_epoll_wait(int epoll, struct clinux_epoll_event *events, int count, i
 
 int clinux_accept(int listener, struct sockaddr *address, socklen_t *length) {
     return accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+int clinux_open_direct(const char *path, int flags, mode_t mode) {
+    int descriptor = open(path, flags | O_DIRECT, mode);
+    return descriptor < 0 && errno == EINVAL ? open(path, flags, mode) : descriptor;
+}
+
+int clinux_clear_direct(int descriptor) {
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0 || (flags & O_DIRECT) == 0) return -1;
+    return fcntl(descriptor, F_SETFL, flags & ~O_DIRECT);
 }
 
 int clinux_eventfd(void) {

@@ -9,6 +9,13 @@ package struct StoreOptions: Sendable {
     /// Body bytes in one commit.
     package var batchBytesMax = 4 << 20
 
+    /// Size of the journal in bytes; 0: there is none, and every batch is committed to the log at once.
+    package var journalBytes = 16 << 20
+    /// Deliveries in the journal that are moved to the log together.
+    package var moveCount = 256
+    /// Milliseconds until fewer are moved.
+    package var moveMilliseconds = 100
+
     /// Session records held in memory that could be read again from disk.
     package var recordsInMemoryMax = 50_000
     /// Estimated bytes of the same.
@@ -59,6 +66,9 @@ package struct StoreOptions: Sendable {
 
     /// A registered SQLite VFS for both files; nil for the system's. Tests inject faults with it.
     package var virtualFileSystem: String?
+    /// Called before each write and sync of the journal; a result other than 0 is the `errno` with which it fails. For
+    /// tests.
+    var journalHook: JournalFile.Hook?
     /// Called at each step of an erasure, on the erasing queue. For tests, which choose the moment of a crash with it.
     package var erasureHook: (@Sendable (ErasureStep) -> Void)?
     /// Called before each slice of a tail that is folded behind the opening, with the position folded, on the folder's

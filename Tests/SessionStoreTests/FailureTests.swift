@@ -24,8 +24,9 @@ struct FailureTests {
         try committer.queue.sync { try committer.writer?.database.execute("PRAGMA max_page_count = \(count)") }
     }
 
-    @Test func withoutRoomNothingIsAcknowledgedAndWithRoomItGoesOn() async throws {
-        let store = try openStore(directory)
+    @Test(arguments: [0, 64 << 10])
+    func withoutRoomNothingIsAcknowledgedAndWithRoomItGoesOn(journalBytes: Int) async throws {
+        let store = try openStore(directory, manualOptions { $0.journalBytes = journalBytes })
         var acknowledged = [try await store.ingest(try delivery("SESSION_STARTED", "a", at: 1))]
         // As small as the file is now.
         try setPageMax(1, store)
@@ -70,10 +71,16 @@ struct FailureTests {
 
     enum Fault: CaseIterable { case fullDisk, writeError, syncError }
 
+    /// Without a journal, where each commit writes the WAL. With one: `JournalTests`.
     @Test(arguments: Fault.allCases)
     func anErrorOfTheLogIsNeverAcknowledged(_ fault: Fault) async throws {
         let faults = Faults("log.sqlite")
-        let store = try openStore(directory, manualOptions { $0.virtualFileSystem = faults.name })
+        let store = try openStore(
+            directory,
+            manualOptions {
+                $0.virtualFileSystem = faults.name
+                $0.journalBytes = 0
+            })
         var acknowledged: [IngestOutcome] = []
         for index in 0..<5 {
             acknowledged.append(try await store.ingest(try delivery("SESSION_STARTED", "s\(index)", at: 1)))
@@ -112,7 +119,12 @@ struct FailureTests {
 
     @Test func afterAFailedSyncAnAcknowledgedDeliverySurvivesACrash() async throws {
         let faults = Faults("log.sqlite")
-        let store = try openStore(directory, manualOptions { $0.virtualFileSystem = faults.name })
+        let store = try openStore(
+            directory,
+            manualOptions {
+                $0.virtualFileSystem = faults.name
+                $0.journalBytes = 0
+            })
         var acknowledged = [try await store.ingest(try delivery("SESSION_STARTED", "a", at: 1))]
         faults.failSyncs(Faults.wal, SQLITE_IOERR | 4 << 8)
         await #expect(throws: StoreError.self) { try await store.ingest(delivery("SESSION_STOPPED", "a", at: 2)) }
@@ -128,7 +140,7 @@ struct FailureTests {
     }
 
     @Test func rowsThatComeBackAreFolded() async throws {
-        let store = try openStore(directory)
+        let store = try openStore(directory, manualOptions { $0.journalBytes = 0 })
         _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: 1))
         let committer = try #require(store.parts.committer)
         // As if a commit had reached the disk although it was reported as failed.

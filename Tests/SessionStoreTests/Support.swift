@@ -133,6 +133,10 @@ func manualOptions(_ change: (inout StoreOptions) -> Void = { _ in }) -> StoreOp
     options.unverifiedWriteMilliseconds = 3_600_000
     // Small, so that sessions lie in many parts, of several sizes.
     options.positionsPerPart = 4
+    // Small, so that the halves of the journal are used over and over.
+    options.journalBytes = 64 << 10
+    options.moveCount = 5
+    options.moveMilliseconds = 3_600_000
     change(&options)
     return options
 }

@@ -33,6 +33,12 @@ int clinux_epoll_wait(int epoll, struct clinux_epoll_event *events, int count, i
 /// accept4 with SOCK_NONBLOCK and SOCK_CLOEXEC.
 int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
 
+/// open with O_DIRECT added to the flags, or without it where the file system does not know it.
+int clinux_open_direct(const char *path, int flags, mode_t mode);
+
+/// Takes O_DIRECT off a descriptor; 0, or -1 when it had none.
+int clinux_clear_direct(int descriptor);
+
 /// eventfd with EFD_NONBLOCK and EFD_CLOEXEC.
 int clinux_eventfd(void);
 

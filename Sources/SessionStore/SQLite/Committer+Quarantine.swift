@@ -24,21 +24,18 @@ extension Committer {
     func writeUnverified(bytesMax: Int) -> Bool {
         dispatchPrecondition(condition: .onQueue(queue))
         // With the log in trouble they stay in the ring.
-        guard let writer, !isInDoubt, health.error(.log) == nil else { return false }
+        guard writer != nil, !isInDoubt, health.error(.log) == nil else { return false }
         let entries = unverified.take(bytesMax: bytesMax)
         guard !entries.isEmpty else { return false }
-        do throws(LogWriter.Failure) {
-            try writer.transaction { (writer) throws(SQLiteError) in
+        do throws(StoreError) {
+            try transaction { (writer) throws(SQLiteError) in
                 for entry in entries { try writer.add(entry) }
                 try writer.pruneUnverified(
                     countMax: options.unverifiedCountMax, bytesMax: options.unverifiedBytesMax)
             }
-            succeeded(writer)
-            checkpoints?.committed()
             return true
         } catch {
             unverified.putBack(entries)
-            _ = failed(error)
             scheduleProbe()
             return false
         }
@@ -56,17 +53,10 @@ extension Committer {
                 Result { () throws(StoreError) in
                     // What is in the ring only must not come to disk after its removal.
                     while self.writeUnverified(bytesMax: self.options.batchBytesMax) {}
-                    let writer = try self.readyWriter()
-                    do throws(LogWriter.Failure) {
-                        let count = try writer.transaction { (writer) throws(SQLiteError) in
-                            var count = 0
-                            for id in ids where try writer.removeQuarantined(id) { count += 1 }
-                            return count
-                        }
-                        self.succeeded(writer)
+                    return try self.transaction { (writer) throws(SQLiteError) in
+                        var count = 0
+                        for id in ids where try writer.removeQuarantined(id) { count += 1 }
                         return count
-                    } catch {
-                        throw self.failed(error)
                     }
                 })
         }
@@ -81,12 +71,16 @@ extension Committer {
         flushUnverified()
     }
 
-    /// After the last reader has gone: the WAL is emptied, so that the log is one file.
+    /// After the last reader has gone: the journal and the WAL are emptied, so that the log is one file.
     func closeWriter() {
         checkpoints?.close()
         queue.sync {
             checkpoints?.pause()
-            if !isInDoubt { _ = try? writer?.database.checkpoint(truncating: true) }
+            if !isInDoubt, writer != nil {
+                // What cannot be moved now is in the journal for the next start.
+                if (try? transaction { (_) throws(SQLiteError) in }) != nil { journal?.remove() }
+                _ = try? writer?.database.checkpoint(truncating: true)
+            }
             writer?.close()
             writer = nil
             isInDoubt = false

@@ -6,7 +6,9 @@ internal import Synchronization
 
 /// Makes deliveries durable: everything that arrives while one commit runs joins the next (group commit).
 ///
-/// A batch goes on to the folder only when it is durable, and while the folder works on it the next commit runs.
+/// A batch goes on to the folder only when it is durable: in the journal, from where it is moved to `log.sqlite` with
+/// others soon after; or there at once, if the journal cannot take it.
+///
 /// `@unchecked Sendable`: all mutable state is confined to `queue`, except what a lock or an atomic guards.
 final class Committer: @unchecked Sendable {
     let queue = DispatchQueue(label: "chargefold.store.commit")
@@ -19,10 +21,20 @@ final class Committer: @unchecked Sendable {
 
     // On `queue`.
     var writer: LogWriter?
-    /// The highest position that is known durable, kept while there is no writer.
+    /// nil: this directory can have none, and every batch goes to the log at once.
+    let journal: Journal?
+    /// What is durable in the journal only.
+    let unmoved: UnmovedDeliveries
+    var unmovedCount = 0
+    /// The highest position that is known durable.
     var lastPosition: Int64
+    /// The highest position that is known to be in `log.sqlite`, kept while there is no writer.
+    var movedPosition: Int64
     /// After an error whose outcome on disk is not known: nothing is written before the log was opened again.
     var isInDoubt = false
+    var isMoveScheduled = false
+    /// A sync of the WAL runs beside the commits.
+    var isSettling = false
     var quarantineCounts: QuarantineCounts
     var checkpoints: LogCheckpointer?
 
@@ -41,17 +53,22 @@ final class Committer: @unchecked Sendable {
     }
 
     init(
-        path: String, writer: LogWriter, folder: Folder, options: StoreOptions, health: StoreHealth, logger: Logger
+        path: String, writer: LogWriter, journal: Journal?, unmoved: UnmovedDeliveries, folder: Folder,
+        options: StoreOptions, health: StoreHealth, logger: Logger
     ) {
         self.path = path
         self.writer = writer
+        self.journal = journal
+        self.unmoved = unmoved
         self.folder = folder
         self.options = options
         self.health = health
         self.logger = logger
         pending = PendingQueue(countMax: options.queueCountMax, bytesMax: options.queueBytesMax)
         unverified = UnverifiedRing(countMax: options.unverifiedCountMax, bytesMax: options.unverifiedBytesMax)
-        lastPosition = writer.lastPosition
+        unmovedCount = unmoved.entries.reduce(0) { $0 + $1.count }
+        movedPosition = writer.lastPosition
+        lastPosition = max(writer.lastPosition, unmoved.lastPosition ?? 0)
         quarantineCounts = writer.quarantine
         nextQuarantineId = Atomic(writer.lastQuarantineId + 1)
         writer.database.confine(to: queue)
@@ -92,34 +109,41 @@ final class Committer: @unchecked Sendable {
     private func commit(_ batch: [PendingItem]) {
         dispatchPrecondition(condition: .onQueue(queue))
         do throws(StoreError) {
-            let writer = try readyWriter()
-            let first = writer.lastPosition + 1
-            var ids: [Int64] = []
-            do throws(LogWriter.Failure) {
-                try writer.transaction { (writer) throws(SQLiteError) in
-                    for item in batch {
-                        switch item {
-                        case .delivery(let pending): try writer.add(pending.delivery)
-                        case .quarantine(let pending):
-                            let id = nextQuarantineId.wrappingAdd(1, ordering: .relaxed).oldValue
-                            try writer.add(QuarantineEntry(id: id, kind: .verified, content: pending.body))
-                            ids.append(id)
-                        }
-                    }
-                }
-            } catch {
-                throw failed(error)
-            }
-            succeeded(writer, deliveries: Int(writer.lastPosition - first) + 1)
-            handOver(
-                CommittedBatch(
-                    items: batch, firstPosition: first, lastPosition: writer.lastPosition, quarantineIds: ids))
-            checkpoints?.committed()
+            handOver(try makeDurable(batch))
+            moveIfDue()
         } catch {
             for item in batch { item.fail(error) }
             release(batch)
             scheduleProbe()
         }
+    }
+
+    private func makeDurable(_ batch: [PendingItem]) throws(StoreError) -> CommittedBatch {
+        _ = try readyWriter()
+        // With the log in trouble nothing more is taken than what is in the journal already.
+        if health.error(.log) == nil, let entry = try appendToJournal(batch) {
+            unmoved.add(entry)
+            unmovedCount += entry.count
+            lastPosition = entry.lastPosition
+            succeeded(deliveries: entry.count)
+            return CommittedBatch(
+                items: batch, firstPosition: entry.firstPosition, lastPosition: entry.lastPosition, quarantineIds: [])
+        }
+        let first = lastPosition + 1
+        var ids: [Int64] = []
+        try transaction { (writer) throws(SQLiteError) in
+            for item in batch {
+                switch item {
+                case .delivery(let pending): try writer.add(pending.delivery)
+                case .quarantine(let pending):
+                    let id = nextQuarantineId.wrappingAdd(1, ordering: .relaxed).oldValue
+                    try writer.add(QuarantineEntry(id: id, kind: .verified, content: pending.body))
+                    ids.append(id)
+                }
+            }
+        }
+        publishFigures { $0.deliveries += Int(lastPosition - first) + 1 }
+        return CommittedBatch(items: batch, firstPosition: first, lastPosition: lastPosition, quarantineIds: ids)
     }
 
     /// To the folder, on this thread. What arrives meanwhile makes the next batch larger, and a commit costs some 100
@@ -143,9 +167,7 @@ final class Committer: @unchecked Sendable {
         pending.release(count: items.count, bytes: items.reduce(0) { $0 + $1.cost })
     }
 
-    func succeeded(_ writer: LogWriter, deliveries: Int = 0) {
-        lastPosition = writer.lastPosition
-        quarantineCounts = writer.quarantine
+    func succeeded(deliveries: Int = 0) {
         if health.set(.log, nil) { logger.notice("the log is writable again") }
         publishFigures { figures in
             figures.commits += 1

@@ -130,6 +130,22 @@ final class Database {
         return CheckpointResult(frames: Int(max(frames, 0)), backfilled: Int(max(backfilled, 0)))
     }
 
+    /// Syncs the write-ahead log, and nothing else.
+    func syncWAL() throws(SQLiteError) {
+        checkOwner()
+        // A connection opens the write-ahead log when it first reads.
+        _ = try integer("PRAGMA schema_version")
+        var file: UnsafeMutablePointer<sqlite3_file>?
+        let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file)
+        guard code == SQLITE_OK, let file, let sync = file.pointee.pMethods?.pointee.xSync else {
+            throw SQLiteError(handle: handle, code: code, action: "finding the WAL of \(path)")
+        }
+        let result = sync(file, SQLITE_SYNC_NORMAL)
+        guard result == SQLITE_OK else {
+            throw SQLiteError(code: result, message: "the WAL cannot be synced", action: "syncing the WAL of \(path)")
+        }
+    }
+
     /// Closes the connection. Statements that are still alive are finalised with their owners.
     func close() {
         checkOwner()

@@ -140,9 +140,10 @@ extension DerivedWriter {
     }
 
     /// Opens the rows that belong to a log.
+    /// - Parameter last: the position of the last delivery.
     /// - Throws: `Unusable` when they are missing, damaged, of another log or ahead of it; a SQLite error otherwise.
     static func open(
-        path: String, log: LogWriter, partition: SessionPart, virtualFileSystem: String?
+        path: String, log: LogWriter, last: Int64, partition: SessionPart, virtualFileSystem: String?
     ) throws -> DerivedWriter {
         let database: Database
         do {
@@ -166,9 +167,8 @@ extension DerivedWriter {
                     == partition.positionsMin
             else { throw Unusable(reason: "they are parted in another way") }
             let writer = try DerivedWriter(database: database, partition: partition)
-            guard writer.derivedPosition <= log.lastPosition else {
-                throw Unusable(
-                    reason: "they cover position \(writer.derivedPosition), but the log ends at \(log.lastPosition)")
+            guard writer.derivedPosition <= last else {
+                throw Unusable(reason: "they cover position \(writer.derivedPosition), but the log ends at \(last)")
             }
             return writer
         } catch let error as SchemaError {

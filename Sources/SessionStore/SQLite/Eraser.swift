@@ -190,10 +190,7 @@ final class Eraser: @unchecked Sendable {
 
     private func emptyLog() throws {
         try retrying("the log's WAL") {
-            try self.committer.queue.sync {
-                _ = try self.committer.readyWriter()
-                return try self.committer.checkpoints?.emptyLog() ?? false
-            }
+            try self.committer.queue.sync { try self.committer.emptyLog() }
         }
     }
 
@@ -203,23 +200,14 @@ final class Eraser: @unchecked Sendable {
     func commit<Value>(_ body: (LogWriter) throws(SQLiteError) -> Value) throws(StoreError) -> Value {
         let committer = committer
         return try committer.queue.sync { () -> Result<Value, StoreError> in
-            Result { () throws(StoreError) in
-                let writer = try committer.readyWriter()
-                do throws(LogWriter.Failure) {
-                    let value = try writer.transaction(body)
-                    committer.succeeded(writer)
-                    committer.checkpoints?.committed()
-                    return value
-                } catch {
-                    throw committer.failed(error)
-                }
-            }
+            Result { () throws(StoreError) in try committer.transaction(body) }
         }.get()
     }
 
     func openLog() throws(SQLiteError) -> LogReader {
         try LogReader(
-            path: parts.logPath, mode: parts.readMode.log, virtualFileSystem: parts.options.virtualFileSystem)
+            path: parts.logPath, mode: parts.readMode.log, virtualFileSystem: parts.options.virtualFileSystem,
+            unmoved: parts.unmoved)
     }
 
     func reached(_ step: ErasureStep) {

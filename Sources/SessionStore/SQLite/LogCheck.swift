@@ -39,7 +39,8 @@ struct LogCheck {
                 return (try DerivedRows(parts: parts), parts.folder.foldedPosition)
             }
             let log = try LogReader(
-                path: parts.logPath, mode: parts.readMode.log, virtualFileSystem: parts.options.virtualFileSystem)
+                path: parts.logPath, mode: parts.readMode.log, virtualFileSystem: parts.options.virtualFileSystem,
+                unmoved: parts.unmoved)
             defer {
                 rows.close()
                 log.close()

@@ -85,6 +85,17 @@ final class LogCheckpointer: @unchecked Sendable {
         }
     }
 
+    /// Makes everything that was committed before this call durable, beside the commits: in the WAL, or in the file where a
+    /// checkpoint has copied it.
+    /// - Parameter completion: called on the committer's queue.
+    func syncLog(completion: @escaping @Sendable (SQLiteError?) -> Void) {
+        queue.async { [self] in
+            var failure: SQLiteError?
+            do throws(SQLiteError) { try database.syncWAL() } catch { failure = error }
+            committer.queue.async { [failure] in completion(failure) }
+        }
+    }
+
     /// Copies what is left, between two commits.
     private func finish(_ writer: LogWriter) {
         passes = 0
@@ -119,6 +130,11 @@ final class LogCheckpointer: @unchecked Sendable {
         self.writer = writer
         backfilled = 0
         framesBefore = 0
+    }
+
+    /// Waits for what runs beside the commits; what it tells the committer may be under way then. Not on its queue.
+    func settle() {
+        queue.sync {}
     }
 
     /// Waits for a running checkpoint. Not on the committer's queue.

@@ -5,13 +5,18 @@ internal import SessionModel
 /// to one queue, or to the thread that made it.
 final class LogReader {
     private let database: Database
+    /// What is durable and not in the file yet; it comes after everything that is.
+    private let unmoved: UnmovedDeliveries
     private let after: Statement
     private let one: Statement
 
     static let chunkCountMax = 1_024
     static let chunkBytesMax = 1 << 20
 
-    init(path: String, mode: Database.Mode, virtualFileSystem: String?) throws(SQLiteError) {
+    init(
+        path: String, mode: Database.Mode, virtualFileSystem: String?, unmoved: UnmovedDeliveries
+    ) throws(SQLiteError) {
+        self.unmoved = unmoved
         database = try Database(path: path, mode: mode, virtualFileSystem: virtualFileSystem)
         try database.execute(LogSchema.readerPragmas)
         after = try database.prepare(
@@ -71,6 +76,8 @@ final class LogReader {
         var count = 0
         var bytes = 0
         var reached: Int64?
+        // Before the file is read: what is moved in between is in both, and nothing is in neither.
+        let entries = unmoved.entries
         while count < countMax && bytes < Self.chunkBytesMax {
             do throws(SQLiteError) {
                 guard try after.step() else { break }
@@ -83,19 +90,34 @@ final class LogReader {
             count += 1
             bytes += row.body.count
         }
+        for entry in entries where entry.lastPosition > reached ?? position {
+            do throws(Failure) {
+                try entry.forEach { (row) throws(Failure) in
+                    guard count < countMax && bytes < Self.chunkBytesMax, row.position > reached ?? position,
+                        row.position <= last
+                    else { return }
+                    try visit(row)
+                    reached = row.position
+                    count += 1
+                    bytes += row.body.count
+                }
+            } catch {
+                throw .visitor(error)
+            }
+        }
         return reached
     }
 
     /// Visits one row, if it is there.
     func row(at position: Int64, visit: (Row) -> Void) throws(SQLiteError) {
         database.checkOwner()
+        if let entry = unmoved.entries.first(where: { $0.firstPosition <= position && position <= $0.lastPosition }) {
+            entry.forEach { if $0.position == position { visit($0) } }
+            return
+        }
         one.bind(1, position)
         defer { one.reset() }
         if try one.step() { visit(row(one)) }
-    }
-
-    var lastPosition: Int64 {
-        get throws(SQLiteError) { try database.integer("SELECT max(position) FROM deliveries") ?? 0 }
     }
 
     func quarantined(after id: Int64, limit: Int, kind: QuarantineKind?) throws(SQLiteError) -> [QuarantineEntry] {

@@ -29,10 +29,13 @@ enum LogSchema {
                         id INTEGER PRIMARY KEY, subject TEXT NOT NULL, through INTEGER NOT NULL, stage INTEGER NOT NULL);
                     CREATE TABLE erasure_plan(session_id TEXT PRIMARY KEY) WITHOUT ROWID;
                     """),
+            // From here on deliveries may be in the journal only: a release that does not know it must not open the log.
+            SchemaMigration(version: 3, sql: "INSERT INTO properties VALUES('journal', 1);"),
         ])
 
     /// For every connection. secure_delete: what is erased must not stay readable in free pages; Debian's library has
-    /// it on, others have not. FULL: a commit returns when it would survive a power cut.
+    /// it on, others have not. FULL: a commit returns when it would survive a power cut; `LogWriter` goes without where
+    /// the journal has the deliveries.
     static let writerPragmas = """
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = FULL;

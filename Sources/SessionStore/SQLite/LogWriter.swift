@@ -5,7 +5,7 @@ internal import SessionModel
 /// The one connection that writes `log.sqlite`. It belongs to the committer's queue.
 final class LogWriter {
     let database: Database
-    /// The highest position that is durable.
+    /// The highest position in the file.
     private(set) var lastPosition: Int64
     private(set) var quarantine: QuarantineCounts
     /// The highest quarantine id ever written.
@@ -15,6 +15,7 @@ final class LogWriter {
     var frames: Int { Int(framesCell.pointee) }
 
     private let framesCell: UnsafeMutablePointer<Int32>
+    private var commitsDurably = true
     private let begin: Statement
     private let commit: Statement
     private let insertDelivery: Statement
@@ -93,13 +94,21 @@ final class LogWriter {
         var leavesDoubt: Bool { stage == .committing && !error.isFull || error.isInputOutput || error.isCorruption }
     }
 
-    /// Runs `body` in one durable transaction. On failure nothing of it is visible, and positions and counts are as before.
-    func transaction<Value>(_ body: (LogWriter) throws(SQLiteError) -> Value) throws(Failure) -> Value {
+    /// Runs `body` in one transaction. On failure nothing of it is visible, and positions and counts are as before.
+    /// - Parameter durably: whether it is to survive a power cut once this returns, with everything before it. If not,
+    ///   a power cut may take it, and what came after it, but nothing else.
+    func transaction<Value>(
+        durably: Bool = true, _ body: (LogWriter) throws(SQLiteError) -> Value
+    ) throws(Failure) -> Value {
         database.checkOwner()
         let positionBefore = lastPosition
         let quarantineBefore = quarantine
         var stage = Stage.writing
         do throws(SQLiteError) {
+            if durably != commitsDurably {
+                try database.execute("PRAGMA synchronous = \(durably ? "FULL" : "NORMAL")")
+                commitsDurably = durably
+            }
             try begin.run()
             let value = try body(self)
             if quarantine.verifiedCount != quarantineBefore.verifiedCount {
@@ -129,6 +138,19 @@ final class LogWriter {
         }
         lastPosition = position
         if let id = delivery.quarantineId { _ = try removeQuarantined(id) }
+    }
+
+    /// Adds what the journal has of one batch, where it is not there yet.
+    func add(_ entry: JournalEntry) throws(SQLiteError) {
+        try entry.forEach { (row) throws(SQLiteError) in
+            guard row.position > lastPosition else { return }
+            insertDelivery.bind(1, row.position)
+            insertDelivery.bind(2, row.receivedAt.microsecondsSince1970)
+            insertDelivery.bind(3, row.sourceCode)
+            insertDelivery.bindBorrowed(4, blob: row.body)
+            _ = try insertDelivery.step()
+            lastPosition = row.position
+        }
     }
 
     func add(_ entry: QuarantineEntry) throws(SQLiteError) {
@@ -173,11 +195,9 @@ final class LogWriter {
         }
     }
 
-    /// Writes something of no meaning, to see whether a commit can succeed.
-    func probe() throws(Failure) {
-        try transaction { (writer) throws(SQLiteError) in
-            try writer.database.execute("UPDATE properties SET value = value + 1 WHERE name = 'probe'")
-        }
+    /// Writes something of no meaning, to see whether a transaction can succeed.
+    func probe() throws(SQLiteError) {
+        try database.execute("UPDATE properties SET value = value + 1 WHERE name = 'probe'")
     }
 
     func close() {

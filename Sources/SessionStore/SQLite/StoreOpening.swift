@@ -24,6 +24,8 @@ struct StoreOpening {
 
     struct Files {
         var logWriter: LogWriter?
+        var journal: Journal?
+        let unmoved: UnmovedDeliveries
         var derivedWriter: DerivedWriter?
         let foldReader: DerivedReader
         let queryReader: DerivedReader
@@ -38,6 +40,7 @@ struct StoreOpening {
     private var partition: SessionPart { SessionPart(positionsMin: options.positionsPerPart) }
     private var logPath: String { StoreParts.join(directory, LogSchema.fileName) }
     private var derivedPath: String { StoreParts.join(directory, DerivedSchema.fileName) }
+    private var journalPath: String { StoreParts.join(directory, JournalLayout.fileName) }
     private var markerPath: String { StoreParts.join(directory, DerivedSchema.rebuildMarkerName) }
 
     func open() throws(StoreError) -> Files {
@@ -47,31 +50,76 @@ struct StoreOpening {
         } catch {
             throw error.storeError(logPath)
         }
-        let derived = try openDerived(log: log)
+        let (journal, unmoved) = try openJournal(log: log)
+        let last = max(log.lastPosition, unmoved.lastPosition ?? 0)
+        let derived = try openDerived(log: log, last: last)
         do throws(SQLiteError) {
             return try Files(
-                logWriter: log, derivedWriter: derived,
+                logWriter: log, journal: journal, unmoved: unmoved, derivedWriter: derived,
                 foldReader: derivedReader(.readOnly), queryReader: derivedReader(.readOnly),
                 indexDatabase: indexDatabase(.readOnly),
-                foldLogReader: logReader(.readOnly), logReader: logReader(.readOnly),
-                derivedPosition: derived.derivedPosition, lastPosition: log.lastPosition)
+                foldLogReader: logReader(.readOnly, unmoved), logReader: logReader(.readOnly, unmoved),
+                derivedPosition: derived.derivedPosition, lastPosition: last)
         } catch {
             throw StoreError(.unavailable, "the data directory \(directory) cannot be read: \(error)")
         }
     }
 
-    private func openDerived(log: LogWriter) throws(StoreError) -> DerivedWriter {
+    /// Opens the journal, and moves to the log what a crash has left in it.
+    private func openJournal(log: LogWriter) throws(StoreError) -> (Journal?, UnmovedDeliveries) {
+        var recovered = try recoverJournal(logId: log.logId, last: log.lastPosition)
+        if let first = recovered.entries.first, let last = recovered.entries.last {
+            logger.notice(
+                "moving deliveries from the journal to the log",
+                metadata: ["from": "\(first.firstPosition)", "to": "\(last.lastPosition)"])
+            do throws(LogWriter.Failure) {
+                try log.transaction { (log) throws(SQLiteError) in
+                    for entry in recovered.entries { try log.add(entry) }
+                }
+                recovered.drop(through: log.lastPosition)
+            } catch {
+                guard error.error.isFull else { throw StoreError(.unavailable, "\(logPath): \(error.error)") }
+                // They can be read where they are.
+                logger.error("no room on disk for the log")
+            }
+        }
+        let unmoved = UnmovedDeliveries(recovered.entries)
+        guard options.journalBytes > 0 else { return (nil, unmoved) }
+        do throws(JournalError) {
+            return (
+                try Journal(
+                    path: journalPath, logId: log.logId, bytes: options.journalBytes, recovered: recovered,
+                    hook: options.journalHook), unmoved
+            )
+        } catch {
+            logger.warning("there is no journal: each commit goes to the log", metadata: ["reason": "\(error)"])
+            return (nil, unmoved)
+        }
+    }
+
+    private func recoverJournal(logId: String, last: Int64) throws(StoreError) -> JournalRecovery {
+        do throws(JournalError) {
+            var recovered = try JournalRecovery(path: journalPath, logId: logId)
+            recovered.drop(through: last)
+            return recovered
+        } catch {
+            throw StoreError(.unavailable, "the journal cannot be read: \(error)")
+        }
+    }
+
+    private func openDerived(log: LogWriter, last: Int64) throws(StoreError) -> DerivedWriter {
         var reason: String
         do {
             if FileSystem.exists(markerPath) { throw DerivedWriter.Unusable(reason: "they were found damaged") }
             return try DerivedWriter.open(
-                path: derivedPath, log: log, partition: partition, virtualFileSystem: options.virtualFileSystem)
+                path: derivedPath, log: log, last: last, partition: partition,
+                virtualFileSystem: options.virtualFileSystem)
         } catch let error as DerivedWriter.Unusable {
             reason = error.reason
         } catch {
             throw StoreError(.unavailable, "\(derivedPath): \(error)")
         }
-        if log.lastPosition > 0 {
+        if last > 0 {
             logger.warning("the derived rows are made again from the whole log", metadata: ["reason": "\(reason)"])
         }
         do {
@@ -90,8 +138,10 @@ struct StoreOpening {
         do {
             let log = try openReadOnly(logPath, LogSchema.schema)
             let mode = log.mode
-            let last = try log.database.integer("SELECT max(position) FROM deliveries") ?? 0
             let logId = try log.database.text("SELECT value FROM properties WHERE name = 'log_id'")
+            let logLast = try log.database.integer("SELECT max(position) FROM deliveries") ?? 0
+            let unmoved = UnmovedDeliveries(try recoverJournal(logId: logId ?? "", last: logLast).entries)
+            let last = max(logLast, unmoved.lastPosition ?? 0)
             let derived = try openReadOnly(derivedPath, DerivedSchema.schema)
             let position =
                 try derived.database.integer("SELECT value FROM properties WHERE name = 'derived_position'") ?? 0
@@ -101,9 +151,9 @@ struct StoreOpening {
                 throw StoreError(.damaged, "\(derivedPath) does not belong to the log; start the server once")
             }
             return try Files(
-                foldReader: derivedReader(derived.mode), queryReader: derivedReader(derived.mode),
+                unmoved: unmoved, foldReader: derivedReader(derived.mode), queryReader: derivedReader(derived.mode),
                 indexDatabase: indexDatabase(derived.mode),
-                foldLogReader: logReader(mode), logReader: logReader(mode),
+                foldLogReader: logReader(mode, unmoved), logReader: logReader(mode, unmoved),
                 derivedPosition: position, lastPosition: last, readMode: (mode, derived.mode))
         } catch let error as StoreError {
             throw error
@@ -160,7 +210,7 @@ struct StoreOpening {
         try DerivedReader(path: derivedPath, mode: mode, virtualFileSystem: options.virtualFileSystem)
     }
 
-    private func logReader(_ mode: Database.Mode) throws(SQLiteError) -> LogReader {
-        try LogReader(path: logPath, mode: mode, virtualFileSystem: options.virtualFileSystem)
+    private func logReader(_ mode: Database.Mode, _ unmoved: UnmovedDeliveries) throws(SQLiteError) -> LogReader {
+        try LogReader(path: logPath, mode: mode, virtualFileSystem: options.virtualFileSystem, unmoved: unmoved)
     }
 }

@@ -21,6 +21,7 @@ final class StoreParts: @unchecked Sendable {
     let logger: Logger
     /// nil when open for reading only.
     let committer: Committer?
+    let unmoved: UnmovedDeliveries
     let writeBehind: WriteBehind?
 
     /// How further connections for reading are opened.
@@ -52,6 +53,7 @@ final class StoreParts: @unchecked Sendable {
         let opening = StoreOpening(directory: directory, options: options, logger: logger)
         let files = try readOnly ? opening.openForReading() : opening.open()
         readMode = files.readMode
+        unmoved = files.unmoved
         let marker = Self.join(directory, DerivedSchema.rebuildMarkerName)
         let onDamage: @Sendable (String) -> Void = { reason in
             FileSystem.touch(marker)
@@ -88,13 +90,16 @@ final class StoreParts: @unchecked Sendable {
         logReader.confine(to: logReadQueue)
         if let writer = files.logWriter {
             let committer = Committer(
-                path: Self.join(directory, LogSchema.fileName), writer: writer, folder: folder, options: options,
-                health: health, logger: logger)
+                path: Self.join(directory, LogSchema.fileName), writer: writer, journal: files.journal,
+                unmoved: files.unmoved, folder: folder, options: options, health: health, logger: logger)
             self.committer = committer
             do throws(SQLiteError) {
                 let checkpoints = try LogCheckpointer(
                     committer: committer, writer: writer, options: options, logger: logger)
-                committer.queue.sync { committer.checkpoints = checkpoints }
+                committer.queue.sync {
+                    committer.checkpoints = checkpoints
+                    committer.moveIfDue()
+                }
             } catch {
                 throw StoreError(.damaged, "\(error)")
             }
@@ -231,6 +236,7 @@ final class StoreParts: @unchecked Sendable {
             statistics.quarantine.unverifiedBytes += Int64(ring.bytes)
             statistics.quarantine.unverifiedDropped += ring.dropped
         }
+        statistics.logBytes += FileSystem.size(Self.join(directory, JournalLayout.fileName))
         for suffix in ["", "-wal"] {
             statistics.logBytes += FileSystem.size(logPath + suffix)
             statistics.derivedBytes += FileSystem.size(derivedPath + suffix)
