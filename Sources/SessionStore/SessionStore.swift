@@ -35,6 +35,12 @@ package protocol SessionStore: AnyObject, Sendable {
     /// Everything known of a session, or nil. Calls back at once when that is in memory, else from a reader's queue.
     func session(_ id: String, completion: @escaping @Sendable (Result<SessionRecord?, StoreError>) -> Void)
 
+    /// What was kept of a session with `keep`, unless the session has changed since.
+    func memo(of id: String) -> MemoLookup
+
+    /// Keeps something beside the session's record, if that is still the one in memory.
+    func keep(_ memo: any SessionMemo, of record: SessionRecord, ticket: MemoTicket)
+
     /// A page of sessions out of an index; sees every delivery whose outcome was reported. Calls back from a reader's
     /// queue.
     func select(
@@ -83,6 +89,8 @@ package protocol SessionStore: AnyObject, Sendable {
 extension SessionStore {
     package var isUnderPressure: Bool { false }
     package var isCatchingUp: Bool { false }
+    package func memo(of id: String) -> MemoLookup { MemoLookup(nil, .never) }
+    package func keep(_ memo: any SessionMemo, of record: SessionRecord, ticket: MemoTicket) {}
     package func whenCaughtUp(_ body: @escaping @Sendable () -> Void) { body() }
 }
 

@@ -51,6 +51,45 @@ struct RecordCacheTests {
         #expect(cache.load.count >= 10_000)
     }
 
+    private final class Memo: SessionMemo {
+        let bytes = 1_000
+    }
+
+    @Test func whatIsKeptGoesWithTheFirstChange() throws {
+        let cache = RecordCache(countMax: 1_000, bytesMax: 1 << 30)
+        let key = SessionKey("a")
+        #expect(cache.memo(key).memo == nil)
+        cache.update(key, orInsert: record("a"), bytes: 10, hasRow: false) { _ in }
+        let memo = Memo()
+        let ticket = cache.memo(key).ticket
+        // Made of another state of the record.
+        cache.keep(memo, key: key, lastPosition: 7, ticket: ticket)
+        #expect(cache.memo(key).memo == nil)
+        cache.keep(memo, key: key, lastPosition: 0, ticket: .never)
+        #expect(cache.memo(key).memo == nil)
+        cache.keep(memo, key: key, lastPosition: 0, ticket: ticket)
+        #expect(cache.memo(key).memo === memo && cache.load.bytes == 1_010)
+        cache.keep(memo, key: key, lastPosition: 0, ticket: ticket)
+        #expect(cache.load.bytes == 1_010)
+        _ = cache.update(key) { $0.bytes += 5 }
+        #expect(cache.memo(key).memo == nil && cache.load.bytes == 15)
+    }
+
+    /// A record may come back with the same last position and less in it: what was made of it before an erasure is gone,
+    /// whoever still has it in hand.
+    @Test func nothingIsKeptOverARemoval() throws {
+        let cache = RecordCache(countMax: 1_000, bytesMax: 1 << 30)
+        let key = SessionKey("a")
+        cache.update(key, orInsert: record("a"), bytes: 10, hasRow: true) { _ in }
+        let ticket = cache.memo(key).ticket
+        cache.keep(Memo(), key: key, lastPosition: 0, ticket: ticket)
+        cache.remove(["a"])
+        #expect(cache.load.bytes == 0)
+        cache.update(key, orInsert: record("a"), bytes: 10, hasRow: true) { _ in }
+        cache.keep(Memo(), key: key, lastPosition: 0, ticket: ticket)
+        #expect(cache.memo(key).memo == nil)
+    }
+
     @Test func bytesAreBoundedAndFollowChanges() {
         let cache = RecordCache(countMax: 1_000_000, bytesMax: 1 << 20)
         for index in 0..<10_000 {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// A resource of the HTTP interface, as its path names it.
 package enum Resource: Equatable, Sendable {
     case sessionEvents
@@ -77,8 +79,9 @@ package enum Resource: Equatable, Sendable {
 
     /// - Parameter path: the raw bytes of the path, still percent-encoded, without the query.
     package static func match(_ path: UnsafeRawBufferPointer) -> Match {
-        // The one that must be fast.
+        // The two that must be fast.
         if path.equals("/webhooks/session-events") { return .resource(.sessionEvents) }
+        if let id = plainSessionId(path) { return .resource(.session(id)) }
         guard var segments = PathSegments(path) else { return .none }
         // The Drive API's base path, so that an app can be pointed here by changing the host alone: for its calls about
         // sessions, and nothing else of ours.
@@ -87,6 +90,24 @@ package enum Resource: Equatable, Sendable {
             segments = segments.withoutFirst
         }
         return matchGateway(segments) ?? match(segments)
+    }
+
+    /// The id in `/v1/sessions/{sessionId}`, where it is made of letters and digits alone, as the Drive API's are.
+    private static func plainSessionId(_ path: UnsafeRawBufferPointer) -> String? {
+        let prefix: StaticString = "/v1/sessions/"
+        guard path.count > prefix.utf8CodeUnitCount, path.count <= prefix.utf8CodeUnitCount + 64,
+            let start = path.baseAddress, memcmp(start, prefix.utf8Start, prefix.utf8CodeUnitCount) == 0
+        else { return nil }
+        let id = UnsafeRawBufferPointer(rebasing: path[prefix.utf8CodeUnitCount...])
+        for byte in id {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "a")...UInt8(ascii: "z"):
+                continue
+            default: return nil
+            }
+        }
+        return String(decoding: id, as: UTF8.self)
     }
 
     private static func match(_ segments: PathSegments) -> Match {

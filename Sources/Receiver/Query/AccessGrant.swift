@@ -61,20 +61,39 @@ package struct AccessGrant: Sendable, Equatable {
     /// Whether a session may be seen. Where its facts name several users, each of them must be allowed: what one user's
     /// facts say is not for the other.
     package func allows(_ record: SessionRecord) -> Bool {
-        if allowsEverything { return true }
-        let users = record.state.userIds
-        return !users.isEmpty && users.allSatisfy { allows(userId: $0) }
+        allowsEverything || allows(users: record.state.userIds)
+    }
+
+    private func allows(users: [String]) -> Bool {
+        allowsEverything || !users.isEmpty && users.allSatisfy { allows(userId: $0) }
     }
 
     /// Whether a session may be seen as one of that user's (nil: as anybody's).
     package func allows(_ record: SessionRecord, of userId: String?) -> Bool {
-        guard allows(record) else { return false }
+        allows(SessionUsers(record), of: userId)
+    }
+
+    func allows(_ session: SessionUsers, of userId: String?) -> Bool {
+        guard allows(users: session.all) else { return false }
         guard let userId else { return true }
-        return record.state.userId.map { SessionKey($0) == SessionKey(userId) } ?? false
+        return session.userId.map { SessionKey($0) == SessionKey(userId) } ?? false
     }
 
     /// Whether all sessions of all users may be seen: lists over everybody, and the stream of everything.
     package var allowsEverything: Bool { reach == .everybody }
+}
+
+/// Whose a session is.
+struct SessionUsers: Sendable {
+    /// Every user that its facts name.
+    let all: [String]
+    /// The one that counts.
+    let userId: String?
+
+    init(_ record: SessionRecord) {
+        all = record.state.userIds
+        userId = record.state.userId
+    }
 }
 
 extension Receiver {

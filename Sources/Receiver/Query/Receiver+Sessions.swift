@@ -12,9 +12,7 @@ extension Receiver {
             guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
             guard let wait = try SessionWait(query) else {
                 let known = request.head.header("if-none-match").map { Array($0) }
-                return store.session(id) { [self] result in
-                    answer(result, exchange, isShown: { grant.allows($0, of: userId) }) { session($0, known: known) }
-                }
+                return answerSession(id, of: userId, grant, exchange, known: known)
             }
             waitForSession(id, wait, grant, { grant.allows($0, of: userId) }, exchange)
         } catch {
@@ -22,12 +20,27 @@ extension Receiver {
         }
     }
 
-    func session(_ record: SessionRecord, known: [UInt8]? = nil) -> Response {
-        let (body, tag) = renderer.answer(record, now: clock())
-        if let known, EntityTag.isMatched(by: known, tag: tag) { return .notModified(tag) }
-        var response = Response(json: body)
-        response.add("ETag", tag)
-        return response
+    /// With the answer that was kept, where it is still the right one.
+    private func answerSession(
+        _ id: String, of userId: String?, _ grant: AccessGrant, _ exchange: Exchange, known: [UInt8]?
+    ) {
+        let kept = store.memo(of: id)
+        if let answer = kept.memo as? SessionAnswer, renderer.isRight(answer, now: clock()) {
+            let isShown = grant.allows(answer.users, of: userId)
+            return exchange.respond(isShown ? answer.response(known: known) : Response(.sessionNotFound))
+        }
+        let ticket = kept.ticket
+        store.session(id) { [self] result in
+            answer(result, exchange, isShown: { grant.allows($0, of: userId) }) { record in
+                let answer = renderer.answer(record, now: clock())
+                store.keep(answer, of: record, ticket: ticket)
+                return answer.response(known: known)
+            }
+        }
+    }
+
+    func session(_ record: SessionRecord) -> Response {
+        renderer.answer(record, now: clock()).response(known: nil)
     }
 
     /// `GET /v1/sessions/{sessionId}/facts`: every fact, in fold order, and which one decided and why.

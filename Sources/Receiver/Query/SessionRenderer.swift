@@ -1,32 +1,58 @@
+import HTTPServer
 import Locks
 package import SessionModel
+import SessionStore
 
 /// Writes sessions as answers show them: the state, and what follows from it for "now".
 struct SessionRenderer: Sendable {
     let settings: GuidanceSettings
     let connectorStarts: ConnectorStarts
 
+    /// What in a session's text is not the record's alone.
+    struct TimeDependence: Sendable {
+        /// Of what depends on the time, for the entity tag.
+        var digest: UInt32 = 0
+        /// When the text will change by time alone, if it will.
+        var changesAt: Instant?
+        var connectorId: String?
+        /// When a session was last started on that connector, as far as it matters.
+        var connectorStartedAt: Instant?
+    }
+
     /// Writes the session as one object.
-    ///
-    /// - Returns: a digest of what depends on the time, for the entity tag.
     @discardableResult
-    func write(_ record: SessionRecord, now: Instant, to writer: inout JSONWriter) -> UInt32 {
-        let connector = record.state.enrichment.string(.connectorId)
+    func write(_ record: SessionRecord, now: Instant, to writer: inout JSONWriter) -> TimeDependence {
+        var depends = TimeDependence()
+        depends.connectorId = record.state.enrichment.string(.connectorId)
+        depends.connectorStartedAt = depends.connectorId.flatMap { connectorStarts.latest($0, now: now) }
         let guidance = Guidance(
-            record, now: now, settings: settings,
-            connectorStartedAt: connector.flatMap { connectorStarts.latest($0, now: now) })
+            record, now: now, settings: settings, connectorStartedAt: depends.connectorStartedAt)
         let anomalies = Anomaly.all(of: record, now: now, settings: settings)
         record.write(to: &writer) { writer in
             guidance.writeMembers(to: &writer)
             Anomaly.writeMember(anomalies, to: &writer)
         }
-        return Self.digest(guidance, anomalies)
+        depends.digest = Self.digest(guidance, anomalies)
+        depends.changesAt = guidance.changesAt
+        if let limit = Anomaly.changesAt(of: record, now: now, settings: settings) {
+            depends.changesAt = min(depends.changesAt ?? limit, limit)
+        }
+        return depends
     }
 
-    func answer(_ record: SessionRecord, now: Instant) -> (body: [UInt8], tag: String) {
-        var digest: UInt32 = 0
-        let body = JSONWriter.bytes { digest = write(record, now: now, to: &$0) }
-        return (body, EntityTag.text(version: record.state.version, digest: digest))
+    func answer(_ record: SessionRecord, now: Instant) -> SessionAnswer {
+        var depends = TimeDependence()
+        let body = JSONWriter.bytes { depends = write(record, now: now, to: &$0) }
+        return SessionAnswer(
+            body: body, tag: EntityTag.text(version: record.state.version, digest: depends.digest),
+            users: SessionUsers(record), depends: depends, madeAt: now)
+    }
+
+    /// Whether an answer that was made of a record earlier is what would be made of it now.
+    func isRight(_ answer: SessionAnswer, now: Instant) -> Bool {
+        guard now >= answer.madeAt, answer.depends.changesAt.map({ now < $0 }) ?? true else { return false }
+        guard let connector = answer.depends.connectorId else { return true }
+        return connectorStarts.latest(connector, now: now) == answer.depends.connectorStartedAt
     }
 
     /// Of everything in guidance and anomalies that is shown. Weak tags need no more than that it changes with them.
@@ -53,6 +79,34 @@ struct SessionRenderer: Sendable {
         }
         for anomaly in anomalies { add(UInt64(bitPattern: anomaly.bit)) }
         return UInt32(truncatingIfNeeded: hash)
+    }
+}
+
+/// A session as it was answered once, to be answered again.
+final class SessionAnswer: SessionMemo {
+    let tag: String
+    let users: SessionUsers
+    let depends: SessionRenderer.TimeDependence
+    let madeAt: Instant
+    private let response: Response
+
+    init(body: [UInt8], tag: String, users: SessionUsers, depends: SessionRenderer.TimeDependence, madeAt: Instant) {
+        var response = Response(json: body)
+        response.add("ETag", tag)
+        self.response = response
+        self.tag = tag
+        self.users = users
+        self.depends = depends
+        self.madeAt = madeAt
+    }
+
+    /// The text, and what else is usual.
+    var bytes: Int { response.body.count + 512 }
+
+    /// - Parameter known: the client's `If-None-Match`.
+    func response(known: [UInt8]?) -> Response {
+        if let known, EntityTag.isMatched(by: known, tag: tag) { return .notModified(tag) }
+        return response
     }
 }
 

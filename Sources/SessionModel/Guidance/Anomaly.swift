@@ -31,13 +31,18 @@ package enum Anomaly: String, Sendable, Hashable, CaseIterable {
             found.append(.revivedAfterFailure)
         }
         if record.state.userIdConflict { found.append(.userIdConflict) }
-        if record.state.status == .started, let deciding = record.state.decidingIndex,
-            now >= FactSummary.reference(record.facts[deciding]).adding(seconds: settings.startedTooLongHours * 3600)
-        {
-            found.append(.startedTooLong)
-        }
+        if let limit = startedTooLongFrom(record, settings), now >= limit { found.append(.startedTooLong) }
         if summary.isAheadOfTime { found.append(.timestampInFuture) }
         return found
+    }
+
+    /// When the anomalies will change by time alone, if they will.
+    package static func changesAt(of record: SessionRecord, now: Instant, settings: GuidanceSettings) -> Instant? {
+        startedTooLongFrom(record, settings).flatMap { now < $0 ? $0 : nil }
+    }
+
+    private static func startedTooLongFrom(_ record: SessionRecord, _ settings: GuidanceSettings) -> Instant? {
+        record.startedSince?.adding(seconds: settings.startedTooLongHours * 3600)
     }
 
     /// Writes the member `anomalies` into the object that is open; nothing where there are none.

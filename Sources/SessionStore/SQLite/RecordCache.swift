@@ -15,12 +15,19 @@ final class CacheEntry: @unchecked Sendable {
     var isBeingWritten = false
     /// Whether the derived file has a row of the session, however old.
     var hasRow: Bool
+    /// What somebody has made of the record as it is; counted in `bytes`.
+    private(set) var memo: (any SessionMemo)?
 
     init(shard: Int, record: SessionRecord, bytes: Int, hasRow: Bool) {
         self.shard = shard
         self.record = record
         self.bytes = bytes
         self.hasRow = hasRow
+    }
+
+    func keep(_ memo: (any SessionMemo)?) {
+        bytes += (memo?.bytes ?? 0) - (self.memo?.bytes ?? 0)
+        self.memo = memo
     }
 
     /// Must stay in memory: the row on disk is older.
@@ -81,6 +88,24 @@ final class RecordCache: Sendable {
         }
     }
 
+    /// What has been kept beside the record, if there is anything.
+    func memo(_ key: SessionKey) -> MemoLookup {
+        shards[Self.shard(of: key.sessionId)].state.withLock { state in
+            let memo = find(key, in: &state)?.memo
+            return MemoLookup(memo, MemoTicket(evictions: state.evictions))
+        }
+    }
+
+    /// Keeps something beside a record until that changes or leaves; not if it has done so since the lookup.
+    func keep(_ memo: any SessionMemo, key: SessionKey, lastPosition: Int64, ticket: MemoTicket) {
+        shards[Self.shard(of: key.sessionId)].state.withLock { state in
+            guard state.evictions == ticket.evictions, let entry = find(key, in: &state),
+                entry.record.lastPosition == lastPosition
+            else { return }
+            _ = change(entry, in: &state) { $0.keep(memo) }
+        }
+    }
+
     /// The record of a session whose row on disk may be older. Does not count as a use.
     func unwritten(_ key: SessionKey) -> SessionRecord? {
         shards[Self.shard(of: key.sessionId)].state.withLock { state in
@@ -102,10 +127,7 @@ final class RecordCache: Sendable {
     func update<Value: Sendable>(_ key: SessionKey, _ change: (CacheEntry) -> Value) -> Lookup<Value> {
         shards[Self.shard(of: key.sessionId)].state.withLock { state in
             guard let entry = find(key, in: &state) else { return .missing(evictions: state.evictions) }
-            let before = entry.bytes
-            let value = change(entry)
-            grow(&state, by: entry.bytes - before)
-            return .found(value)
+            return .found(self.change(entry, in: &state, change))
         }
     }
 
@@ -116,12 +138,7 @@ final class RecordCache: Sendable {
     ) -> Value {
         let index = Self.shard(of: key.sessionId)
         return shards[index].state.withLock { state in
-            if let entry = find(key, in: &state) {
-                let before = entry.bytes
-                let value = change(entry)
-                grow(&state, by: entry.bytes - before)
-                return value
-            }
+            if let entry = find(key, in: &state) { return self.change(entry, in: &state, change) }
             // Changed before it is added: what is dirty is never dropped.
             let entry = CacheEntry(shard: index, record: record, bytes: bytes, hasRow: hasRow)
             let value = change(entry)
@@ -191,9 +208,13 @@ final class RecordCache: Sendable {
     }
 
     /// What was found is in the young generation.
-    private func grow(_ state: inout State, by bytes: Int) {
-        state.youngBytes += bytes
-        state.addedBytes += bytes
+    private func change<Value>(_ entry: CacheEntry, in state: inout State, _ change: (CacheEntry) -> Value) -> Value {
+        let before = entry.bytes
+        entry.keep(nil)
+        let value = change(entry)
+        state.youngBytes += entry.bytes - before
+        state.addedBytes += entry.bytes - before
+        return value
     }
 
     private func add(_ entry: CacheEntry, key: SessionKey, to state: inout State) {
