@@ -19,6 +19,7 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "timestamp", run: timestamp),
         FuzzTarget(name: "json", run: json),
         FuzzTarget(name: "record", run: record),
+        FuzzTarget(name: "journal", run: journal),
         FuzzTarget(name: "gzip", run: gzipMember),
         FuzzTarget(name: "query", run: query),
         FuzzTarget(name: "quarantine", run: quarantine),

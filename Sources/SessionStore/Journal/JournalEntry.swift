@@ -30,6 +30,17 @@ struct JournalEntry: Sendable {
         return rowHeaderBytes + count
     }
 
+    /// Whether the rows are as many as they should be, and nothing is left over.
+    var isWhole: Bool {
+        var found = 0
+        var bytes = 0
+        forEach { row in
+            found += 1
+            bytes += Self.rowHeaderBytes + row.body.count
+        }
+        return found == count && bytes == rows.count
+    }
+
     /// Visits the rows in order; their bodies are valid only meanwhile.
     func forEach<Failure: Error>(_ visit: (LogReader.Row) throws(Failure) -> Void) throws(Failure) {
         try rows.withUnsafeBufferPointer { (rows) throws(Failure) in

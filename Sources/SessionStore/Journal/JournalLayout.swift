@@ -53,11 +53,12 @@ enum JournalLayout {
         guard bytes.count >= headerBytes, UInt64(littleEndian: bytes.load(as: UInt64.self)) == magic,
             bytes[8..<8 + logIdBytes].elementsEqual(logId)
         else { return nil }
-        return Header(
+        let header = Header(
             generation: UInt64(littleEndian: bytes.load(fromByteOffset: 40, as: UInt64.self)),
             firstPosition: Int64(littleEndian: bytes.load(fromByteOffset: 48, as: Int64.self)),
             count: Int(UInt32(littleEndian: bytes.load(fromByteOffset: 56, as: UInt32.self))),
             rowsBytes: Int(UInt32(littleEndian: bytes.load(fromByteOffset: 60, as: UInt32.self))))
+        return header.generation > 0 && header.count > 0 && header.firstPosition < .max / 2 ? header : nil
     }
 
     static func isSound(_ entry: UnsafeRawBufferPointer, _ header: Header) -> Bool {

@@ -7,10 +7,7 @@ struct JournalRecovery {
     /// The highest generation found; 0 in a new file, or in one that was wiped.
     private(set) var lastGeneration: UInt64 = 0
 
-    /// Nothing: there is no file.
-    init() {}
-
-    /// Reads the file; only entries of the log with this id count.
+    /// Reads the file, if there is one; only entries of the log with this id count.
     init(path: String, logId: String) throws(JournalError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -18,15 +15,29 @@ struct JournalRecovery {
             throw JournalError(code: errno, action: "opening \(path)")
         }
         defer { close(descriptor) }
-        let half = Int(FileSystem.size(path)) / 2
-        var reader = ChainReader(descriptor: descriptor, logId: Array(logId.utf8))
-        var chains = [try reader.chain(from: 0, to: half), try reader.chain(from: half, to: 2 * half)]
+        self = try JournalRecovery(size: Int(FileSystem.size(path)), logId: logId) {
+            (offset, count) throws(JournalError) in
+            try Self.read(descriptor, offset, count)
+        }
+    }
+
+    /// - Parameters:
+    ///   - size: of the file, in bytes.
+    ///   - read: the bytes at an offset, which lie within the file.
+    init(
+        size: Int, logId: String, read: (_ offset: Int, _ count: Int) throws(JournalError) -> [UInt8]
+    ) throws(JournalError) {
+        let half = size / 2
+        let id = Array(logId.utf8)
+        var chains = [
+            try Self.chain(from: 0, to: half, id, read), try Self.chain(from: half, to: 2 * half, id, read),
+        ]
         chains.sort { $0.generation < $1.generation }
         lastGeneration = chains[1].generation
         // After a failed write its entry may be there although it was refused: then the next generation begins at the
         // same position, and counts.
         if let first = chains[1].entries.first?.firstPosition {
-            chains[0].entries.removeAll { $0.firstPosition >= first }
+            chains[0].entries.removeAll { $0.lastPosition >= first }
         }
         entries = chains[0].entries + chains[1].entries
     }
@@ -35,55 +46,49 @@ struct JournalRecovery {
     mutating func drop(through position: Int64) {
         entries.removeAll { $0.lastPosition <= position }
     }
-}
 
-private struct ChainReader {
-    let descriptor: Int32
-    let logId: [UInt8]
-    private var buffer: [UInt8] = []
-
-    init(descriptor: Int32, logId: [UInt8]) {
-        self.descriptor = descriptor
-        self.logId = logId
-    }
-
-    mutating func chain(from start: Int, to end: Int) throws(JournalError) -> (
-        generation: UInt64, entries: [JournalEntry]
-    ) {
+    private struct Chain {
         var generation: UInt64 = 0
         var entries: [JournalEntry] = []
+    }
+
+    private static func chain(
+        from start: Int, to end: Int, _ logId: [UInt8], _ read: (Int, Int) throws(JournalError) -> [UInt8]
+    ) throws(JournalError) -> Chain {
+        var chain = Chain()
         var last: Int64 = 0
         var offset = start
         while offset + JournalLayout.blockBytes <= end {
-            try read(JournalLayout.blockBytes, at: offset)
-            guard let header = buffer.withUnsafeBytes({ JournalLayout.header($0, logId: logId) }),
-                entries.isEmpty || header.generation == generation && header.firstPosition > last,
+            var bytes = try read(offset, JournalLayout.blockBytes)
+            guard let header = bytes.withUnsafeBytes({ JournalLayout.header($0, logId: logId) }),
+                chain.entries.isEmpty || header.generation == chain.generation, header.firstPosition > last,
                 offset + header.entryBytes <= end
             else { break }
-            if header.entryBytes > JournalLayout.blockBytes { try read(header.entryBytes, at: offset) }
-            guard buffer.withUnsafeBytes({ JournalLayout.isSound($0, header) }) else { break }
-            generation = header.generation
-            let rows = JournalLayout.headerBytes..<JournalLayout.headerBytes + header.rowsBytes
-            let entry = JournalEntry(
-                firstPosition: header.firstPosition, count: header.count, rows: Array(buffer[rows]))
+            if header.entryBytes > bytes.count { bytes = try read(offset, header.entryBytes) }
+            guard bytes.withUnsafeBytes({ JournalLayout.isSound($0, header) }) else { break }
+            let rows = bytes[JournalLayout.headerBytes..<JournalLayout.headerBytes + header.rowsBytes]
+            let entry = JournalEntry(firstPosition: header.firstPosition, count: header.count, rows: Array(rows))
+            guard entry.isWhole else { break }
+            chain.generation = header.generation
+            chain.entries.append(entry)
             last = entry.lastPosition
-            entries.append(entry)
             offset += header.entryBytes
         }
-        return (generation, entries)
+        return chain
     }
 
-    private mutating func read(_ count: Int, at offset: Int) throws(JournalError) {
-        buffer = [UInt8](repeating: 0, count: count)
+    private static func read(_ descriptor: Int32, _ offset: Int, _ count: Int) throws(JournalError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
         var done = 0
         while done < count {
-            let result = buffer.withUnsafeMutableBytes {
+            let result = bytes.withUnsafeMutableBytes {
                 pread(descriptor, $0.baseAddress?.advanced(by: done), count - done, off_t(offset + done))
             }
             if result < 0 && errno == EINTR { continue }
             guard result >= 0 else { throw JournalError(code: errno, action: "reading the journal") }
-            if result == 0 { return }
+            if result == 0 { break }
             done += result
         }
+        return bytes
     }
 }

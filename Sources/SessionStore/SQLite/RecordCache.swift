@@ -102,7 +102,7 @@ final class RecordCache: Sendable {
             guard state.evictions == ticket.evictions, let entry = find(key, in: &state),
                 entry.record.lastPosition == lastPosition
             else { return }
-            _ = change(entry, in: &state) { $0.keep(memo) }
+            change(entry, in: &state) { $0.keep(memo) }
         }
     }
 
