@@ -234,15 +234,21 @@ struct JournalTests {
         await #expect(throws: StoreError.self) { _ = try await ingest(1, from: 8, into: store) }
         try await expectKept(acknowledged, in: store)
 
-        // A start on the full disk can answer queries, and refuses callbacks until there is room.
+        // A start on the full disk can answer queries, and refuses callbacks until there is room. A journal of another
+        // size would be made, but this one is needed.
         let copy = directory.copyAsAfterCrash()
-        let restarted = try openStore(copy, options)
+        var otherOptions = options
+        otherOptions.journalBytes /= 2
+        let restarted = try openStore(copy, otherOptions)
         try await expectKept(acknowledged, in: restarted)
         await #expect(throws: StoreError.self) { _ = try await ingest(1, from: 8, into: restarted) }
         faults.failWrites(0, 0)
         let more = try await ingest(3, from: 20, into: restarted)
         #expect(more.map(\.position) == [9, 10, 11] && restarted.isWritable)
         try await expectKept(acknowledged + more, in: restarted)
+        let again = try openStore(copy.copyAsAfterCrash(), otherOptions)
+        try await expectKept(acknowledged + more, in: again)
+        again.close()
         restarted.close()
 
         acknowledged += try await ingest(3, from: 30, into: store)

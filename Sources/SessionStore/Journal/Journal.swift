@@ -41,14 +41,16 @@ final class Journal {
     private static let preparedStep = 256 << 10
 
     /// - Parameters:
-    ///   - bytes: the size of the file.
+    ///   - bytes: the size of the file, unless there is one with something that is needed.
     ///   - recovered: what `JournalRecovery` has found in it.
     init(
         path: String, logId: String, bytes: Int, recovered: JournalRecovery, hook: JournalFile.Hook?
     ) throws(JournalError) {
         self.path = path
         self.logId = Array(logId.utf8)
-        halfBytes = max(bytes / 2 / JournalLayout.blockBytes, 1) * JournalLayout.blockBytes
+        // What is still needed stays where it is.
+        let size = recovered.entries.isEmpty ? bytes : Int(FileSystem.size(path))
+        halfBytes = max(size / 2 / JournalLayout.blockBytes, 1) * JournalLayout.blockBytes
         file = try JournalFile(path: path, size: 2 * halfBytes, hook: hook)
         let last = recovered.entries.last?.lastPosition ?? 0
         leftBytes = min(file.allocatedBytes, halfBytes)

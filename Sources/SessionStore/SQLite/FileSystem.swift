@@ -17,6 +17,12 @@ enum FileSystem {
         if descriptor >= 0 { close(descriptor) }
     }
 
+    /// Bytes that a file takes on disk; 0 when there is no such file.
+    static func allocatedSize(_ path: String) -> Int64 {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int64(status.st_blocks) * 512 : 0
+    }
+
     /// The size in bytes; 0 when there is no such file.
     static func size(_ path: String) -> Int64 {
         var status = stat()

@@ -84,17 +84,23 @@ struct StoreOpening {
             }
         }
         let unmoved = UnmovedDeliveries(recovered.entries)
-        guard options.journalBytes > 0 else { return (nil, unmoved) }
-        do throws(JournalError) {
-            return (
-                try Journal(
+        var reason: JournalError?
+        if options.journalBytes > 0 {
+            do throws(JournalError) {
+                let journal = try Journal(
                     path: journalPath, logId: log.logId, bytes: options.journalBytes, recovered: recovered,
-                    hook: options.journalHook), unmoved
-            )
-        } catch {
-            logger.warning("there is no journal: each commit goes to the log", metadata: ["reason": "\(error)"])
-            return (nil, unmoved)
+                    hook: options.journalHook)
+                return (journal, unmoved)
+            } catch {
+                reason = error
+            }
         }
+        // Nobody would erase anything from it.
+        if recovered.entries.isEmpty { FileSystem.remove(journalPath) }
+        if let reason {
+            logger.warning("there is no journal: each commit goes to the log", metadata: ["reason": "\(reason)"])
+        }
+        return (nil, unmoved)
     }
 
     private func recoverJournal(logId: String, last: Int64) throws(StoreError) -> JournalRecovery {

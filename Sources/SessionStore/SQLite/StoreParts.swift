@@ -236,7 +236,7 @@ final class StoreParts: @unchecked Sendable {
             statistics.quarantine.unverifiedBytes += Int64(ring.bytes)
             statistics.quarantine.unverifiedDropped += ring.dropped
         }
-        statistics.logBytes += FileSystem.size(Self.join(directory, JournalLayout.fileName))
+        statistics.logBytes += FileSystem.allocatedSize(Self.join(directory, JournalLayout.fileName))
         for suffix in ["", "-wal"] {
             statistics.logBytes += FileSystem.size(logPath + suffix)
             statistics.derivedBytes += FileSystem.size(derivedPath + suffix)
