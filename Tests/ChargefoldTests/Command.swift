@@ -32,8 +32,11 @@ struct Command {
         let (input, inputPath) = (input, directory.file("input-\(number)"))
         let (output, errors) = (directory.file("output-\(number)"), directory.file("errors-\(number)"))
         Workspace.write(input, to: inputPath)
+        // Under AddressSanitizer what the argument parser has not freed when a command ends would be its exit code.
+        var environment = environment.merging(extra) { $1 }
+        environment["ASAN_OPTIONS"] = "detect_leaks=0"
         let process = try ChildProcess(
-            executable, arguments, environment: environment.merging(extra) { $1 }, directory: directory.path,
+            executable, arguments, environment: environment, directory: directory.path,
             input: inputPath, output: output, errors: errors)
         let status = process.wait()
         return Outcome(

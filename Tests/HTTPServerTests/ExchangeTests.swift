@@ -62,6 +62,8 @@ import Testing
         old.respond(Response(status: 500))
         #expect(try client.response()?.text == "1")
         #expect(try client.get()?.status == 200)
+        // The handler has the mailbox, which would have the exchange, which has the server.
+        _ = try mailbox.take()
     }
 
     @Test func `an answer to a connection that has gone is dropped, although its slot is used again`() throws {

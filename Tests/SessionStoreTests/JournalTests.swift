@@ -258,9 +258,15 @@ struct JournalTests {
 
     /// Nobody knows what of a write-ahead log is on disk after its sync has failed; it is written anew before the journal
     /// lets go of anything.
-    @Test func afterAFailedSyncOfTheLogTheJournalKeepsEverything() async throws {
+    @Test(arguments: [4_096, 8])
+    func afterAFailedSyncOfTheLogTheJournalKeepsEverything(checkpointFrames: Int) async throws {
         let faults = Faults("log.sqlite")
-        let store = try openStore(directory, manualOptions { $0.virtualFileSystem = faults.name })
+        let store = try openStore(
+            directory,
+            manualOptions {
+                $0.virtualFileSystem = faults.name
+                $0.checkpointFrames = checkpointFrames
+            })
         let committer = try #require(store.parts.committer)
         var acknowledged: [IngestOutcome] = []
         let synced = directory.copyAsAfterCrash()

@@ -83,13 +83,18 @@ extension Committer {
         checkpoints.syncLog { [self] error in
             isSettling = false
             if let error {
-                // What the kernel could not write it may have forgotten: the file must be written anew.
-                _ = failed(LogWriter.Failure(stage: .committing, error: error))
-                scheduleProbe()
+                doubt(error)
             } else {
                 self.journal?.settled(through: position)
             }
         }
+    }
+
+    /// A sync of the log has failed beside the commits. What the kernel could not write it may have forgotten: the file
+    /// must be written anew before the journal lets go of anything.
+    func doubt(_ error: SQLiteError) {
+        _ = failed(LogWriter.Failure(stage: .committing, error: error))
+        scheduleProbe()
     }
 
     /// Copies everything to the log's file, and empties WAL and journal, so that no page of the past is left in them.

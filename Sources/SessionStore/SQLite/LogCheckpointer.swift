@@ -115,6 +115,8 @@ final class LogCheckpointer: @unchecked Sendable {
     }
 
     private func failed(_ error: SQLiteError) {
+        // It may have been the sync of the WAL, which is the only one for rows that came from the journal.
+        if error.isInputOutput { committer.doubt(error) }
         // The WAL keeps everything, so nothing is lost; the next try comes when it has grown by as much again.
         backfilled = writer?.frames ?? 0
         if !hasFailed { logger.warning("the log's WAL cannot be checkpointed", metadata: ["reason": "\(error)"]) }
