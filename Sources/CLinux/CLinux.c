@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 _Static_assert(sizeof(struct clinux_epoll_event) == sizeof(struct epoll_event), "layout of epoll_event");
 _Static_assert(offsetof(struct clinux_epoll_event, data) == offsetof(struct epoll_event, data), "layout of epoll_event");
@@ -63,6 +64,8 @@ int clinux_clear_direct(int descriptor) {
     if (flags < 0 || (flags & O_DIRECT) == 0) return -1;
     return fcntl(descriptor, F_SETFL, flags & ~O_DIRECT);
 }
+
+off_t clinux_first_hole(int descriptor, off_t offset) { return lseek(descriptor, offset, SEEK_HOLE); }
 
 int clinux_eventfd(void) {
     return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

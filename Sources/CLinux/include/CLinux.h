@@ -39,6 +39,9 @@ int clinux_open_direct(const char *path, int flags, mode_t mode);
 /// Takes O_DIRECT off a descriptor; 0, or -1 when it had none.
 int clinux_clear_direct(int descriptor);
 
+/// lseek with SEEK_HOLE: where the first hole at or after an offset begins, which is at the end of the file at the latest.
+off_t clinux_first_hole(int descriptor, off_t offset);
+
 /// eventfd with EFD_NONBLOCK and EFD_CLOEXEC.
 int clinux_eventfd(void);
 

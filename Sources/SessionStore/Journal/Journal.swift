@@ -17,6 +17,8 @@ final class Journal {
         /// Bytes from its start that have a place on disk and were written once, so that writing them again changes
         /// nothing but data.
         var preparedBytes = 0
+        /// Bytes from its start that an earlier process may have written.
+        var leftBytes = 0
     }
 
     let path: String
@@ -27,8 +29,6 @@ final class Journal {
     private var current = 1
     private var offset: Int
     private var generation: UInt64
-    /// Bytes of each half that an earlier process may have written.
-    private var leftBytes: Int
     /// Everything up to here is durable elsewhere.
     private var settledPosition: Int64 = 0
     /// After a failure: what is on disk of the last entry is not known, so nothing may follow it.
@@ -53,13 +53,16 @@ final class Journal {
         halfBytes = max(size / 2 / JournalLayout.blockBytes, 1) * JournalLayout.blockBytes
         file = try JournalFile(path: path, size: 2 * halfBytes, hook: hook)
         let last = recovered.entries.last?.lastPosition ?? 0
-        leftBytes = min(file.allocatedBytes, halfBytes)
         let prepared = file.allocatedBytes >= 2 * halfBytes ? halfBytes : 0
         // The first entry begins the other half, with a generation of its own, once what was found is settled.
         generation = recovered.lastGeneration
         offset = halfBytes
         halves = [Half](repeating: Half(lastPosition: last, preparedBytes: prepared), count: 2)
-        hasContent = recovered.lastGeneration > 0
+        for half in 0..<2 {
+            let start = half * halfBytes
+            halves[half].leftBytes = file.endOfData(from: start, to: start + halfBytes) - start
+        }
+        hasContent = halves.contains { $0.leftBytes > 0 }
     }
 
     /// Makes the deliveries of a batch durable.
@@ -166,7 +169,7 @@ final class Journal {
         let zeros = buffer.reserve(Self.preparedStep)
         zeros.initializeMemory(as: UInt8.self, repeating: 0)
         for half in 0..<2 {
-            let bytes = max(halves[half].preparedBytes, leftBytes)
+            let bytes = max(halves[half].preparedBytes, halves[half].leftBytes)
             var start = 0
             while start < bytes {
                 let count = min(zeros.count, halfBytes - start)
@@ -174,10 +177,10 @@ final class Journal {
                     UnsafeRawBufferPointer(rebasing: zeros[..<count]), at: half * halfBytes + start)
                 start += count
             }
+            halves[half].leftBytes = 0
         }
         try file.sync()
         buffer.release()
-        leftBytes = 0
         hasContent = false
         turn()
     }

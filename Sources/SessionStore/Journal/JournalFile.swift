@@ -66,6 +66,12 @@ struct JournalFile: ~Copyable {
         return fstat(descriptor, &status) == 0 ? Int(status.st_blocks) * 512 : 0
     }
 
+    /// Where what was written from `start` on ends; `end` where the file system cannot tell.
+    func endOfData(from start: Int, to end: Int) -> Int {
+        let hole = clinux_first_hole(descriptor, off_t(start))
+        return hole < 0 ? end : min(Int(hole), end)
+    }
+
     /// Writes all of `bytes`: whole blocks, at a multiple of a block, from memory aligned likewise.
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(JournalError) {
         try inject(.write)
