@@ -4,7 +4,8 @@ extension RequestHead {
     /// The value of a field that must have but one: nil where it is not given, and where it is given more than once with
     /// values that differ something that can't be right, since which one counts is not defined. `name` in lower case.
     func soleValue(_ name: StaticString) -> UnsafeRawBufferPointer? {
-        guard let first = header(name), isRepeated(name) else { return header(name) }
+        guard let first = header(name) else { return nil }
+        guard isRepeated(name) else { return first }
         let lowercasedName = Array(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
         for index in 0..<fieldCount {
             let field = field(index)

@@ -59,9 +59,10 @@ extension Committer {
         if unmovedCount >= options.moveCount { return moveNow() }
         guard unmovedCount > 0, !isMoveScheduled else { return }
         isMoveScheduled = true
-        queue.asyncAfter(deadline: .now() + .milliseconds(options.moveMilliseconds)) {
-            self.isMoveScheduled = false
-            if self.unmovedCount > 0, self.health.error(.log) == nil { self.moveNow() }
+        queue.asyncAfter(deadline: .now() + .milliseconds(options.moveMilliseconds)) { [weak self] in
+            guard let self else { return }
+            isMoveScheduled = false
+            if unmovedCount > 0, health.error(.log) == nil { moveNow() }
         }
     }
 
