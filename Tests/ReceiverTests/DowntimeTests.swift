@@ -51,6 +51,36 @@ import Testing
         ).elements
     }
 
+    /// There may be many: they are noted a page at a time, and what the end of the process cuts off the next one goes on
+    /// with.
+    @Test(arguments: [false, true]) func openSessionsAreNotedPageByPage(isCutOff: Bool) throws {
+        let directory = TestDirectory()
+        try withApplication(in: directory) { server in
+            for index in 0..<7 { _ = try server.post(Callback.body("SESSION_STARTED", "open\(index)")) }
+        }
+        let logger = LogCapture(in: directory).logger()
+        let store = try SQLiteSessionStore(directory: directory.file("data"), logger: logger)
+        defer { store.close() }
+        let operations = try OperationsStore(directory: directory.file("data"), logger: logger)
+        defer { operations.close() }
+        for round in 1...(isCutOff ? 2 : 1) {
+            let ledger = DowntimeLedger(
+                operations: operations, store: store, logger: logger,
+                clock: { testTime.adding(seconds: Int64(100 * round)) }, sessionsPerPage: 2)
+            ledger.began(lastDelivery: nil)
+            ledger.start()
+            if !isCutOff || round == 2 { ledger.settle() }
+            ledger.stop()
+        }
+        let found = try operations.downtimes(limit: 10)
+        #expect(found.count == (isCutOff ? 2 : 1))
+        for downtime in found {
+            #expect(downtime.isSearched && !downtime.isTruncated)
+            let sessions = try operations.affected(by: downtime.id, limit: 100).map(\.sessionId)
+            #expect(sessions == (0..<7).map { "open\($0)" })
+        }
+    }
+
     @Test func theTimeBetweenEndAndStartIsInTheLedgerWithTheOpenSessions() throws {
         let directory = TestDirectory()
         let started = Instant(seconds: testTime.seconds + 100)

@@ -15,11 +15,23 @@ package final class DowntimeLedger: @unchecked Sendable {
     private let store: any SessionStore
     private let clock: @Sendable () -> Instant
     private let logger: Logger
+    private let sessionsPerPage: Int
     private let queue = DispatchQueue(label: "chargefold.downtime", qos: .utility)
     private let state: Locked<State>
     private var timer: (any DispatchSourceTimer)?
+    /// The search that is under way; on `queue`.
+    private var search: Search?
+    /// An interval was recorded meanwhile.
+    private var mustSearchAgain = false
+    private let searching = DispatchGroup()
     /// Told of open sessions that may have missed events.
     private let onAffected: @Sendable ([SessionRecord]) -> Void
+
+    private struct Search {
+        let downtimes: [Downtime]
+        var selection: SessionSelection
+        var count = 0
+    }
 
     private struct State {
         var tracker: DowntimeTracker?
@@ -30,13 +42,14 @@ package final class DowntimeLedger: @unchecked Sendable {
 
     package init(
         operations: OperationsStore, store: any SessionStore, logger: Logger,
-        clock: @escaping @Sendable () -> Instant = SystemClock.now,
+        clock: @escaping @Sendable () -> Instant = SystemClock.now, sessionsPerPage: Int = 2_000,
         onAffected: @escaping @Sendable ([SessionRecord]) -> Void = { _ in }
     ) {
         self.operations = operations
         self.store = store
         self.logger = logger
         self.clock = clock
+        self.sessionsPerPage = sessionsPerPage
         self.onAffected = onAffected
         state = Locked(State())
     }
@@ -69,7 +82,7 @@ package final class DowntimeLedger: @unchecked Sendable {
         timer.setEventHandler { [weak self] in self?.tick() }
         queue.sync { self.timer = timer }
         timer.activate()
-        queue.async { [weak self] in self?.search() }
+        queue.async { [weak self] in self?.beginSearch() }
     }
 
     /// A callback could not be accepted. From any thread.
@@ -96,9 +109,10 @@ package final class DowntimeLedger: @unchecked Sendable {
         }
     }
 
-    /// Waits for what the queue is doing. For tests.
+    /// Waits for what the queue is doing, and for a search that is under way. For tests.
     package func settle() {
         queue.sync {}
+        searching.wait()
     }
 
     // MARK: On the queue
@@ -133,35 +147,69 @@ package final class DowntimeLedger: @unchecked Sendable {
                 return
             }
         }
-        search()
+        beginSearch()
     }
 
-    /// Notes the open sessions of intervals that have not been searched. Blocks.
-    package func search() {
+    /// Notes the open sessions of intervals that have not been searched.
+    ///
+    /// There may be many of them, and a start is when callbacks are most likely to come at once: so a page at a time, with
+    /// pauses nine times as long. What is not done at the end is done by the next start.
+    private func beginSearch() {
+        guard search == nil else {
+            mustSearchAgain = true
+            return
+        }
         do throws(StoreError) {
             let downtimes = try operations.unsearchedDowntimes()
             guard !downtimes.isEmpty else { return }
-            var count = 0
-            var selection = SessionSelection(.unsettled(.open), limit: 500)
-            while count < Self.affectedMax {
-                let page = try store.page(selection)
-                let open = page.records
-                count += open.count
-                for downtime in downtimes {
-                    // A session that was first heard of afterwards had missed nothing that is known of.
-                    let ids = open.filter { $0.firstReceivedAt < downtime.endedAt }.map(\.sessionId)
-                    if !ids.isEmpty { try operations.addAffected(ids, downtime: downtime.id) }
-                }
-                onAffected(open)
-                guard let next = page.next else { break }
-                selection.after = next
-            }
-            for downtime in downtimes {
-                try operations.setSearched(downtime.id, isTruncated: count >= Self.affectedMax)
-            }
+            search = Search(
+                downtimes: downtimes, selection: SessionSelection(.unsettled(.open), limit: sessionsPerPage))
         } catch {
-            logger.error("sessions that may have missed events are not all noted", metadata: ["reason": "\(error)"])
+            return searchFailed(error)
         }
+        searching.enter()
+        searchPage()
+    }
+
+    private func searchPage() {
+        guard var search, !state.withLock({ $0.isStopped }) else { return endSearch() }
+        let began = DispatchTime.now().uptimeNanoseconds
+        do throws(StoreError) {
+            let page = try store.page(search.selection)
+            let open = page.records
+            search.count += open.count
+            for downtime in search.downtimes {
+                // A session that was first heard of afterwards had missed nothing that is known of.
+                let ids = open.filter { $0.firstReceivedAt < downtime.endedAt }.map(\.sessionId)
+                if !ids.isEmpty { try operations.addAffected(ids.sorted(), downtime: downtime.id) }
+            }
+            onAffected(open)
+            guard search.count < Self.affectedMax, let next = page.next else {
+                for downtime in search.downtimes {
+                    try operations.setSearched(downtime.id, isTruncated: search.count >= Self.affectedMax)
+                }
+                return endSearch()
+            }
+            search.selection.after = next
+            self.search = search
+        } catch {
+            searchFailed(error)
+            return endSearch()
+        }
+        let taken = DispatchTime.now().uptimeNanoseconds - began
+        queue.asyncAfter(deadline: .now() + .nanoseconds(Int(min(9 * taken, 1_000_000_000)))) { self.searchPage() }
+    }
+
+    private func endSearch() {
+        search = nil
+        searching.leave()
+        guard mustSearchAgain else { return }
+        mustSearchAgain = false
+        beginSearch()
+    }
+
+    private func searchFailed(_ error: StoreError) {
+        logger.error("sessions that may have missed events are not all noted", metadata: ["reason": "\(error)"])
     }
 
     private func log(_ downtime: Downtime) {

@@ -42,6 +42,6 @@ enum OperationsSchema {
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = FULL;
         PRAGMA secure_delete = ON;
-        PRAGMA cache_size = -512;
+        PRAGMA cache_size = -2048;
         """
 }
