@@ -203,7 +203,8 @@ package final class DowntimeLedger: @unchecked Sendable {
     private func endSearch() {
         search = nil
         searching.leave()
-        guard mustSearchAgain else { return }
+        // After the end the tables are closed, and the next start looks for what is left.
+        guard mustSearchAgain, !state.withLock({ $0.isStopped }) else { return }
         mustSearchAgain = false
         beginSearch()
     }
