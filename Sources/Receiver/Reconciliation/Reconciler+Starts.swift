@@ -12,7 +12,8 @@ private let searchQueue = DispatchQueue(label: "chargefold.reconciler.starts", q
 extension Reconciler {
     /// A start that is noted in the store of operations is to be looked for. From any thread.
     package func lookFor(unansweredStart id: Int64) {
-        queue.async { [self] in starts.add(id, now: monotonic()) }
+        let now = monotonic()
+        queue.async { [self] in starts.add(id, now: now) }
     }
 
     /// Those that an earlier process has left. Not on the queue: blocks.

@@ -109,15 +109,16 @@ package final class Reconciler: @unchecked Sendable {
     /// To be asked about soon, whatever is known of them: they may have missed events.
     package func mayHaveMissedEvents(_ records: [SessionRecord]) {
         let sessions = records.map { (SessionKey($0.sessionId), $0.state.status) }
+        let now = monotonic()
         queue.async { [self] in
-            let now = monotonic()
             for (key, status) in sessions { schedule.add(key, status, at: now) }
         }
     }
 
     /// To be asked about at once: the outcome of a request about it is not known.
     package func askSoon(_ sessionId: String) {
-        queue.async { [self] in schedule.add(SessionKey(sessionId), .unknown, at: monotonic()) }
+        let now = monotonic()
+        queue.async { [self] in schedule.add(SessionKey(sessionId), .unknown, at: now) }
     }
 
     /// Does what the timer does, and waits until everything that it began has ended. For tests.
