@@ -74,7 +74,9 @@ package final class HTTPServer: Sendable {
             state.unixPaths = binder.unixPaths
         }
         for (number, worker) in workers.enumerated() {
-            DispatchQueue(label: "chargefold.http.\(number)", qos: .userInitiated).async(group: group) { worker.run() }
+            // Without a quality of service. Dispatch makes a nice value below zero of a high one where it may, and then
+            // each packet has the sender's thread make way for a worker that finds one request.
+            DispatchQueue(label: "chargefold.http.\(number)").async(group: group) { worker.run() }
         }
         return binder.bound
     }

@@ -63,6 +63,15 @@ final class Inbox: Sendable {
         }
     }
 
+    /// Runs `body` while the worker sleeps and cannot wake up.
+    /// - Returns: false where it does not sleep, or has something to do; otherwise what `body` returns.
+    func whileAsleep(_ body: () -> Bool) -> Bool {
+        state.withLock { state in
+            guard state.isAsleep, state.items.isEmpty, !state.isClosed else { return false }
+            return body()
+        }
+    }
+
     /// Exchanges what has come for the empty array given, whose memory is used again.
     func take(_ items: inout [InboxItem]) {
         state.withLock { state in

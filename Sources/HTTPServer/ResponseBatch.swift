@@ -21,6 +21,12 @@ package struct ResponseBatch: ~Copyable {
 
     /// Posts the answers and is empty afterwards.
     package mutating func send() {
+        if parts.count == 1, parts[0].items.count == 1, case .respond(let slot, let serial, let response) = parts[0].items[0],
+            parts[0].worker.answerWhileAsleep(slot, serial, response)
+        {
+            parts[0].items.removeAll(keepingCapacity: true)
+            return
+        }
         for index in parts.indices where !parts[index].items.isEmpty { send(index) }
     }
 

@@ -14,7 +14,8 @@ final class SharedState: Sendable {
 
 /// One event loop: one block on one serial queue, with listeners, an epoll and connections of its own.
 ///
-/// Unchecked: everything but `inbox`, `counters` and the constants is touched only by the thread that runs `run`.
+/// Unchecked: everything but `inbox`, `counters` and the constants is touched only by the thread that runs `run`, or with
+/// the inbox's lock held while the worker sleeps (`answerWhileAsleep`).
 final class Worker: @unchecked Sendable {
     static let wakeSlot: UInt32 = .max
     static let firstListenerSlot: UInt32 = .max - 1_000
@@ -43,6 +44,8 @@ final class Worker: @unchecked Sendable {
     var openCount = 0
     var shedCount = 0
     var deadlines: DeadlineQueue
+    /// Nanoseconds from an answer to the earliest deadline that it can start.
+    let deadlineAfterAnswerMin: UInt64
     let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Worker.readBufferBytes, alignment: 64)
     var output = OutputBuffer(capacity: 131_072)
 
@@ -84,6 +87,7 @@ final class Worker: @unchecked Sendable {
             case .linger: nanoseconds(limits.lingerSeconds)
             }
         }
+        deadlineAfterAnswerMin = min(nanoseconds(limits.idleSeconds), nanoseconds(limits.rateWindowSeconds))
         epoll = clinux_epoll_create()
         // The listeners are the worker's from here on, and nobody else will close them.
         guard epoll >= 0 else {
@@ -146,8 +150,8 @@ final class Worker: @unchecked Sendable {
             case .wouldBlock: count = 0
             case .failed(let code): preconditionFailure("epoll_wait failed with errno \(code)")
             }
-            updateClock()
             inbox.take(&items)
+            updateClock()
             for index in 0..<count {
                 let event = events[index]
                 dispatch(
@@ -173,14 +177,16 @@ final class Worker: @unchecked Sendable {
         var next = deadlines.next
         if let acceptResumesAt { next = min(next ?? .max, acceptResumesAt) }
         if let drainDeadline { next = min(next ?? .max, drainDeadline) }
+        // Meanwhile somebody may answer and start the deadline of what follows (`answerWhileAsleep`).
+        if deadlines.first(.handler) != nil { next = min(next ?? .max, now + deadlineAfterAnswerMin) }
         if let next, next <= now { return 0 }
-        guard inbox.mayFallAsleep() else { return 0 }
-        guard let next else { return -1 }
         // Rounded up: waking just before a deadline would spin.
-        return Int32(min((next - now + 999_999) / 1_000_000, 3_600_000))
+        let timeout = next.map { Int32(min(($0 - now + 999_999) / 1_000_000, 3_600_000)) } ?? -1
+        // From here on the worker may be borrowed.
+        return inbox.mayFallAsleep() ? timeout : 0
     }
 
-    private func updateClock() {
+    func updateClock() {
         now = System.monotonicNanoseconds()
         var time = timespec()
         clock_gettime(CLOCK_REALTIME_COARSE, &time)
