@@ -21,13 +21,16 @@ package struct ResponseBatch: ~Copyable {
 
     /// Posts the answers and is empty afterwards.
     package mutating func send() {
-        if parts.count == 1, parts[0].items.count == 1, case .respond(let slot, let serial, let response) = parts[0].items[0],
-            parts[0].worker.answerWhileAsleep(slot, serial, response)
-        {
-            parts[0].items.removeAll(keepingCapacity: true)
-            return
-        }
+        if sendsAlone() { return parts.removeAll() }
         for index in parts.indices where !parts[index].items.isEmpty { send(index) }
+    }
+
+    /// Sends an answer that is the only one of the batch, if its worker sleeps.
+    private func sendsAlone() -> Bool {
+        guard parts.count == 1, parts[0].items.count == 1,
+            case .respond(let slot, let serial, let response) = parts[0].items[0]
+        else { return false }
+        return parts[0].worker.answerWhileAsleep(slot, serial, response)
     }
 
     private mutating func send(_ index: Int) {
