@@ -4,7 +4,7 @@ import argparse
 import os
 import platform
 
-from bench import rows, scale
+from bench import profile, rows, scale
 from bench.client import write_requests
 from bench.subjects import Chargefold, FastAPI, Hummingbird, Nginx
 
@@ -67,6 +67,10 @@ if "query" in only:
         chargefold.stop()
 if "request" in only:
     rows.per_request(table, chargefold, requests, options.mallocs, options.work)
+if "profile" in only:
+    path = os.path.join(options.work, "requests-profile")
+    write_requests(path, 600_000, rounds + 1)
+    profile.ingest(table, [chargefold, nginx], path, options.work)
 if "idle" in only:
     scale.idle_connections(table, chargefold, 1_000 if quick else 10_000)
 if "live" in only:
