@@ -13,7 +13,7 @@ struct csqlite_faults {
     _Atomic int write_files, write_code;
     _Atomic int sync_files, sync_code;
     _Atomic int read_files, read_code;
-    _Atomic int count, sync_count;
+    _Atomic int count, wal_syncs, database_syncs;
 };
 
 typedef struct {
@@ -54,7 +54,9 @@ static int faulty_write(sqlite3_file *file, const void *bytes, int count, sqlite
 }
 
 static int faulty_sync(sqlite3_file *file, int flags) {
-    if (((faulty_file *)file)->kind) atomic_fetch_add(&FAULTS(file)->sync_count, 1);
+    int kind = ((faulty_file *)file)->kind;
+    if (kind == CSQLITE_FAULTS_WAL) atomic_fetch_add(&FAULTS(file)->wal_syncs, 1);
+    if (kind == CSQLITE_FAULTS_DATABASE) atomic_fetch_add(&FAULTS(file)->database_syncs, 1);
     int code = fault(file, &FAULTS(file)->sync_files, &FAULTS(file)->sync_code);
     return code ? code : REAL(file)->xSync(real_file(file), flags);
 }
@@ -161,4 +163,7 @@ void csqlite_faults_fail_reads(csqlite_faults *faults, int files, int code) {
 }
 
 int csqlite_faults_count(csqlite_faults *faults) { return atomic_load(&faults->count); }
-int csqlite_faults_sync_count(csqlite_faults *faults) { return atomic_load(&faults->sync_count); }
+int csqlite_faults_sync_count(csqlite_faults *faults, int files) {
+    return (files & CSQLITE_FAULTS_WAL ? atomic_load(&faults->wal_syncs) : 0) +
+           (files & CSQLITE_FAULTS_DATABASE ? atomic_load(&faults->database_syncs) : 0);
+}

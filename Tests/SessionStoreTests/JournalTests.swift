@@ -12,21 +12,6 @@ import Testing
 struct JournalTests {
     let directory = TemporaryDirectory()
 
-    /// Fails the journal's writes or syncs on demand.
-    private final class JournalFaults: Sendable {
-        private let write = Atomic<Int32>(0)
-        private let sync = Atomic<Int32>(0)
-
-        func fail(write: Int32 = 0, sync: Int32 = 0) {
-            self.write.store(write, ordering: .relaxed)
-            self.sync.store(sync, ordering: .relaxed)
-        }
-
-        func hook(_ step: JournalFile.Step) -> Int32 {
-            step == .write ? write.load(ordering: .relaxed) : sync.load(ordering: .relaxed)
-        }
-    }
-
     /// Nothing is moved to the log unless the test or a lack of room makes it so.
     private func unmoving(_ change: (inout StoreOptions) -> Void = { _ in }) -> StoreOptions {
         manualOptions {
@@ -34,30 +19,6 @@ struct JournalTests {
             $0.journalBytes = 1 << 20
             change(&$0)
         }
-    }
-
-    private func expectKept(_ acknowledged: [IngestOutcome], in store: SQLiteSessionStore) async throws {
-        let log = try store.log()
-        #expect(log.map(\.position) == log.map(\.position).sorted())
-        let bodies = Dictionary(uniqueKeysWithValues: log.map { ($0.position, $0.body) })
-        for outcome in acknowledged {
-            let body = try #require(bodies[outcome.position])
-            #expect(try SessionEvent.decode(body).sessionId == outcome.sessionId)
-        }
-        for (id, record) in try pureFold(log) { #expect(try await store.record(id)?.encoded == record.encoded) }
-        #expect(try store.check { _ in }.differenceCount == 0)
-    }
-
-    private func ingest(_ count: Int, from first: Int = 0, into store: SQLiteSessionStore) async throws
-        -> [IngestOutcome]
-    {
-        var outcomes: [IngestOutcome] = []
-        for index in first..<first + count {
-            outcomes.append(
-                try await store.ingest(
-                    try delivery("SESSION_X", "s\(index % 7)", at: Int64(index), extra: #","n":"\#(index)""#)))
-        }
-        return outcomes
     }
 
     @Test func whatIsOnlyInTheJournalIsRead() async throws {
@@ -102,46 +63,6 @@ struct JournalTests {
         #expect(!FileSystem.exists(directory.file(JournalLayout.fileName)))
         store = try openStore(directory, manualOptions { $0.journalBytes = 0 })
         try await expectKept(acknowledged, in: store)
-        store.close()
-    }
-
-    /// As after a power cut: of the log's files there is what was there at their last sync, of the journal everything.
-    @Test(arguments: [1, 3, 50])
-    func aPowerCutLosesNothing(moveCount: Int) async throws {
-        let faults = Faults("log.sqlite")
-        let store = try openStore(
-            directory,
-            manualOptions {
-                $0.virtualFileSystem = faults.name
-                $0.moveCount = moveCount
-                $0.checkpointFrames = 16
-            })
-        let committer = try #require(store.parts.committer)
-        var acknowledged: [IngestOutcome] = []
-        var synced = directory.copyAsAfterCrash()
-        var syncs = faults.syncCount
-        var cuts = 0
-        for index in 0..<200 {
-            acknowledged += try await ingest(1, from: index, into: store)
-            // What runs beside the commits has its turn.
-            committer.queue.sync {}
-            committer.checkpoints?.settle()
-            committer.queue.sync {}
-            if faults.syncCount != syncs {
-                syncs = faults.syncCount
-                synced = directory.copyAsAfterCrash()
-            }
-            guard index % 23 == 22 else { continue }
-            cuts += 1
-            let cut = synced.copyAsAfterCrash()
-            TemporaryDirectory.write(
-                TemporaryDirectory.read(directory.file(JournalLayout.fileName)), to: cut.file(JournalLayout.fileName))
-            let opened = try openStore(cut)
-            try await expectKept(acknowledged, in: opened)
-            #expect(opened.statistics.lastPosition == Int64(index + 1))
-            opened.close()
-        }
-        #expect(cuts == 8)
         store.close()
     }
 

@@ -116,7 +116,7 @@ final class Faults: @unchecked Sendable {
     func failSyncs(_ files: Int32, _ code: Int32) { csqlite_faults_fail_syncs(faults, files, code) }
     func failReads(_ files: Int32, _ code: Int32) { csqlite_faults_fail_reads(faults, files, code) }
     var count: Int32 { csqlite_faults_count(faults) }
-    var syncCount: Int32 { csqlite_faults_sync_count(faults) }
+    func syncCount(_ files: Int32) -> Int32 { csqlite_faults_sync_count(faults, files) }
 }
 
 let quietLogger: Logger = {

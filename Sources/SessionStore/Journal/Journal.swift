@@ -164,8 +164,23 @@ final class Journal {
     }
 
     /// When everything is settled: overwrites all that was ever written, so that nothing of it can be read from the disk.
+    /// - Throws: when it is not known what is on disk. Nothing can be appended before `restart()`: a chain whose head was
+    ///   overwritten is not read.
     func wipe() throws(JournalError) {
         guard hasContent, !hasUnsettled else { return }
+        do throws(JournalError) {
+            try overwrite()
+        } catch {
+            isBroken = true
+            throw error
+        }
+        buffer.release()
+        for half in 0..<2 { halves[half].leftBytes = 0 }
+        hasContent = false
+        turn()
+    }
+
+    private func overwrite() throws(JournalError) {
         let zeros = buffer.reserve(Self.preparedStep)
         zeros.initializeMemory(as: UInt8.self, repeating: 0)
         for half in 0..<2 {
@@ -177,12 +192,8 @@ final class Journal {
                     UnsafeRawBufferPointer(rebasing: zeros[..<count]), at: half * halfBytes + start)
                 start += count
             }
-            halves[half].leftBytes = 0
         }
         try file.sync()
-        buffer.release()
-        hasContent = false
-        turn()
     }
 }
 

@@ -32,7 +32,8 @@ final class ErasureWork {
         let sessions = try eraser.commit { (writer) throws(SQLiteError) in try writer.plannedSessions }
         for session in sessions { rows[SessionKey(session)] = [] }
         seen = 0
-        guard !rows.isEmpty else { return }
+        // Without a session of the user's, rows that cannot be read may still name them.
+        guard !rows.isEmpty || mentions != nil else { return }
         try collect(through: .max, pausing: true)
     }
 

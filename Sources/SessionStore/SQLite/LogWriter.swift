@@ -11,11 +11,21 @@ final class LogWriter {
     /// The highest quarantine id ever written.
     let lastQuarantineId: Int64
     let logId: String
-    /// Frames in the write-ahead log after the last commit.
-    var frames: Int { Int(framesCell.pointee) }
+    /// Frames in the write-ahead log after the last commit that added any.
+    var frames: Int { Int(walCell.pointee.frames) }
 
-    private let framesCell: UnsafeMutablePointer<Int32>
+    /// What the hook of the write-ahead log was told.
+    private struct WALNote {
+        var frames: Int32 = 0
+        /// The last transaction has added frames.
+        var hasGrown = false
+    }
+
+    private let walCell: UnsafeMutablePointer<WALNote>
     private var commitsDurably = true
+    /// Whether everything that was committed would survive a power cut. Of what an earlier connection committed, that is
+    /// not known.
+    private var isSynced = false
     private let begin: Statement
     private let commit: Statement
     private let insertDelivery: Statement
@@ -54,20 +64,20 @@ final class LogWriter {
         } catch {
             throw .sqlite(SQLiteError(code: SQLITE_ERROR, message: "\(error)", action: "opening \(path)"))
         }
-        framesCell = .allocate(capacity: 1)
-        framesCell.initialize(to: 0)
+        walCell = .allocate(capacity: 1)
+        walCell.initialize(to: WALNote())
         // The hook runs inside COMMIT, on this connection's thread; the cell lives as long as the connection.
         sqlite3_wal_hook(
             database.handle,
             { cell, _, _, frames in
-                cell?.assumingMemoryBound(to: Int32.self).pointee = frames
+                cell?.assumingMemoryBound(to: WALNote.self).pointee = WALNote(frames: frames, hasGrown: true)
                 return SQLITE_OK
-            }, framesCell)
+            }, walCell)
     }
 
     deinit {
         if let handle = database.handle { sqlite3_wal_hook(handle, nil, nil) }
-        framesCell.deallocate()
+        walCell.deallocate()
     }
 
     private static func counts(_ database: Database) throws(SQLiteError) -> QuarantineCounts {
@@ -116,7 +126,9 @@ final class LogWriter {
                 try set("verified_bytes", quarantine.verifiedBytes)
             }
             stage = .committing
+            walCell.pointee.hasGrown = false
             try commit.run()
+            try settle(durably)
             return value
         } catch {
             database.rollBack()
@@ -124,6 +136,30 @@ final class LogWriter {
             quarantine = quarantineBefore
             throw Failure(stage: stage, error: error)
         }
+    }
+
+    /// After a commit. SQLite syncs the write-ahead log, and with it whatever was committed before, only where the
+    /// transaction has changed anything.
+    private func settle(_ durably: Bool) throws(SQLiteError) {
+        if durably {
+            if !walCell.pointee.hasGrown, !isSynced { try database.syncWAL() }
+            isSynced = true
+        } else if walCell.pointee.hasGrown {
+            isSynced = false
+        }
+    }
+
+    /// Makes durable whatever earlier processes have committed: a crash may have come before their sync. It is also
+    /// copied to the file, for that sync may have failed.
+    func secure() throws(SQLiteError) {
+        try database.syncWAL()
+        do throws(SQLiteError) {
+            _ = try database.checkpoint()
+        } catch {
+            // Without room for the copy, the log's own sync has to do.
+            guard error.isFull else { throw error }
+        }
+        isSynced = true
     }
 
     /// Adds a delivery at the next position.

@@ -67,7 +67,16 @@ struct StoreOpening {
 
     /// Opens the journal, and moves to the log what a crash has left in it.
     private func openJournal(log: LogWriter) throws(StoreError) -> (Journal?, UnmovedDeliveries) {
-        var recovered = try recoverJournal(logId: log.logId, last: log.lastPosition)
+        var recovered = try recoverJournal(logId: log.logId)
+        if !recovered.entries.isEmpty {
+            // Before the journal lets go of what the log has, too.
+            do throws(SQLiteError) {
+                try log.secure()
+            } catch {
+                throw StoreError(.unavailable, "\(logPath): \(error)")
+            }
+            recovered.drop(through: log.lastPosition)
+        }
         if let first = recovered.entries.first, let last = recovered.entries.last {
             logger.notice(
                 "moving deliveries from the journal to the log",
@@ -103,11 +112,9 @@ struct StoreOpening {
         return (nil, unmoved)
     }
 
-    private func recoverJournal(logId: String, last: Int64) throws(StoreError) -> JournalRecovery {
+    private func recoverJournal(logId: String) throws(StoreError) -> JournalRecovery {
         do throws(JournalError) {
-            var recovered = try JournalRecovery(path: journalPath, logId: logId)
-            recovered.drop(through: last)
-            return recovered
+            return try JournalRecovery(path: journalPath, logId: logId)
         } catch {
             throw StoreError(.unavailable, "the journal cannot be read: \(error)")
         }
@@ -146,7 +153,9 @@ struct StoreOpening {
             let mode = log.mode
             let logId = try log.database.text("SELECT value FROM properties WHERE name = 'log_id'")
             let logLast = try log.database.integer("SELECT max(position) FROM deliveries") ?? 0
-            let unmoved = UnmovedDeliveries(try recoverJournal(logId: logId ?? "", last: logLast).entries)
+            var recovered = try recoverJournal(logId: logId ?? "")
+            recovered.drop(through: logLast)
+            let unmoved = UnmovedDeliveries(recovered.entries)
             let last = max(logLast, unmoved.lastPosition ?? 0)
             let derived = try openReadOnly(derivedPath, DerivedSchema.schema)
             let position =

@@ -29,4 +29,4 @@ void csqlite_faults_fail_reads(csqlite_faults *faults, int files, int code);
 int csqlite_faults_count(csqlite_faults *faults);
 
 /// Syncs of these kinds of files so far, failed ones included.
-int csqlite_faults_sync_count(csqlite_faults *faults);
+int csqlite_faults_sync_count(csqlite_faults *faults, int files);
