@@ -158,14 +158,17 @@ package final class DriveAPIClient: Sendable {
         decode: @escaping @Sendable (RawAnswer) -> Value?, completion: @escaping Completion<Value>
     ) {
         let key = settings.apiKey.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-        var fields = [(name: "X-API-Key", value: key), (name: "Accept", value: "application/json")]
+        var fields = [
+            (name: "X-API-Key", value: key), (name: "Accept", value: "application/json"),
+            (name: "Accept-Encoding", value: "identity"),
+        ]
         if let body, !body.isEmpty { fields.append((name: "Content-Type", value: "application/json")) }
         let request = ClientRequest(
             method: method, target: basePath + target, fields: fields, body: body ?? [], isRepeatable: call.isSafe)
         queue.submit(call, request, priority) { result in
             completion(
                 result.flatMap { raw in
-                    guard let value = decode(raw) else {
+                    guard !raw.isCoded, let value = decode(raw) else {
                         var error = DriveAPIError(
                             .malformedAnswer, "the Drive API's answer is not what this call answers",
                             status: raw.response.status)
@@ -193,6 +196,9 @@ package final class DriveAPIClient: Sendable {
 }
 
 extension RawAnswer {
+    /// Whether the body has a content coding, which nobody asked for.
+    var isCoded: Bool { response.fields.contains { $0.name.lowercased() == "content-encoding" && $0.value.lowercased() != "identity" } }
+
     /// The body where it is JSON.
     var json: CanonicalJSON? { try? CanonicalJSON(parsing: response.body) }
 }

@@ -26,8 +26,12 @@ package struct PathTemplate: Sendable, Hashable {
         path.replacing("{userId}", with: Self.encode(userId)).replacing("{sessionId}", with: Self.encode(sessionId))
     }
 
-    /// Everything but RFC 3986's unreserved characters percent-encoded.
+    /// Whether a path would be shortened by it, encoded or not (RFC 3986 section 5.2.4): no id to ask for.
+    package static func isDotSegment(_ text: String) -> Bool { text == "." || text == ".." }
+
+    /// Everything but RFC 3986's unreserved characters percent-encoded; of a dot segment the dots as well.
     static func encode(_ text: String) -> String {
+        if isDotSegment(text) { return text.replacing(".", with: "%2E") }
         var encoded = ""
         for byte in text.utf8 {
             let character = Character(UnicodeScalar(byte))

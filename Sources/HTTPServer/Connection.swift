@@ -34,8 +34,8 @@ final class Connection {
     var peerClosed = false
     /// A system call failed for good; to be closed at the end of the turn.
     var isBroken = false
-    /// Whether anything but a first request was read.
-    var hasServed = false
+    /// Complete requests so far.
+    var requestCount = 0
     var isQueuedForTurn = false
     var isShed = false
 
@@ -56,6 +56,9 @@ final class Connection {
     /// When the body has to be complete, on the monotonic clock.
     var bodyDeadline: UInt64 = 0
     var lingerBytes = 0
+
+    /// Whether nothing of its next request has come.
+    var isSilent: Bool { parser.isAtStart && input.isEmpty }
 
     init(descriptor: Int32, slot: Int, generation: UInt32, limits: ParserLimits) {
         self.descriptor = descriptor

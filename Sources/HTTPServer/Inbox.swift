@@ -80,11 +80,13 @@ final class Inbox: Sendable {
         }
     }
 
-    func close() {
+    /// - Returns: what nobody will do any more.
+    func close() -> [InboxItem] {
         state.withLock { state in
             state.isClosed = true
             state.isAsleep = false
-            state.items = []
+            defer { state.items = [] }
+            return state.items
         }
     }
 }

@@ -3,7 +3,8 @@
 /// Times are in seconds and measured on the monotonic clock; a fraction is allowed.
 package struct Limits: Sendable {
     /// Connections open at once, over all workers. At the bound the longest idle connection makes room, or the one
-    /// that has been sending its head the longest; without either the newcomer is answered 503. `start` lowers it to what the descriptor limit of the process allows.
+    /// that has been sending its head the longest; without either the newcomer is answered 503. `start` lowers it to what
+    /// the descriptor limit of the process allows.
     package var connectionsMax = 20_000
     /// Connections taken from one listener in one turn of a worker's loop.
     package var acceptsPerTurnMax = 64
@@ -53,6 +54,8 @@ package struct Limits: Sendable {
     package var streamBufferBytesMax = 1_048_576
     /// Bytes read from one connection before the other connections get their turn.
     package var readBytesPerTurnMax = 262_144
+    /// Requests that one connection has answered before the other connections get their turn.
+    package var requestsPerTurnMax = 64
 
     package init() {}
 }

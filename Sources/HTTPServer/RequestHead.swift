@@ -69,6 +69,16 @@ package struct RequestHead: ~Copyable {
         return nil
     }
 
+    /// The elements of a list, from all fields with that name, as one value (RFC 9110 section 5.3); `name` in lower case.
+    package func list(_ name: StaticString) -> [UInt8]? {
+        var list: [UInt8]?
+        for field in fields where matches(field, name) {
+            let value = bytes(field.valueStart, field.valueEnd)
+            list = list.map { $0 + [UInt8(ascii: ",")] + value } ?? Array(value)
+        }
+        return list
+    }
+
     /// How often a field is given; `name` in lower case.
     package func count(of name: StaticString) -> Int {
         var count = 0

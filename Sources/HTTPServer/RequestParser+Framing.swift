@@ -22,11 +22,19 @@ extension RequestParser {
             guard facts.hosts == 1 else { return .missingHost }
             guard HostSyntax.isValid(value) else { return .invalidHost }
         case 6 where ASCII.equalsIgnoringCase(name, "expect"):
-            if ASCII.equalsIgnoringCase(value, "100-continue") {
-                lines.expectsContinue = true
-            } else {
-                facts.hasOtherExpectation = true
+            // A list, in one line or in several (RFC 9110 section 10.1.1); an empty one expects who knows what.
+            var isEmpty = true
+            Self.forEachElement(value) { element in
+                if element.isEmpty { return true }
+                isEmpty = false
+                if ASCII.equalsIgnoringCase(element, "100-continue") {
+                    lines.expectsContinue = true
+                } else {
+                    facts.hasOtherExpectation = true
+                }
+                return true
             }
+            if isEmpty { facts.hasOtherExpectation = true }
         case 10 where ASCII.equalsIgnoringCase(name, "connection"):
             Self.forEachElement(value) { element in
                 if ASCII.equalsIgnoringCase(element, "close") { facts.saysClose = true }
@@ -128,7 +136,6 @@ extension RequestParser {
             start: bytes + Int(lines.methodStart), count: Int(lines.methodEnd - lines.methodStart))
         let target = UnsafeRawBufferPointer(
             start: bytes + Int(lines.targetStart), count: Int(lines.targetEnd - lines.targetStart))
-        lines.isHead = ASCII.equals(method, "HEAD")
         if ASCII.equals(method, "CONNECT") {
             return HostSyntax.isAuthority(target) ? .connectNotSupported : .malformedTarget
         }

@@ -29,6 +29,8 @@ extension RequestParser {
                 guard bytes[index] == ASCII.space, index > mark else { return fail(.malformedRequestLine) }
                 guard index - mark <= limits.methodBytesMax else { return fail(.methodTooLong) }
                 lines.methodEnd = UInt32(truncatingIfNeeded: index)
+                // Known from here on: whatever is wrong with the rest, its answer has no body.
+                lines.isHead = ASCII.equals(UnsafeRawBufferPointer(start: bytes + mark, count: index - mark), "HEAD")
                 index += 1
                 mark = index
                 lines.targetStart = UInt32(truncatingIfNeeded: index)

@@ -26,15 +26,21 @@ extension Worker {
         isAccepting = false
     }
 
-    func acceptConnections(_ index: Int) {
-        guard isAccepting, index < listeners.count else { return }
+    /// Takes as many connections as one turn may.
+    /// - Returns: whether there may be more.
+    @discardableResult
+    func acceptConnections(_ index: Int) -> Bool {
+        guard isAccepting, index < listeners.count else { return false }
         for _ in 0..<limits.acceptsPerTurnMax {
             switch acceptOne(listeners[index].descriptor) {
             case .some(true): continue
-            case .some(false): return
-            case .none: return pauseAccepting()
+            case .some(false): return false
+            case .none:
+                pauseAccepting()
+                return false
             }
         }
+        return true
     }
 
     /// True when there may be another connection, false when there is none, nil when no descriptor is left.
@@ -71,7 +77,7 @@ extension Worker {
     }
 
     private func open(_ descriptor: Int32) {
-        var isOver = shared.connectionsOpen.load(ordering: .relaxed) - shedCount >= shared.connectionsMax
+        var isOver = shared.connectionsServed >= shared.connectionsMax
         if isOver, displaceOne() { isOver = false }
         if isOver, shedCount >= Self.shedMax {
             counters.shed.add()
@@ -123,6 +129,7 @@ extension Worker {
     private func shed(_ connection: Connection) {
         counters.shed.add()
         shedCount += 1
+        shared.connectionsShed.add(1, ordering: .relaxed)
         connection.isShed = true
         fail(connection, .tooManyConnections)
         finishTurn(connection)
@@ -149,7 +156,10 @@ extension Worker {
         generations[slot] &+= 1
         freeSlots.append(slot)
         openCount -= 1
-        if connection.isShed { shedCount -= 1 }
+        if connection.isShed {
+            shedCount -= 1
+            shared.connectionsShed.subtract(1, ordering: .relaxed)
+        }
         shared.connectionsOpen.subtract(1, ordering: .relaxed)
         counters.closed.add()
         System.close(connection.descriptor)

@@ -2,9 +2,24 @@ extension Worker {
     func runDeadlines() {
         if let acceptResumesAt, acceptResumesAt <= now { resumeAccepting() }
         while let (slot, kind) = deadlines.popExpired(now: now) {
-            guard let connection = connections[slot] else { continue }
+            guard let connection = connections[slot], !hasMovedOn(connection, kind) else { continue }
             expire(connection, kind)
         }
+    }
+
+    /// Reads what the kernel has before a connection is given up for its silence: after a stall of the process, or with
+    /// more events than one turn takes, a request may be there, and a callback is sent once.
+    /// - Returns: whether that has ended the wait.
+    private func hasMovedOn(_ connection: Connection, _ kind: DeadlineKind) -> Bool {
+        guard [.idle, .header, .body].contains(kind), connection.phase == .reading else { return false }
+        let requests = connection.requestCount
+        let wasSilent = connection.isSilent
+        // For the turn it is the same wait still: a byte more does not begin it anew.
+        deadlines.set(connection.slot, kind, now: now)
+        connection.mayRead = true
+        turn(connection)
+        return connection.phase != .reading || connection.requestCount != requests
+            || deadlines.kind(of: connection.slot) != kind || wasSilent && !connection.isSilent
     }
 
     private func expire(_ connection: Connection, _ kind: DeadlineKind) {
@@ -53,8 +68,9 @@ extension Worker {
             return
         }
         // Connections that the kernel has already taken are served: closing a listener resets them.
-        if isAccepting {
-            for index in listeners.indices { acceptConnections(index) }
+        for index in listeners.indices {
+            var left = limits.backlog
+            while acceptConnections(index), left > 0 { left -= limits.acceptsPerTurnMax }
         }
         unwatchListeners()
         for listener in listeners where !listener.isShared { System.close(listener.descriptor) }

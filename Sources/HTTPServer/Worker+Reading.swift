@@ -4,12 +4,15 @@ import Glibc
 extension Worker {
     /// Does all that can be done for a connection now: parse, read, answer, send, set its deadline.
     func turn(_ connection: Connection) {
+        requestsLeft = limits.requestsPerTurnMax
         if connection.phase == .reading, connection.pending.isEmpty, !connection.input.isEmpty {
             parseInput(connection)
         }
         var budget = limits.readBytesPerTurnMax
-        while connection.phase == .reading, connection.mayRead, connection.pending.isEmpty, !connection.isBroken {
-            guard budget > 0 else {
+        while connection.phase == .reading, connection.mayRead, connection.pending.isEmpty, !connection.isBroken,
+            !connection.isQueuedForTurn
+        {
+            guard budget > 0, requestsLeft > 0 else {
                 queueForTurn(connection)
                 break
             }
@@ -108,9 +111,13 @@ extension Worker {
                 complete(connection, message)
                 connection.parser.reset()
                 consumed += taken
-                if output.count > Worker.readBufferBytes {
-                    flush(connection)
-                    if !connection.pending.isEmpty || connection.isBroken { return consumed }
+                requestsLeft -= 1
+                if output.count > Worker.readBufferBytes { flush(connection) }
+                // Whoever does not read the answers gets no more of them.
+                if !connection.pending.isEmpty || connection.isBroken { return consumed }
+                if requestsLeft <= 0, consumed < bytes.count {
+                    queueForTurn(connection)
+                    return consumed
                 }
             case .failed(let code):
                 if let refusal = connection.refusal.take(), code == .bodyTooLarge {
@@ -165,7 +172,7 @@ extension Worker {
     }
 
     private func complete(_ connection: Connection, _ message: UnsafeMutableRawBufferPointer) {
-        connection.hasServed = true
+        connection.requestCount += 1
         connection.deadlineIsOver = true
         counters.requests.add()
         if let refusal = connection.refusal.take() { return answer(connection, refusal) }
@@ -185,8 +192,11 @@ extension Worker {
         let error = HTTPError(code)
         counters.errors[code.rawValue].add()
         var response = handler.protocolError(error)
-        if code == .connectNotSupported { response.add("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS") }
-        connection.isHead = connection.parser.lines.isHead && code != .tooManyConnections
+        if code == .connectNotSupported { response.add("Allow", "GET, HEAD, POST, DELETE, OPTIONS") }
+        // The parser is through with a request that a handler has.
+        if code != .handlerTimeout {
+            connection.isHead = connection.parser.lines.isHead && code != .tooManyConnections
+        }
         connection.keepsAlive = false
         answer(connection, response)
     }

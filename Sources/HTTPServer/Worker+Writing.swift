@@ -113,11 +113,11 @@ extension Worker {
             connection.bodyDeadline = now + nanoseconds(limits.bodySeconds)
             connection.rateMark = connection.receivedBytes
             startWaiting(connection, .body)
-        } else if connection.hasServed, connection.parser.isAtStart, connection.input.isEmpty {
+        } else if connection.requestCount > 0, connection.isSilent {
             if isDraining, !connection.isQueuedForTurn { return close(connection) }
             wait(connection, .idle)
         } else {
-            if isDraining, connection.parser.isAtStart, connection.input.isEmpty, !connection.isQueuedForTurn {
+            if isDraining, connection.isSilent, !connection.isQueuedForTurn {
                 return close(connection)
             }
             wait(connection, .header)

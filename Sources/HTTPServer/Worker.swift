@@ -5,7 +5,12 @@ import Synchronization
 /// What the workers of a server share.
 final class SharedState: Sendable {
     let connectionsOpen = Atomic<Int>(0)
+    /// Those of them that are only being told 503.
+    let connectionsShed = Atomic<Int>(0)
     let connectionsMax: Int
+    var connectionsServed: Int {
+        connectionsOpen.load(ordering: .relaxed) - connectionsShed.load(ordering: .relaxed)
+    }
 
     init(connectionsMax: Int) {
         self.connectionsMax = connectionsMax
@@ -57,6 +62,8 @@ final class Worker: @unchecked Sendable {
     var isRunningDeferred = false
     /// Connections that used up their turn with more to read.
     var unfinished: [Int] = []
+    /// Requests that the connection whose turn it is may still have answered in it.
+    var requestsLeft = 0
 
     var now: UInt64 = 0
     var dateSecond = -1
@@ -121,7 +128,7 @@ final class Worker: @unchecked Sendable {
 
     /// Closes what the worker owns, its listeners included; for a worker that never ran, or that has ended.
     func closeDescriptors() {
-        inbox.close()
+        for case .openStream(let core, _) in inbox.close() { core.close() }
         Self.close(listeners)
         listeners = []
         System.close(inbox.wakeDescriptor)
@@ -215,7 +222,7 @@ final class Worker: @unchecked Sendable {
         }
         if failed || events & UInt32(CLINUX_EPOLLRDHUP) != 0 {
             connection.sawHalfClose = true
-            if let stream = connection.stream, stream.endsAtHalfClose { return close(connection) }
+            if let stream = connection.stream, stream.endsAtHalfClose { stream.end(.finished) }
         }
         if !connection.pending.isEmpty, events & UInt32(CLINUX_EPOLLOUT) != 0 { sendPending(connection) }
         turn(connection)

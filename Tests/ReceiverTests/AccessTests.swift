@@ -84,6 +84,8 @@ import Testing
                 // What operators do is never open.
                 #expect(try server.get("/v1/quarantine", token: token).status >= 401)
                 #expect(try server.get("/v1/log", token: token).status >= 401)
+                // Nor is what changes anything.
+                #expect(try server.get("/v1/sessions/S1/abandon", method: "POST", token: token).status >= 401)
             }
         }
     }

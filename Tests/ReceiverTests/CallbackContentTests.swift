@@ -95,6 +95,23 @@ import Testing
         }
     }
 
+    @Test func `codings and types in several fields: 415, whatever the first one says`() throws {
+        let packed = try gzip(body, level: 6)
+        try withReceiver(FakeStore()) { server, _ throws in
+            for (content, codings) in [
+                (packed, ["gzip", "br"]), (packed, ["gzip", "gzip"]), (body, ["identity", "br"]), (packed, ["", "gzip"]),
+            ] {
+                let answer = try server.post(content, fields: codings.map { ("Content-Encoding", $0) })
+                #expect(answer.status == 415)
+                #expect(answer.problem == "unsupported-content-coding")
+            }
+            let answer = try server.post(body, fields: [("Content-Type", "text/plain")])
+            #expect(answer.status == 415)
+            #expect(answer.problem == "unsupported-media-type")
+            #expect(server.receiver.metrics.refusedCallbacks[.unsupportedMediaType]?.value == 5)
+        }
+    }
+
     @Test func `gzip, signed over what is sent or over what is meant`() throws {
         let coded = try gzip(body)
         try withApplication { server throws in

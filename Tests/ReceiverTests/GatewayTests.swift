@@ -221,6 +221,55 @@ import Testing
             ])
     }
 
+    @Test(arguments: ["..", ".", "%2e%2E", "%2e"])
+    func anIdThatLeadsElsewhereIsNotPassedOn(_ id: String) throws {
+        let upstream = Upstream { _, _ in Self.started }
+        try withGateway(upstream) { server in
+            for path in [
+                "users/u1/sessions/\(id)/stop", "users/u1/sessions/\(id)/retry-payment", "users/\(id)/sessions/start",
+                "users/\(id)/sessions/S1/stop",
+            ] {
+                let found = try post(server, "/v1/" + path).status
+                #expect(found == 404)
+            }
+            #expect(upstream.calls.isEmpty)
+        }
+    }
+
+    /// What is about this server's own request, or would have a client's library repeat it, says 502 to the client.
+    @Test(arguments: [
+        (400, 400), (402, 402), (409, 409), (405, 502), (407, 502), (408, 502), (413, 502), (425, 502), (426, 502),
+    ])
+    func refusalsThatSayNothingOfTheRequestAre502(upstream status: UInt16, answered: Int) throws {
+        try withGateway(Upstream { _, _ in Upstream.json(#"{"message":"no"}"#, status: status) }) { server in
+            let answer = try post(server, "/v1/users/u1/sessions/S1/retry-payment")
+            #expect(answer.status == answered)
+            #expect(answer.problem == "drive-api-rejected")
+            #expect(answer.json?.string("upstreamStatus") == String(status))
+        }
+    }
+
+    @Test(arguments: [(205, 200), (206, 200), (201, 201), (204, 204)])
+    func successesThatAreAboutSomethingElseAre200(upstream status: UInt16, answered: Int) throws {
+        try withGateway(Upstream { _, _ in Upstream.json(status == 204 ? "" : "{}", status: status) }) { server in
+            let answer = try post(server, "/v1/users/u1/sessions/S1/stop")
+            #expect(answer.status == answered)
+        }
+    }
+
+    @Test func aCodedAnswerThatNobodyAskedForIsNotPassedOn() throws {
+        let upstream = Upstream { _, _ in
+            var response = Upstream.json("{}")
+            response.add("Content-Encoding", "gzip")
+            return response
+        }
+        try withGateway(upstream) { server in
+            let answer = try post(server, "/v1/users/u1/sessions/S1/stop")
+            #expect(answer.status == 502)
+            #expect(answer.problem == "drive-api-malformed-answer")
+        }
+    }
+
     @Test func withoutAKeyTheseAre501AndAllElseWorks() throws {
         try withApplication { server in
             for path in ["start", "S1/stop", "S1/retry-payment"] {

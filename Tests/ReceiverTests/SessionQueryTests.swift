@@ -133,6 +133,25 @@ import Testing
         }
     }
 
+    @Test func `preconditions are lists, in one field or in several`() throws {
+        try withApplication { server throws in
+            #expect(try server.post(body).status == 200)
+            let tag = try #require(try server.get("/v1/sessions/S1").field("ETag"))
+            func status(_ fields: [(name: String, value: String)], _ method: String = "GET") throws -> Int {
+                try server.get("/v1/sessions/S1", method: method, fields: fields).status
+            }
+            #expect(try status([("If-None-Match", "\"x\""), ("If-None-Match", tag)]) == 304)
+            #expect(try status([("If-None-Match", "\"x\""), ("If-None-Match", "\"y\"")]) == 200)
+            // Our tags are weak, and those never match here (RFC 9110 section 13.1.1).
+            #expect(try status([("If-Match", tag)]) == 412)
+            #expect(try status([("If-Match", "\"x\"")], "HEAD") == 412)
+            #expect(try status([("If-Match", "*")]) == 200)
+            let abandoned = try server.get("/v1/sessions/S1/abandon", method: "POST", fields: [("If-Match", "\"x\"")])
+            #expect(abandoned.problem == "precondition-failed")
+            #expect(try server.get("/v1/sessions/S2", fields: [("If-Match", "\"x\"")]).status == 404)
+        }
+    }
+
     @Test func `an entity tag that is known: 304 until a new fact comes`() throws {
         try withApplication { server throws in
             #expect(try server.post(body).status == 200)

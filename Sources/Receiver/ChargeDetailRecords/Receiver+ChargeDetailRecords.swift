@@ -14,7 +14,7 @@ extension Receiver {
     func receiveChargeDetailRecord(_ request: borrowing Request, _ exchange: Exchange) {
         let receivedAt = clock()
         let answer = DeadlineAnswer(exchange)
-        let coding = MediaType.contentCoding(request.head.header("content-encoding"))
+        let coding = MediaType.contentCoding(of: request.head)
         let raw = Array(request.body)
         var content = raw
         var isIntact = coding != nil

@@ -190,8 +190,10 @@ extension Response {
 
 extension KeptAnswer {
     init<Value>(passing answer: DriveAPIAnswer<Value>) {
+        // What else is a success is about parts of a resource, or forms that are to be reset.
+        let status = [200, 201, 202, 204].contains(answer.status) ? answer.status : 200
         self.init(
-            status: UInt16(clamping: answer.status), contentType: answer.contentType ?? "application/json",
+            status: UInt16(clamping: status), contentType: answer.contentType ?? "application/json",
             body: answer.body)
     }
 }

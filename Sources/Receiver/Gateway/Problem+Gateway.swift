@@ -49,7 +49,7 @@ extension Problem {
         case .invalidRequest: self = problem(400, "An id can't be sent to the Drive API.")
         case .notFound: self = problem(404, "The Drive API knows no such session, or has nothing of the kind for it.")
         case .rejected:
-            let status = error.status.flatMap { 400..<500 ~= $0 ? UInt16($0) : nil }
+            let status = error.status.flatMap { Self.mayPass(status: $0) ? UInt16($0) : nil }
             self = problem(status ?? 502, "The Drive API does not accept the request.")
         case .unauthorized:
             self = problem(502, "The Drive API does not accept the API key of this server.")
@@ -67,6 +67,15 @@ extension Problem {
         if error.mayHaveBeenSent {
             let warning = "The request may have had its effect: look at the session before it is sent again."
             detail = detail.map { "\($0). \(warning)" } ?? warning
+        }
+    }
+
+    /// Whether a refusal says something of what was asked for. Others are about the request that this server made, ask for
+    /// fields that are not passed on, or invite clients to repeat it by themselves (RFC 9110 section 15.5).
+    private static func mayPass(status: Int) -> Bool {
+        switch status {
+        case 405...408, 411...417, 421, 425, 426, 428, 431: false
+        default: 400..<500 ~= status
         }
     }
 }

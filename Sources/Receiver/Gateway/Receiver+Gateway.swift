@@ -1,3 +1,4 @@
+import DriveAPI
 import HTTPServer
 import SessionModel
 
@@ -6,6 +7,7 @@ extension Receiver {
     func passOn(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
         guard let userId = resource.actsForUser, mayAct(for: userId, request, exchange) else { return }
         guard let gateway else { return exchange.respond(Response(.noAPIKey)) }
+        guard !resource.namesDotSegment else { return exchange.respond(Response(.notFound)) }
         switch resource {
         case .startSession(let userId):
             let key = request.head.header("idempotency-key").map { String(decoding: $0, as: UTF8.self) }
@@ -18,6 +20,18 @@ extension Receiver {
         case .retryPayment(let userId, let sessionId):
             gateway.retryPayment(userId: userId, sessionId: sessionId) { exchange.respond($0) }
         default: exchange.respond(Response(.notFound))
+        }
+    }
+}
+
+extension Resource {
+    /// Whether an id of a resource that is passed on would lead to another one upstream.
+    fileprivate var namesDotSegment: Bool {
+        switch self {
+        case .startSession(let userId): PathTemplate.isDotSegment(userId)
+        case .stopSession(let userId, let id), .receipt(let userId, let id), .retryPayment(let userId, let id):
+            PathTemplate.isDotSegment(userId) || PathTemplate.isDotSegment(id)
+        default: false
         }
     }
 }

@@ -26,6 +26,21 @@ enum ContentCoding {
         return response
     }
 
+    /// For an answer that is always the same: it is compressed once.
+    struct Fixed: Sendable {
+        private let plain: Response
+        private let compressed: Response
+
+        init(_ response: Response) {
+            plain = ContentCoding.plain(response)
+            compressed = ContentCoding.compressed(response)
+        }
+
+        func response(for head: borrowing RequestHead) -> Response {
+            AcceptEncoding.allowsGzip(head.header("accept-encoding")) ? compressed : plain
+        }
+    }
+
     private static let plain: @Sendable (consuming Response) -> Response = { given in
         guard given.body.count >= bodyBytesMin else { return given }
         var response = given

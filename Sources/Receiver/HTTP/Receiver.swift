@@ -42,6 +42,8 @@ package final class Receiver: RequestHandler, Sendable {
         }
     }
 
+    private static let openAPI = ContentCoding.Fixed(Response(json: OpenAPIDocument.json))
+
     let store: any SessionStore
     let authenticator: CallbackAuthenticator
     let access: AccessControl
@@ -164,7 +166,7 @@ package final class Receiver: RequestHandler, Sendable {
         case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log, .downtime, .backfill, .tokens,
             .user:
             if isOperator(request, exchange) { operate(resource, request, exchange) }
-        case .openAPI: exchange.respond(Response(json: OpenAPIDocument.json))
+        case .openAPI: exchange.respond(Self.openAPI.response(for: request.head))
         case .health: exchange.respond(Response(json: #"{"status":"ok"}"#))
         case .ready: exchange.respond(readiness)
         case .metrics: exchange.respond(metricsPage)

@@ -188,6 +188,8 @@ extension Resource {
     var hasCodedAnswers: Bool {
         switch self {
         case .sessionEvents, .chargeDetailRecords, .health, .ready: false
+        // Coded once and for all.
+        case .openAPI: false
         default: true
         }
     }

@@ -1,5 +1,12 @@
+import HTTPServer
+
 /// What `Content-Type` and `Content-Encoding` say of a callback's body. On bytes: every callback comes through here.
 enum MediaType {
+    /// Whether a request's body is JSON. Of several types it would be left to each reader which of them counts.
+    static func isJSON(_ head: borrowing RequestHead) -> Bool {
+        !head.isRepeated("content-type") && isJSON(head.header("content-type"))
+    }
+
     /// Whether a `Content-Type` value is JSON: `application/json`, or `+json` (RFC 6839), in any case and with any
     /// parameters. No header counts as JSON: an event is sent once, and its content decides.
     static func isJSON(_ value: UnsafeRawBufferPointer?) -> Bool {
@@ -14,6 +21,12 @@ enum MediaType {
     enum ContentCoding {
         case identity
         case gzip
+    }
+
+    /// The coding of a request's body, nil for one that is not understood, and for one on top of another.
+    static func contentCoding(of head: borrowing RequestHead) -> ContentCoding? {
+        guard let value = head.header("content-encoding") else { return .identity }
+        return head.isRepeated("content-encoding") ? nil : contentCoding(value)
     }
 
     /// The coding of a `Content-Encoding` value, nil for one that is not understood.

@@ -12,7 +12,7 @@ extension Receiver {
     func receiveCallback(_ request: borrowing Request, _ exchange: Exchange) {
         let started = SystemClock.monotonicNanoseconds()
         let receivedAt = clock()
-        let coding = MediaType.contentCoding(request.head.header("content-encoding"))
+        let coding = MediaType.contentCoding(of: request.head)
 
         // Most bodies come as they are; a coded one is verified as it came, and failing that as it was meant:
         // upstream does not say which of the two it signs.
@@ -75,7 +75,7 @@ extension Receiver {
             return set(aside: request, arrival, .malformedContentCoding, .malformedContentCoding, exchange)
         case nil: content = Array(request.body)
         }
-        guard MediaType.isJSON(request.head.header("content-type")) else {
+        guard MediaType.isJSON(request.head) else {
             return set(aside: request, arrival, .unsupportedMediaType, .unsupportedMediaType, exchange)
         }
         let event: SessionEvent

@@ -99,35 +99,44 @@ struct SessionUsers: Sendable {
 extension Receiver {
     /// The request's grant; nil where it was refused, and answered.
     func grant(_ request: borrowing Request, _ exchange: Exchange) -> AccessGrant? {
-        switch access.grant(request.head, now: clock()) {
+        granted(access.grant(request.head, now: clock()), exchange)
+    }
+
+    /// The same for whatever is done on behalf of users: never anonymous.
+    func actingGrant(_ request: borrowing Request, _ exchange: Exchange) -> AccessGrant? {
+        granted(access.actingGrant(request.head, now: clock()), exchange)
+    }
+
+    private func granted(_ result: Result<AccessGrant, Problem>, _ exchange: Exchange) -> AccessGrant? {
+        switch result {
         case .success(let grant):
             metrics.queries.increment()
             return grant
         case .failure(let problem):
-            metrics.refusedQueries.increment()
-            exchange.respond(Response(problem))
+            refuse(problem, exchange)
             return nil
         }
     }
 
     /// Whether whoever asks may act for the user; where not, that is answered.
     func mayAct(for userId: String, _ request: borrowing Request, _ exchange: Exchange) -> Bool {
-        let problem: Problem
         switch access.actingGrant(request.head, now: clock()) {
         case .success(let grant) where grant.allows(userId: userId): return true
-        case .success: problem = .insufficientScope
-        case .failure(let found): problem = found
+        case .success: refuse(.insufficientScope, exchange)
+        case .failure(let problem): refuse(problem, exchange)
         }
-        metrics.refusedQueries.increment()
-        exchange.respond(Response(problem))
         return false
     }
 
     /// Whether it is an operator who asks; where not, that is answered.
     func isOperator(_ request: borrowing Request, _ exchange: Exchange) -> Bool {
         guard let problem = access.adminRefusal(request.head, now: clock()) else { return true }
+        refuse(problem, exchange)
+        return false
+    }
+
+    private func refuse(_ problem: Problem, _ exchange: Exchange) {
         metrics.refusedQueries.increment()
         exchange.respond(Response(problem))
-        return false
     }
 }

@@ -46,12 +46,14 @@ extension Receiver {
     ///
     /// It changes no status, and later events count as ever. A session that has ended can't be given up (409).
     func abandon(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
-        guard let grant = grant(request, exchange) else { return }
+        guard let grant = actingGrant(request, exchange) else { return }
         let answer = { @Sendable (response: Response) in exchange.respond(response) }
+        let isAsked = Preconditions(request.head).matchesAnything
         store.session(id) { [self] result in
             switch result {
             case .failure(let error): answer(Response(Problem(error, .storeUnreadable)))
             case .success(let record?) where grant.allows(record):
+                guard isAsked else { return answer(Response(.preconditionFailed)) }
                 // Whoever may, and asks while the fact is on its way, gets the same answer; nobody adds a second fact.
                 if abandonments.begin(id, answer) { abandon(id) }
             case .success: answer(Response(.sessionNotFound))

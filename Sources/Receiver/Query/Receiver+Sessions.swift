@@ -11,8 +11,7 @@ extension Receiver {
         do throws(Problem) {
             guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
             guard let wait = try SessionWait(query) else {
-                let known = request.head.header("if-none-match").map { Array($0) }
-                return answerSession(id, of: userId, grant, exchange, known: known)
+                return answerSession(id, of: userId, grant, exchange, Preconditions(request.head))
             }
             waitForSession(id, wait, grant, { grant.allows($0, of: userId) }, exchange)
         } catch {
@@ -22,25 +21,26 @@ extension Receiver {
 
     /// With the answer that was kept, where it is still the right one.
     private func answerSession(
-        _ id: String, of userId: String?, _ grant: AccessGrant, _ exchange: Exchange, known: [UInt8]?
+        _ id: String, of userId: String?, _ grant: AccessGrant, _ exchange: Exchange,
+        _ preconditions: Preconditions
     ) {
         let kept = store.memo(of: id)
         if let answer = kept.memo as? SessionAnswer, renderer.isRight(answer, now: clock()) {
             let isShown = grant.allows(answer.users, of: userId)
-            return exchange.respond(isShown ? answer.response(known: known) : Response(.sessionNotFound))
+            return exchange.respond(isShown ? answer.response(preconditions) : Response(.sessionNotFound))
         }
         let ticket = kept.ticket
         store.session(id) { [self] result in
             answer(result, exchange, isShown: { grant.allows($0, of: userId) }) { record in
                 let answer = renderer.answer(record, now: clock())
                 store.keep(answer, of: record, ticket: ticket)
-                return answer.response(known: known)
+                return answer.response(preconditions)
             }
         }
     }
 
     func session(_ record: SessionRecord) -> Response {
-        renderer.answer(record, now: clock()).response(known: nil)
+        renderer.answer(record, now: clock()).response(Preconditions())
     }
 
     /// `GET /v1/sessions/{sessionId}/facts`: every fact, in fold order, and which one decided and why.
@@ -94,6 +94,27 @@ extension Response {
         response.add("Cache-Control", "no-store" as StaticString)
         return response
     }
+}
+
+/// What a client makes its request depend on (RFC 9110 section 13.1).
+struct Preconditions: Sendable {
+    var ifMatch: [UInt8]?
+    var ifNoneMatch: [UInt8]?
+
+    init() {}
+
+    init(_ head: borrowing RequestHead) {
+        ifMatch = head.list("if-match")
+        ifNoneMatch = head.list("if-none-match")
+    }
+
+    /// Whether `If-Match` holds for something that is there. Our tags are weak, and weak ones never match there.
+    var matchesAnything: Bool { ifMatch.map { $0.elementsEqual("*".utf8) } ?? true }
+}
+
+extension Problem {
+    static let preconditionFailed = Problem(
+        412, "precondition-failed", "If-Match does not hold: the entity tags of sessions are weak, and never match there.")
 }
 
 /// Entity tags of sessions (RFC 9110 section 8.8.3). They are weak: the account of deliveries in the answer may differ

@@ -103,9 +103,9 @@ final class SessionAnswer: SessionMemo {
     /// The text, and what else is usual.
     var bytes: Int { response.body.count + 512 }
 
-    /// - Parameter known: the client's `If-None-Match`.
-    func response(known: [UInt8]?) -> Response {
-        if let known, EntityTag.isMatched(by: known, tag: tag) { return .notModified(tag) }
+    func response(_ preconditions: Preconditions) -> Response {
+        guard preconditions.matchesAnything else { return Response(.preconditionFailed) }
+        if let known = preconditions.ifNoneMatch, EntityTag.isMatched(by: known, tag: tag) { return .notModified(tag) }
         return response
     }
 }
