@@ -1,4 +1,5 @@
 import HTTPClient
+import Locks
 import Receiver
 import SessionModel
 import SessionStore
@@ -69,6 +70,78 @@ import Testing
             #expect(found7 == "duplicate")
             let found8 = try version(server, "S2")
             #expect(found8 == 1)
+        }
+    }
+
+    @Test func recordsWithoutATimeGiveTheSameInAnyOrder() throws {
+        let bodies = [1, 2, 3].map { #"{"requestId":"r-\#($0 % 2)","sessionId":"S2","price":{"minorInclVat":\#($0)}}"# }
+        var states = Set<String>()
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let now = Locked(testTime)
+            try withApplication(clock: { now.withLock { $0 } }) { server in
+                for index in order + order {
+                    now.withLock { $0 = $0.adding(seconds: 3) }
+                    #expect(try post(server, bodies[index]).status == 200)
+                }
+                let price = try server.get("/v1/sessions/S2").json?.member("price")?.text ?? "none"
+                let records = try server.get("/v1/sessions/S2/cdr").json?.member("records")?.elements ?? []
+                states.insert(price + records.map { $0.string("record") ?? $0.member("record")?.text ?? "" }.joined())
+                let found = try version(server, "S2")
+                #expect(found == 3)
+            }
+        }
+        #expect(states.count == 1)
+    }
+
+    @Test func repeatsOfARecordWithoutATimeAtTheSameMomentAreRepeats() throws {
+        try withApplication { server in
+            for round in 0..<30 {
+                let body = Array(#"{"requestId":"r","sessionId":"S\#(round)"}"#.utf8)
+                let signature = try Callback.signature(body)
+                let sockets = try (0..<4).map { _ in try server.raw() }
+                for socket in sockets {
+                    socket.send(
+                        "POST /webhooks/cdrs HTTP/1.1\r\nHost: a\r\nX-HMAC-SHA512-Signature: \(signature)\r\n"
+                            + "Content-Length: \(body.count)\r\n\r\n" + String(decoding: body, as: UTF8.self))
+                }
+                let outcomes = try sockets.map { try $0.receive(through: "}").contains(#""outcome":"accepted""#) }
+                #expect(outcomes.count { $0 } == 1)
+                let found = try version(server, "S\(round)")
+                #expect(found == 1)
+            }
+        }
+    }
+
+    @Test func aStatusInARecordIsAFieldLikeAnyOther() throws {
+        try withApplication { server in
+            for status in ["FAILED", "STARTED", "REFUNDED", "NEW"] {
+                let body = Self.record.replacing("S1", with: status).dropLast() + #","sessionStatus":"\#(status)"}"#
+                #expect(try post(server, String(body)).status == 200)
+                let found = try server.get("/v1/sessions/\(status)").json?.string("sessionStatus")
+                #expect(found == "COMPLETE")
+            }
+        }
+    }
+
+    @Test func aSessionEventIsNoRecord() throws {
+        try withApplication { server in
+            for name in ["SESSION_STARTED", "SESSION_FAILED", "SESSION_FEE_INCURRING"] {
+                let answer = try post(server, String(decoding: Callback.body(name), as: UTF8.self))
+                #expect(answer.status == 400)
+                #expect(answer.json?.string("code") == "NOT_A_RECORD")
+            }
+            #expect(try server.get("/v1/sessions/S1").status == 404)
+        }
+    }
+
+    @Test func requestIdsAreComparedByTheirBytes() throws {
+        try withApplication { server in
+            for id in ["caf\u{e9}", "cafe\u{301}"] {
+                #expect(try post(server, Self.record.replacing("r-1", with: id)).status == 200)
+            }
+            let records = try server.get("/v1/sessions/S1/cdr").json?.member("records")?.elements ?? []
+            #expect(records.count == 2)
+            #expect(records.allSatisfy { $0.member("variants") == nil })
         }
     }
 

@@ -143,6 +143,11 @@ import Testing
             try server.report("SESSION_COMPLETE", "b", at: 1, extra: #","userId":"u1","chargingKeyId":"k2""#)
             #expect(try ids(server.post(Self.path, #"{"chargingKeyId":"k1"}"#)) == ["a"])
             #expect(try ids(server.get("/v1/users/u1/sessions?chargingKeyId=k2")) == ["b"])
+            // By bytes, as every id.
+            try server.report("SESSION_COMPLETE", "c", at: 2, extra: #","userId":"u1","chargingKeyId":"caf\u00e9""#)
+            try server.report("SESSION_COMPLETE", "d", at: 3, extra: #","userId":"u1","chargingKeyId":"cafe\u0301""#)
+            #expect(try ids(server.post(Self.path, #"{"chargingKeyId":"caf\u00e9"}"#)) == ["c"])
+            #expect(try ids(server.post(Self.path, #"{"chargingKeyId":"cafe\u0301"}"#)) == ["d"])
         }
     }
 

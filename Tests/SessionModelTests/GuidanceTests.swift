@@ -88,6 +88,16 @@ import Testing
             effective: "FAILED", stop: (true, .mayStillCharge), start: (true, .startFailed, nil),
             abandon: (false, .notStuck)),
         Case(
+            name: "marked as failed after a stop that failed, its start unheard of",
+            steps: [.callback("SESSION_STOP_FAILED", 0), .callback("SESSION_FAILED", 60)], now: 200,
+            effective: "FAILED", stop: (true, .mayStillCharge), start: (true, .startFailed, nil),
+            abandon: (false, .notStuck)),
+        Case(
+            name: "marked as failed after it stopped",
+            steps: [.callback("SESSION_STOPPED", 0), .callback("SESSION_FAILED", 60)], now: 200,
+            effective: "FAILED", stop: (true, .mayStillCharge), start: (true, .startFailed, nil),
+            abandon: (false, .notStuck)),
+        Case(
             name: "known from a fee alone", steps: [.callback("SESSION_FEE_INCURRING", 0)], now: 1, effective: "FAILED",
             stop: (true, .mayStillCharge), start: (true, .statusUnknown, nil), abandon: (false, .notStuck)),
         Case(

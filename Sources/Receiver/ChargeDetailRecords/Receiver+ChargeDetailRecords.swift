@@ -81,27 +81,35 @@ extension Receiver {
 
     /// Logs the record as a fact of its session.
     private func append(_ record: ChargeDetailRecord, _ receivedAt: Instant, _ answer: DeadlineAnswer) {
-        guard record.timestamp == nil else { return log(record, at: receivedAt, receivedAt, answer) }
-        // A record that names no time is dated by its first delivery: see whether there was one.
-        store.session(record.sessionId) { [self] result in
-            switch result {
-            case .success(let known):
-                log(record, at: known?.timestamp(ofKnown: record) ?? receivedAt, receivedAt, answer)
-            case .failure(let error): fail(error, answer)
+        guard record.timestamp == nil else { return log(record, at: receivedAt, receivedAt, answer) {} }
+        // A record that names no time is dated by the first delivery of such a record: see whether there was one.
+        undatedRecords.begin(record.sessionId) { [self] in
+            let end = { @Sendable [self] in undatedRecords.end(record.sessionId) }
+            store.session(record.sessionId) { [self] result in
+                switch result {
+                case .success(let known):
+                    log(record, at: known?.timestamp(ofUndated: record) ?? receivedAt, receivedAt, answer, then: end)
+                case .failure(let error):
+                    fail(error, answer)
+                    end()
+                }
             }
         }
     }
 
     private func log(
-        _ record: ChargeDetailRecord, at timestamp: Instant, _ receivedAt: Instant, _ answer: DeadlineAnswer
+        _ record: ChargeDetailRecord, at timestamp: Instant, _ receivedAt: Instant, _ answer: DeadlineAnswer,
+        then end: @escaping @Sendable () -> Void
     ) {
         let delivery: Delivery
         do throws(EventError) {
             delivery = try record.delivery(at: timestamp, receivedAt: receivedAt)
         } catch {
-            return answer.respond(Response(.invalidRecord.with(detail: error.detail)))
+            answer.respond(Response(.invalidRecord.with(detail: error.detail)))
+            return end()
         }
         let isQueued = store.append(delivery) { [self] result in
+            defer { end() }
             switch result {
             case .success(let outcome):
                 (outcome.duplicate ? metrics.chargeDetailRecords.duplicates : metrics.chargeDetailRecords.accepted)
@@ -117,7 +125,10 @@ extension Receiver {
             case .failure(let error): fail(error, answer)
             }
         }
-        if !isQueued { fail(StoreError(.queueFull, "the queue is full"), answer) }
+        if !isQueued {
+            fail(StoreError(.queueFull, "the queue is full"), answer)
+            end()
+        }
     }
 
     private func setAside(_ body: QuarantinedBody, _ error: EventError, _ answer: DeadlineAnswer) {

@@ -27,7 +27,7 @@ extension ConfigurationKey {
             "Length of a request's path and query (longer: 414)."),
         .integer(
             "http.headerBytesMax", \.http.headerBytesMax, 1024...1_048_576, unit: "bytes",
-            "Length of all header fields of a request together (longer: 431)."),
+            "Length of all header fields (longer: 431)."),
         .integer(
             "http.headerCountMax", \.http.headerCountMax, 8...1000, unit: "fields",
             "Header fields of a request (more: 431)."),

@@ -59,6 +59,7 @@ package final class Receiver: RequestHandler, Sendable {
     let operations: OperationsStore?
     let downtime: DowntimeLedger?
     let recordDeadlineSeconds: Double
+    let undatedRecords = UndatedRecords()
     let renderer: SessionRenderer
     let cursors: PageCursor
     let abandonments = Abandonments()

@@ -102,7 +102,10 @@ struct HistoryRequest: Sendable {
         selection.startsTo = startsTo
         selection.after = after
         if let chargingKeyId {
-            selection.condition = { $0.state.enrichment.string(.chargingKeyId) == chargingKeyId }
+            // By bytes, as all ids are compared: `==` takes some texts for the same that are not.
+            selection.condition = {
+                $0.state.enrichment.string(.chargingKeyId)?.utf8.elementsEqual(chargingKeyId.utf8) ?? false
+            }
         }
         return selection
     }

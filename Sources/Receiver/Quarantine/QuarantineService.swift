@@ -95,11 +95,25 @@ package struct QuarantineService: Sendable {
         do throws(EventError) {
             let record = try ChargeDetailRecord(decoding: content)
             let receivedAt = entry.content.receivedAt
+            let known = record.timestamp == nil ? session(record.sessionId) : nil
             return append(
-                try record.delivery(at: receivedAt, receivedAt: receivedAt, quarantineId: entry.id))
+                try record.delivery(
+                    at: known?.timestamp(ofUndated: record) ?? receivedAt, receivedAt: receivedAt,
+                    quarantineId: entry.id))
         } catch {
             return RetryResult(id: entry.id, outcome: .refused, reason: error.code.rawValue, sessionId: nil)
         }
+    }
+
+    private func session(_ id: String) -> SessionRecord? {
+        let done = DispatchSemaphore(value: 0)
+        let found = Locked<SessionRecord?>(nil)
+        store.session(id) { result in
+            found.withLock { $0 = try? result.get() }
+            done.signal()
+        }
+        done.wait()
+        return found.withLock { $0 }
     }
 
     /// The code of what is still wrong with the credentials, or nil.

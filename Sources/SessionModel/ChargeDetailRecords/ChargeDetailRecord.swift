@@ -17,8 +17,6 @@ package struct ChargeDetailRecord: Sendable, Hashable {
     /// As the Drive API shows a session's price. Other forms (OCPI: major units without a currency's exponent) stay in
     /// the verbatim record alone.
     package let price: CanonicalJSON?
-    /// Where the record names one; being there at all means that the session is complete and priced.
-    package let sessionStatus: String?
     /// The record itself, as text.
     package let verbatim: String
 
@@ -26,7 +24,8 @@ package struct ChargeDetailRecord: Sendable, Hashable {
     /// wrappers of such records are usually called.
     static let containers: [StaticString] = ["payload", "cdr", "chargeDetailRecord", "record", "data", "session"]
 
-    /// - Throws: what is wrong with the JSON; `missingSessionId` where nothing says which session the record is of.
+    /// - Throws: what is wrong with the JSON; `notARecord` for a session event, which somebody has sent to the wrong address;
+    ///   `missingSessionId` where nothing says which session the record is of.
     package init(decoding body: [UInt8], depthMax: Int = 64) throws(EventError) {
         let json: CanonicalJSON
         do throws(JSONError) {
@@ -35,6 +34,8 @@ package struct ChargeDetailRecord: Sendable, Hashable {
             throw EventError(error)
         }
         guard json.isObject else { throw EventError(.notAnObject) }
+        // Taken for a record, it would end its session for good.
+        if let name = json.string("event"), EventName(name).isOfCallbacks { throw EventError(.notARecord) }
         let places = Self.places(in: json)
         func string(_ names: StaticString...) -> String? {
             Self.first(places, names) { $0.string.flatMap { $0.isEmpty ? nil : $0 } }
@@ -53,7 +54,6 @@ package struct ChargeDetailRecord: Sendable, Hashable {
         startTime = instant("startTime", "start", "startedAt", "startDateTime", "start_date_time")
         endTime = instant("endTime", "end", "stopTime", "endedAt", "stoppedAt", "endDateTime", "end_date_time")
         issuedAt = instant("timestamp", "issuedAt", "createdAt", "last_updated")
-        sessionStatus = string("sessionStatus")
         energy =
             Self.first(places, ["energy"]) { $0.isObject ? $0 : nil }
             ?? Self.first(places, ["total_energy", "energyKwh"]) { Self.kilowattHours($0) }
@@ -103,8 +103,8 @@ package struct ChargeDetailRecord: Sendable, Hashable {
         writer.beginObject()
         writer.field("sessionId", sessionId)
         writer.field("timestamp", timestamp ?? otherwise)
-        // A record is sent once a session is completed and priced (domain.md).
-        writer.field("sessionStatus", sessionStatus ?? SessionStatus.complete.name)
+        // A record is sent once a session is completed and priced (domain.md), whatever a field of it may say.
+        writer.field("sessionStatus", SessionStatus.complete.name)
         for (name, text) in [("requestId" as StaticString, requestId), ("userId", userId)] {
             guard let text else { continue }
             writer.key(name)
@@ -152,7 +152,10 @@ extension SessionRecord {
         for fact in facts where fact.source == .cdr {
             let requestId = fact.payload.string("requestId")
             var variants = 1
-            if let requestId, let known = records.firstIndex(where: { $0.requestId == requestId }) {
+            // By bytes, as all ids are compared.
+            if let requestId,
+                let known = records.firstIndex(where: { $0.requestId?.utf8.elementsEqual(requestId.utf8) ?? false })
+            {
                 variants += records.remove(at: known).variants
             }
             records.append((requestId, fact, variants))
@@ -160,11 +163,22 @@ extension SessionRecord {
         return records
     }
 
-    /// The timestamp under which a record without any time of its own is known already, so that its repeat is the same fact.
-    package func timestamp(ofKnown record: ChargeDetailRecord) -> Instant? {
+    /// The timestamp for a record without any time of its own: the one under which it is known, so that its repeat is the
+    /// same fact; else that of another such record, so that it depends on their content, and not on the order of their
+    /// arrival, which of them counts. nil where there was none.
+    package func timestamp(ofUndated record: ChargeDetailRecord) -> Instant? {
         let body = record.factBody(timestamp: .epoch)
         guard let event = try? SessionEvent.decode(body, source: .cdr, limits: .unbounded) else { return nil }
-        return facts.first { $0.source == .cdr && $0.payload == event.payload }?.timestamp
+        let records = facts.filter { $0.source == .cdr }
+        let known = records.first { $0.payload == event.payload }
+        return (known ?? records.first { $0.isDatedByArrival })?.timestamp
+    }
+}
+
+extension Fact {
+    /// In microseconds, which is what the log keeps.
+    fileprivate var isDatedByArrival: Bool {
+        timestamp.microsecondsSince1970 == receivedAt.microsecondsSince1970
     }
 }
 

@@ -19,6 +19,7 @@ package struct EventError: Error, Hashable, Sendable {
         case missingTimestamp = "MISSING_TIMESTAMP"
         case invalidTimestamp = "INVALID_TIMESTAMP"
         case missingSessionStatus = "MISSING_SESSION_STATUS"
+        case notARecord = "NOT_A_RECORD"
     }
 
     package let code: Code
@@ -70,6 +71,7 @@ package struct EventError: Error, Hashable, Sendable {
         case .missingTimestamp: "The member \"payload.timestamp\" is missing"
         case .invalidTimestamp: "The member \"payload.timestamp\" is not an RFC 3339 timestamp"
         case .missingSessionStatus: "The member \"payload.sessionStatus\" of a Drive API session is missing"
+        case .notARecord: "The body is a session event, which belongs to the other webhook, and no charge detail record"
         }
     }
 }

@@ -77,6 +77,9 @@ package enum EventName: Hashable, Sendable {
     /// The texts of `known`, to be looked through without a copy of each name.
     private static let knownTexts = known.map(\.knownText)
 
+    /// Whether it is the name of a Session Event callback that is known.
+    var isOfCallbacks: Bool { self == .sessionFeeIncurring || status(from: .webhook) != nil }
+
     /// The status that an event of this name reports by its name alone; nil where it changes none.
     ///
     /// A name only means something from the source it belongs to: a callback called `SESSION_START_REQUESTED` is an

@@ -62,7 +62,7 @@ struct GuidanceRules {
         // Sending it again does no harm, and not being able to may cost money.
         case .waitingToStop: return .init(true, .stopInProgress)
         case .stopFailed: return .init(true, .stopCanBeRetried)
-        case .failed: return summary.hasStarted ? .init(true, .mayStillCharge) : .init(false, .notStarted)
+        case .failed: return summary.hasCharged ? .init(true, .mayStillCharge) : .init(false, .notStarted)
         // Something happens at the charger of which no status is known.
         default: return .init(true, .mayStillCharge)
         }

@@ -25,7 +25,8 @@ struct FactSummary {
     var startRequestedAt: Instant?
     var firstStopFailedAt: Instant?
     var stopFailures = 0
-    var hasStarted = false
+    /// Some fact is only true of a session that was charging at some time.
+    var hasCharged = false
     var hasFailed = false
     var hasEnded = false
     var hasComplete = false
@@ -42,14 +43,16 @@ struct FactSummary {
             case .created, .waitingToStart:
                 startRequestedAt = min(startRequestedAt ?? reference, reference)
             case .started:
-                hasStarted = true
+                hasCharged = true
             case .failed:
                 hasFailed = true
             case .stopFailed:
                 firstStopFailedAt = min(firstStopFailedAt ?? reference, reference)
                 stopFailures += 1
+                hasCharged = true
             case .stopped:
                 hasEnded = true
+                hasCharged = true
             case .complete:
                 hasEnded = true
                 hasComplete = true
