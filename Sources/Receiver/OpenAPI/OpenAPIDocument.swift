@@ -244,6 +244,9 @@ package enum OpenAPIDocument {
           "404": {
             "$ref": "#/components/responses/NotFound"
           },
+          "412": {
+            "$ref": "#/components/responses/PreconditionFailed"
+          },
           "503": {
             "$ref": "#/components/responses/Unavailable"
           },
@@ -327,6 +330,9 @@ package enum OpenAPIDocument {
             "$ref": "#/components/responses/NoBody"
           },
           "404": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "412": {
             "$ref": "#/components/responses/NoBody"
           },
           "503": {
@@ -492,6 +498,9 @@ package enum OpenAPIDocument {
           },
           "409": {
             "$ref": "#/components/responses/Conflict"
+          },
+          "412": {
+            "$ref": "#/components/responses/PreconditionFailed"
           },
           "503": {
             "$ref": "#/components/responses/Unavailable"
@@ -1231,6 +1240,9 @@ package enum OpenAPIDocument {
           "404": {
             "$ref": "#/components/responses/NotFound"
           },
+          "412": {
+            "$ref": "#/components/responses/PreconditionFailed"
+          },
           "503": {
             "$ref": "#/components/responses/Unavailable"
           },
@@ -1314,6 +1326,9 @@ package enum OpenAPIDocument {
             "$ref": "#/components/responses/NoBody"
           },
           "404": {
+            "$ref": "#/components/responses/NoBody"
+          },
+          "412": {
             "$ref": "#/components/responses/NoBody"
           },
           "503": {
@@ -3947,6 +3962,21 @@ package enum OpenAPIDocument {
       },
       "Conflict": {
         "description": "Not as things stand. `type` ends in `session-ended`, `connector-cooldown`, `idempotency-in-flight`, `idempotency-outcome-unknown`.",
+        "headers": {
+          "Cache-Control": {
+            "$ref": "#/components/headers/NoStore"
+          }
+        },
+        "content": {
+          "application/problem+json": {
+            "schema": {
+              "$ref": "#/components/schemas/Problem"
+            }
+          }
+        }
+      },
+      "PreconditionFailed": {
+        "description": "`If-Match` is not `*`: the entity tags of sessions are weak, and never match there. `type` ends in `precondition-failed`.",
         "headers": {
           "Cache-Control": {
             "$ref": "#/components/headers/NoStore"
