@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -141,3 +142,11 @@ int clinux_set_descriptor_limit(uint64_t count) {
     limit.rlim_cur = count < limit.rlim_max ? count : limit.rlim_max;
     return setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+#if defined(__GLIBC__)
+size_t clinux_free_heap_bytes(void) { return mallinfo2().fordblks; }
+void clinux_trim_heap(void) { malloc_trim(0); }
+#else
+size_t clinux_free_heap_bytes(void) { return 0; }
+void clinux_trim_heap(void) {}
+#endif

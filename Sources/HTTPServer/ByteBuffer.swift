@@ -121,14 +121,14 @@ struct OutputBuffer: ~Copyable {
 
 /// Bytes that the kernel did not take yet, in order.
 struct PendingOutput {
-    private var chunks: [[UInt8]] = []
+    private var chunks: [ArraySlice<UInt8>] = []
     /// How much of the first chunk is gone.
     private var offset = 0
     private(set) var count = 0
 
     var isEmpty: Bool { count == 0 }
 
-    mutating func append(_ chunk: [UInt8]) {
+    mutating func append(_ chunk: ArraySlice<UInt8>) {
         guard !chunk.isEmpty else { return }
         chunks.append(chunk)
         count += chunk.count

@@ -25,6 +25,8 @@ final class Connection {
     /// Number of the request that a handler has; 0 for none.
     var serial: UInt64 = 0
     var stream: StreamCore?
+    /// See `Exchange.whenPeerCloses`.
+    var onPeerClosed: (@Sendable () -> Void)?
     /// The answer to a refused request whose body is still coming in.
     var refusal: Response?
 

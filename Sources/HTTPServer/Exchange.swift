@@ -30,6 +30,13 @@ package struct Exchange: Sendable {
         }
     }
 
+    /// Sets what is called, once, when the peer closes its sending side or has gone before there is an answer: what is worth
+    /// waiting for only while somebody does can be answered then. Call it during `handle`, on the worker's own thread, which
+    /// is also where `body` is called, at once where the peer has closed already.
+    package func whenPeerCloses(_ body: @escaping @Sendable () -> Void) {
+        worker.watchPeer(slot, serial, body)
+    }
+
     /// Answers with a body whose length is not known yet: chunked, or up to the end of the connection for HTTP/1.0.
     /// - Parameters:
     ///   - head: status and fields; its body is the first piece of the stream.

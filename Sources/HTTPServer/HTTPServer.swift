@@ -37,11 +37,8 @@ package final class HTTPServer: Sendable {
     /// - Throws: `SystemError` when an address cannot be listened on; nothing is left open then.
     package func start() throws(SystemError) -> [BoundAddress] {
         var limits = configuration.limits
-        let workerCount =
-            configuration.workers > 0 ? configuration.workers : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        // Some descriptors are for the application: files, clients, the store.
-        let reserved = 64 + 8 * workerCount
-        limits.connectionsMax = max(1, min(limits.connectionsMax, System.descriptorsMax() - reserved))
+        let workerCount = configuration.workerCount
+        limits.connectionsMax = configuration.connectionsMax
 
         var binder = Binder(backlog: Int32(clamping: limits.backlog))
         do throws(SystemError) {

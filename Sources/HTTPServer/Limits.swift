@@ -52,10 +52,14 @@ package struct Limits: Sendable {
 
     /// Bytes that a `ResponseStream` may hold for a peer that does not read; beyond it the stream is aborted.
     package var streamBufferBytesMax = 1_048_576
+    /// Bytes that all of them may hold together; beyond it a stream that holds more than a little is aborted.
+    package var streamBytesMax = 64 << 20
     /// Bytes read from one connection before the other connections get their turn.
     package var readBytesPerTurnMax = 262_144
     /// Requests that one connection has answered before the other connections get their turn.
     package var requestsPerTurnMax = 64
+    /// How long it may go on with them.
+    package var turnSecondsMax = 0.001
 
     package init() {}
 }

@@ -1,4 +1,5 @@
 import Locks
+import Synchronization
 
 /// A response that is written piece by piece, from any thread. Dropping the last reference without `finish` aborts it.
 package final class ResponseStream: Sendable {
@@ -44,6 +45,8 @@ final class StreamCore: Sendable {
         var pieceBytes = 0
         /// Bytes that the worker has taken and the kernel has not.
         var unsentBytes = 0
+        /// What of them counts among the bytes of all streams.
+        var countedBytes = 0
         var end = End.open
         var isClosed = false
         var isPosted = false
@@ -73,7 +76,8 @@ final class StreamCore: Sendable {
         let (taken, mustPost) = state.withLock { state -> (Bool, Bool) in
             guard !state.isClosed, state.end == .open else { return (false, false) }
             guard !bytes.isEmpty else { return (true, false) }
-            let fits = state.pieceBytes + state.unsentBytes + bytes.count <= bufferBytesMax
+            let held = state.pieceBytes + state.unsentBytes
+            let fits = held + bytes.count <= bufferBytesMax && (held <= Self.alwaysHeldBytes || allHaveRoom(bytes.count))
             if fits {
                 state.pieces.append(bytes)
                 state.pieceBytes += bytes.count
@@ -82,11 +86,25 @@ final class StreamCore: Sendable {
                 state.pieces = []
                 state.pieceBytes = 0
             }
+            count(&state)
             defer { state.isPosted = true }
             return (fits, !state.isPosted)
         }
         if mustPost { worker.postStream(self) }
         return taken
+    }
+
+    /// Of any one stream; less than that is not worth aborting it.
+    private static let alwaysHeldBytes = 16_384
+
+    private func allHaveRoom(_ bytes: Int) -> Bool {
+        worker.shared.streamBytes.load(ordering: .relaxed) + bytes <= worker.limits.streamBytesMax
+    }
+
+    private func count(_ state: inout State) {
+        let bytes = state.pieceBytes + state.unsentBytes
+        worker.shared.streamBytes.add(bytes - state.countedBytes, ordering: .relaxed)
+        state.countedBytes = bytes
     }
 
     func end(_ end: End) {
@@ -130,6 +148,7 @@ final class StreamCore: Sendable {
     func didSend(unsentBytes: Int) {
         let onDrain = state.withLock { state -> (@Sendable () -> Void)? in
             state.unsentBytes = unsentBytes
+            count(&state)
             return unsentBytes == 0 && state.pieceBytes == 0 && state.end == .open ? state.onDrain : nil
         }
         onDrain?()
@@ -143,6 +162,7 @@ final class StreamCore: Sendable {
             state.pieces = []
             state.pieceBytes = 0
             state.unsentBytes = 0
+            count(&state)
             state.onDrain = nil
             return state.onClose.take()
         }

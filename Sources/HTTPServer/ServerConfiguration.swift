@@ -1,3 +1,5 @@
+import Glibc
+
 /// Where the server listens.
 package enum ListenAddress: Sendable, Hashable {
     /// An IPv4 or IPv6 address or a host name; port 0 lets the kernel choose. `::` takes IPv4 connections as well,
@@ -35,5 +37,15 @@ package struct ServerConfiguration: Sendable {
         self.addresses = addresses
         self.workers = workers
         self.limits = limits
+    }
+
+    var workerCount: Int {
+        workers > 0 ? workers : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    }
+
+    /// Connections that may be open at once: as configured, and no more than the descriptor limit of the process allows. Some
+    /// descriptors are for the application: files, clients, the store.
+    package var connectionsMax: Int {
+        max(1, min(limits.connectionsMax, System.descriptorsMax() - 64 - 8 * workerCount))
     }
 }

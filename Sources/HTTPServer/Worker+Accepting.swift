@@ -164,6 +164,7 @@ extension Worker {
         counters.closed.add()
         System.close(connection.descriptor)
         connection.stream.take()?.close()
+        connection.onPeerClosed.take()?()
         if acceptResumesAt != nil { resumeAccepting() }
     }
 }

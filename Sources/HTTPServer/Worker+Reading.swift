@@ -5,6 +5,7 @@ extension Worker {
     /// Does all that can be done for a connection now: parse, read, answer, send, set its deadline.
     func turn(_ connection: Connection) {
         requestsLeft = limits.requestsPerTurnMax
+        turnEnd = nil
         if connection.phase == .reading, connection.pending.isEmpty, !connection.input.isEmpty {
             parseInput(connection)
         }
@@ -12,13 +13,24 @@ extension Worker {
         while connection.phase == .reading, connection.mayRead, connection.pending.isEmpty, !connection.isBroken,
             !connection.isQueuedForTurn
         {
-            guard budget > 0, requestsLeft > 0 else {
+            guard budget > 0, requestsLeft > 0, !isTurnOver() else {
                 queueForTurn(connection)
                 break
             }
             budget -= connection.input.isEmpty ? readShared(connection) : readOwn(connection)
         }
         finishTurn(connection)
+    }
+
+    /// Whether what the connection has sent at once takes too long. The clock is read for pipelines only.
+    private func isTurnOver() -> Bool {
+        guard requestsLeft < limits.requestsPerTurnMax else { return false }
+        let time = System.monotonicNanoseconds()
+        guard let turnEnd else {
+            turnEnd = time + nanoseconds(limits.turnSecondsMax)
+            return false
+        }
+        return time >= turnEnd
     }
 
     private func queueForTurn(_ connection: Connection) {
@@ -115,7 +127,7 @@ extension Worker {
                 if output.count > Worker.readBufferBytes { flush(connection) }
                 // Whoever does not read the answers gets no more of them.
                 if !connection.pending.isEmpty || connection.isBroken { return consumed }
-                if requestsLeft <= 0, consumed < bytes.count {
+                if consumed < bytes.count, requestsLeft <= 0 || isTurnOver() {
                     queueForTurn(connection)
                     return consumed
                 }

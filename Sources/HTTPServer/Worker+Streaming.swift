@@ -10,6 +10,7 @@ extension Worker {
     func openStream(_ connection: Connection, _ core: StreamCore, _ head: consuming Response) {
         counters.streams.add()
         connection.serial = 0
+        connection.onPeerClosed = nil
         connection.keepsAlive =
             connection.keepsAlive && !head.closesConnection && !isDraining
             && (connection.minorVersion > 0 || connection.isHead || head.forbidsBody)

@@ -13,6 +13,7 @@ extension Worker {
     /// Puts an answer into the turn's output. Sends nothing, unless the body is large.
     func answer(_ connection: Connection, _ response: consuming Response) {
         connection.serial = 0
+        connection.onPeerClosed = nil
         let keepsAlive = connection.keepsAlive && !response.closesConnection && !isDraining
         connection.phase = keepsAlive ? .reading : .closing
         appendHead(connection, response, keepsAlive: keepsAlive, bodyCount: response.body.count)
@@ -59,10 +60,11 @@ extension Worker {
             if sent == total { return }
         }
         if sent < count {
-            connection.pending.append(Array(UnsafeRawBufferPointer(start: output.base + sent, count: count - sent)))
-            connection.pending.append(body)
+            connection.pending.append(Array(UnsafeRawBufferPointer(start: output.base + sent, count: count - sent))[...])
+            connection.pending.append(body[...])
         } else {
-            connection.pending.append(sent == count ? body : Array(body[(sent - count)...]))
+            // Not a copy: many may wait for the same answer.
+            connection.pending.append(body[(sent - count)...])
         }
     }
 

@@ -7,6 +7,8 @@ final class SharedState: Sendable {
     let connectionsOpen = Atomic<Int>(0)
     /// Those of them that are only being told 503.
     let connectionsShed = Atomic<Int>(0)
+    /// Bytes that wait in streams.
+    let streamBytes = Atomic<Int>(0)
     let connectionsMax: Int
     var connectionsServed: Int {
         connectionsOpen.load(ordering: .relaxed) - connectionsShed.load(ordering: .relaxed)
@@ -64,6 +66,8 @@ final class Worker: @unchecked Sendable {
     var unfinished: [Int] = []
     /// Requests that the connection whose turn it is may still have answered in it.
     var requestsLeft = 0
+    /// When its turn is over, on the monotonic clock; nil before its second request.
+    var turnEnd: UInt64?
 
     var now: UInt64 = 0
     var dateSecond = -1
@@ -223,9 +227,18 @@ final class Worker: @unchecked Sendable {
         if failed || events & UInt32(CLINUX_EPOLLRDHUP) != 0 {
             connection.sawHalfClose = true
             if let stream = connection.stream, stream.endsAtHalfClose { stream.end(.finished) }
+            connection.onPeerClosed.take()?()
         }
         if !connection.pending.isEmpty, events & UInt32(CLINUX_EPOLLOUT) != 0 { sendPending(connection) }
         turn(connection)
+    }
+
+    func watchPeer(_ slot: Int, _ serial: UInt64, _ body: @escaping @Sendable () -> Void) {
+        precondition(isCurrentThread, "a peer is watched by its worker")
+        guard serial == currentSerial, let connection = connections[slot], connection.serial == serial,
+            !connection.sawHalfClose
+        else { return body() }
+        connection.onPeerClosed = body
     }
 
     func perform(_ item: InboxItem) {

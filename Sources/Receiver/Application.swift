@@ -17,6 +17,7 @@ package final class Application: Sendable {
     private let control: HTTPServer
     /// nil where sessions are kept for ever.
     private let retention: RetentionTimer?
+    private let trimmer = Locked<MemoryTrimmer?>(nil)
     package let receiver: Receiver
     private let operations: OperationsStore
     private let downtime: DowntimeLedger
@@ -75,6 +76,9 @@ package final class Application: Sendable {
         dependencies.guidance = configuration.guidanceSettings
         dependencies.sealKey = sealKey
         dependencies.live = live
+        // The other half is for whoever does not wait: callbacks above all.
+        dependencies.live.subscribersMax = max(
+            1, min(live.subscribersMax, configuration.serverConfiguration.connectionsMax / 2))
         receiver = Receiver(dependencies, callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
         if !store.isCatchingUp { receiver.loadConnectorStarts() }
         server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
@@ -90,6 +94,7 @@ package final class Application: Sendable {
     package func start() throws -> [String] {
         let server = server
         receiver.serverStatistics.withLock { $0 = { server.statistics } }
+        trimmer.withLock { $0 = MemoryTrimmer() }
         _ = try control.start()
         let addresses: [String]
         do {
@@ -121,10 +126,19 @@ package final class Application: Sendable {
     /// the configured time and what the last write to disk takes.
     package func stop() {
         receiver.beginDraining()
+        trimmer.withLock { $0.take() }?.cancel()
+        // Beside what is written to the disk, which may not answer.
+        let server = server
+        let seconds = Double(configuration.shutdown.deadlineSeconds) - 1
+        let drained = DispatchSemaphore(value: 0)
+        DispatchQueue(label: "chargefold.drain").async {
+            server.drain(deadlineSeconds: seconds)
+            drained.signal()
+        }
         retention?.cancel()
         downtime.stop()
         reconciler?.stop()
-        server.drain(deadlineSeconds: Double(configuration.shutdown.deadlineSeconds) - 1)
+        drained.wait()
         control.drain(deadlineSeconds: 1)
         client?.close()
         store.close()

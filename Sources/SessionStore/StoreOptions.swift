@@ -25,8 +25,11 @@ package struct StoreOptions: Sendable {
     package var writeBehindCount = 16_384
     /// Milliseconds from the first change to the write of the derived rows.
     package var writeBehindMilliseconds = 1_000
-    /// Changed records not yet written; beyond it `append` returns false until the writer has caught up.
+    /// Changed records not yet written; beyond it deliveries wait in the queue until the writer has caught up, and where it
+    /// cannot write, `append` returns false.
     package var unwrittenRecordsMax = 60_000
+    /// A write that takes longer counts as stalled: the store says that it is not writable.
+    package var stallMilliseconds = 5_000
     /// Log rows not yet covered by derived rows (they are folded again at the next start); beyond it `append` returns false.
     package var tailCountMax = 400_000
     /// Log rows not covered by derived rows that are folded before the opening returns; a longer tail is folded behind

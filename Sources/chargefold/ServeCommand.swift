@@ -42,10 +42,14 @@ struct ServeCommand: ParsableCommand {
         defer { writer.flush() }
         for warning in loaded.warnings { logger.warning("configuration", metadata: ["warning": "\(warning)"]) }
 
+        // What is written here tells of people: for this user only.
+        umask(0o077)
         let signals = TerminationSignals()
         let application: Application
         do {
-            application = try Application(loaded.configuration, logger: logger)
+            var live = LiveOptions()
+            live.elapsedMicroseconds = { Int64(SystemClock.monotonicNanoseconds() / 1_000) }
+            application = try Application(loaded.configuration, logger: logger, live: live)
             let addresses = try application.start()
             logger.info(
                 "listening",
@@ -59,8 +63,19 @@ struct ServeCommand: ParsableCommand {
         }
         let name = signals.wait()
         logger.info("stopping", metadata: ["signal": "\(name)"])
+        endEventually(after: loaded.configuration.shutdown.deadlineSeconds, logger, writer)
         application.stop()
         logger.info("stopped")
+    }
+}
+
+/// Ends the process some seconds after the time that a stop may take, whatever it waits for: a disk that does not answer.
+/// What was acknowledged is in the log, and the next start finds it.
+private func endEventually(after seconds: Int, _ logger: Logger, _ writer: LogWriter) {
+    DispatchQueue(label: "chargefold.deadline").asyncAfter(deadline: .now() + .seconds(seconds + 20)) {
+        logger.critical("the stop takes too long: the process ends as it is")
+        writer.flush()
+        _exit(EXIT_FAILURE)
     }
 }
 

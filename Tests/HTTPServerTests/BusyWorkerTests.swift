@@ -150,6 +150,53 @@ import Testing
         #expect(try client.readToEnd().isEmpty)
     }
 
+    @Test func `who waits is told when the peer closes, whichever way, and answers`() throws {
+        let server = try TestServer { _, exchange in
+            exchange.whenPeerCloses { exchange.respond(Response(status: 200, body: [0x31])) }
+        }
+        for _ in 0..<2 {
+            let client = try server.client()
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            client.halfClose()
+            #expect(try client.response()?.text == "1")
+            #expect(try client.response() == nil)
+        }
+        for leave in [{ $0.reset() }, { $0.end() }] as [(TestClient) -> Void] {
+            let requests = server.server.statistics.requests
+            let client = try server.client()
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            while server.server.statistics.requests == requests { yieldThread() }
+            leave(client)
+        }
+        while server.server.statistics.connectionsOpen > 0 { yieldThread() }
+    }
+
+    @Test func `all streams together hold no more than they may`() throws {
+        let mailbox = Mailbox<ResponseStream>()
+        let server = try TestServer(limits: {
+            $0.streamBytesMax = 1 << 20
+            $0.streamBufferBytesMax = 1 << 30
+        }, answer: { _, exchange in mailbox.put(exchange.stream(Response(status: 200))) })
+        let clients = try (0..<3).map { _ in try server.client() }
+        for client in clients { client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+        let streams = try clients.map { _ in try mailbox.take() }
+        let piece = [UInt8](repeating: 0x61, count: 16_000)
+        // Nobody reads: what the kernel does not take waits here, and at the bound the next to write is cut off.
+        for stream in streams {
+            while stream.write(piece) { yieldThread() }
+            #expect(stream.isClosed)
+        }
+        for client in clients { client.end() }
+        while server.server.statistics.connectionsOpen > 0 { yieldThread() }
+        // All of it counted back: a new one has room.
+        let client = try server.client()
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        let stream = try mailbox.take()
+        for _ in 0..<4 { #expect(stream.write(piece)) }
+        stream.finish()
+        #expect(try client.response()?.body.count == 64_000)
+    }
+
     @Test func `a stream whose reader closes its sending side is ended properly`() throws {
         let mailbox = Mailbox<ResponseStream>()
         let server = try TestServer { _, exchange in

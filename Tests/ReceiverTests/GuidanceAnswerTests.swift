@@ -1,3 +1,4 @@
+import Glibc
 import HTTPClient
 import Receiver
 import SessionModel
@@ -158,6 +159,41 @@ import Testing
             for text in ["x", "10y", "-1m", "745h"] {
                 #expect(try server.get("/v1/fees?dueWithin=\(text)").problem == "malformed-query")
             }
+        }
+    }
+
+    /// Whoever closes its sending side has its answer at once; whoever has gone waits no longer.
+    @Test func `a long poll ends when its client closes`() throws {
+        try withApplication { server throws in
+            _ = try server.post(Callback.body("SESSION_STARTED"))
+            let poll =
+                "GET /v1/sessions/S1?wait=60s&version=1 HTTP/1.1\r\nHost: x\r\n"
+                + "Authorization: Bearer \(RunningServer.token)\r\n\r\n"
+            let closes = try server.raw()
+            closes.send(poll)
+            closes.finish()
+            #expect(RawAnswer(try closes.receiveAll())?.status == 304)
+            do {
+                let gone = try server.raw()
+                gone.send(poll)
+                while server.receiver.live.listenerCount == 0 { sched_yield() }
+            }
+            while server.receiver.live.listenerCount > 0 { sched_yield() }
+        }
+    }
+
+    @Test func `there is room for so many waits, and for everybody else`() throws {
+        try withApplication({ $0.http.connectionsMax = 4 }) { server throws in
+            _ = try server.post(Callback.body("SESSION_STARTED"))
+            let poll =
+                "GET /v1/sessions/S1?wait=60s&version=1 HTTP/1.1\r\nHost: x\r\n"
+                + "Authorization: Bearer \(RunningServer.token)\r\n\r\n"
+            let waiting = try (0..<2).map { _ in try server.raw() }
+            for socket in waiting { socket.send(poll) }
+            while server.receiver.live.listenerCount < 2 { sched_yield() }
+            #expect(try server.get("/v1/sessions/S1?wait=60s&version=1").problem == "too-many-streams")
+            #expect(try server.post(Callback.body("SESSION_STOPPED")).status == 200)
+            for socket in waiting { #expect(try socket.receive(through: "}").contains("STOPPED")) }
         }
     }
 

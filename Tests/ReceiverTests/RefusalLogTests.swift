@@ -1,5 +1,6 @@
 import Compression
 import HTTPClient
+import Locks
 import Logging
 import Receiver
 import SessionModel
@@ -107,5 +108,20 @@ import Testing
             text.hasSuffix(
                 #" error first\nsecond a=plain b="two words" c="x\n2026-01-01T00:00:00Z info forged=\"y\"" d="""# + "\n"
             ))
+    }
+}
+
+@Suite struct RefusalLogBoundTests {
+    @Test func `a second has so many lines, and the next one says how many are missing`() {
+        let directory = TestDirectory()
+        let capture = LogCapture(in: directory)
+        let now = Locked<UInt64>(5_000_000_000)
+        let log = RefusalLog(capture.logger(), nanoseconds: { now.withLock { $0 } })
+        for _ in 0..<RefusalLog.linesPerSecondMax + 7 { log.write(.warning, "refused", ["reason": "X"]) }
+        #expect(capture.lines("refused").count == RefusalLog.linesPerSecondMax)
+        now.withLock { $0 += 1_000_000_000 }
+        for _ in 0..<2 { log.write(.warning, "refused", ["reason": "X"]) }
+        let lines = capture.lines("refused").suffix(2).map { $0.string("linesSuppressed") }
+        #expect(lines == ["7", nil])
     }
 }

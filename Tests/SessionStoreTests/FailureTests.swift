@@ -1,5 +1,6 @@
 import CSQLite
 import Dispatch
+import Glibc
 import SessionModel
 import Testing
 
@@ -185,6 +186,72 @@ struct FailureTests {
         store.close()
     }
 
+    /// More come than rows can be written: they wait, and none is refused while the queue has room.
+    @Test func deliveriesWaitForDerivedRows() async throws {
+        let store = try openStore(
+            directory,
+            manualOptions {
+                $0.writesBehindAutomatically = true
+                $0.writeBehindCount = .max
+                $0.writeBehindMilliseconds = 3_600_000
+                $0.unwrittenRecordsMax = 10
+            })
+        let writer = try #require(store.parts.writeBehind)
+        writer.queue.suspend()
+        let outcomes = Guarded<[IngestOutcome]>([])
+        let group = DispatchGroup()
+        // One batch each, until there is no room.
+        for index in 0..<10 { _ = try await store.ingest(try delivery("SESSION_STARTED", "s\(index)", at: 1)) }
+        for index in 10..<60 {
+            group.enter()
+            #expect(
+                store.append(try delivery("SESSION_STARTED", "s\(index)", at: 1)) { result in
+                    if case .success(let outcome) = result { outcomes.withLock { $0.append(outcome) } }
+                    group.leave()
+                })
+        }
+        store.parts.committer?.queue.sync {}
+        #expect(store.isWritable && outcomes.withLock { $0.count } == 0)
+        writer.queue.resume()
+        await withCheckedContinuation { continuation in group.notify(queue: .global()) { continuation.resume() } }
+        #expect(outcomes.withLock { $0.count } == 50)
+        try await expectKept(outcomes.withLock { $0 }, in: store)
+        store.close()
+    }
+
+    /// Without an error: the call does not return.
+    @Test func aDiskThatDoesNotAnswerIsNoticed() async throws {
+        let entered = DispatchSemaphore(value: 0)
+        let released = DispatchSemaphore(value: 0)
+        let hangs = Guarded(true)
+        let store = try openStore(
+            directory,
+            manualOptions {
+                $0.stallMilliseconds = 1
+                $0.journalHook = { step in
+                    guard step == .sync, hangs.withLock({ $0 }) else { return 0 }
+                    hangs.withLock { $0 = false }
+                    entered.signal()
+                    released.wait()
+                    return 0
+                }
+            })
+        let item = try delivery("SESSION_STARTED", "a", at: 1)
+        let done = DispatchSemaphore(value: 0)
+        #expect(store.append(item) { _ in done.signal() })
+        await Task.detached { entered.waitForTest() }.value
+        while store.isWritable { sched_yield() }
+        #expect(store.unavailability?.message.contains("has not answered") == true)
+        // Callbacks are taken all the same: this one may still come through.
+        #expect(store.append(try delivery("SESSION_STOPPED", "a", at: 2)) { _ in done.signal() })
+        released.signal()
+        await Task.detached { for _ in 0..<2 { done.waitForTest() } }.value
+        store.parts.committer?.queue.sync {}
+        #expect(store.isWritable)
+        #expect(try await store.record("a")?.state.version == 2)
+        store.close()
+    }
+
     @Test func aReadErrorStallsTheFoldButNotTheLog() async throws {
         let faults = Faults("sessions.sqlite")
         let options = manualOptions { $0.virtualFileSystem = faults.name }
@@ -233,4 +300,8 @@ struct FailureTests {
         _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: 1))
         store.close()
     }
+}
+
+extension DispatchSemaphore {
+    fileprivate func waitForTest() { wait() }
 }

@@ -75,3 +75,9 @@ uint64_t clinux_descriptor_limit(void);
 
 /// Sets the soft limit of open descriptors, at most to the hard one; 0 or -1.
 int clinux_set_descriptor_limit(uint64_t count);
+
+/// Bytes of the heap that are free and that the C library keeps; 0 where it cannot tell.
+size_t clinux_free_heap_bytes(void);
+
+/// Gives free pages of the heap back to the kernel.
+void clinux_trim_heap(void);

@@ -39,7 +39,7 @@ extension Receiver {
                         receivedAt: receivedAt, reason: ChargeDetailRecordQuarantine.reason(problem.code.rawValue),
                         body: raw, credentials: evidence))
             }
-            logger.warning("charge detail record refused", metadata: ["status": "403", "detail": "\(problem)"])
+            refusals.write(.warning, "charge detail record refused", ["status": "403", "detail": "\(problem)"])
             answer.respond(Response(Problem.wrongCredentials.with(detail: "\(problem)")))
         case .authentic:
             answer.limit(toSeconds: recordDeadlineSeconds)
@@ -133,7 +133,7 @@ extension Receiver {
 
     private func setAside(_ body: QuarantinedBody, _ error: EventError, _ answer: DeadlineAnswer) {
         metrics.chargeDetailRecords.invalid.increment()
-        logger.warning("charge detail record refused", metadata: ["status": "400", "detail": "\(error.detail)"])
+        refusals.write(.warning, "charge detail record refused", ["status": "400", "detail": "\(error.detail)"])
         let refusal = Response(.invalidRecord.with(detail: error.detail).with(member: "code", error.code.rawValue))
         guard !body.body.isEmpty else { return answer.respond(refusal) }
         let isQueued = store.quarantineVerified(body) { [self] result in

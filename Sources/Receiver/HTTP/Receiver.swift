@@ -60,6 +60,7 @@ package final class Receiver: RequestHandler, Sendable {
     let downtime: DowntimeLedger?
     let recordDeadlineSeconds: Double
     let undatedRecords = UndatedRecords()
+    let refusals: RefusalLog
     let renderer: SessionRenderer
     let cursors: PageCursor
     let abandonments = Abandonments()
@@ -94,6 +95,7 @@ package final class Receiver: RequestHandler, Sendable {
         gateway?.onStarted.withLock { [connectorStarts] in
             $0 = { connectorStarts.note(connectorId: $0, at: $1) }
         }
+        refusals = RefusalLog(dependencies.logger)
         self.callbackBodyBytesMax = callbackBodyBytesMax
         eventLimits = .callbacks(bodyBytesMax: callbackBodyBytesMax)
     }
@@ -206,7 +208,7 @@ package final class Receiver: RequestHandler, Sendable {
 
     /// A line for a request that was refused before its content was looked at: it may have been a callback.
     private func logRefusal(status: UInt16, reason: String) {
-        logger.warning("request refused", metadata: ["status": "\(status)", "reason": "\(reason)"])
+        refusals.write(.warning, "request refused", ["status": "\(status)", "reason": "\(reason)"])
     }
 
     private func refuse(_ problem: Problem) -> Admission {

@@ -117,7 +117,7 @@ extension Receiver {
     private func turnAway(_ problem: Problem, code: StoreError.Code, _ exchange: Exchange) {
         metrics.unavailable.increment()
         downtime?.refused(at: clock())
-        logger.error("callback refused", metadata: ["status": "\(problem.status)", "reason": "\(code.rawValue)"])
+        refusals.write(.error, "callback refused", ["status": "\(problem.status)", "reason": "\(code.rawValue)"])
         exchange.respond(Response(problem))
     }
 
@@ -168,9 +168,8 @@ extension Receiver {
         _ exchange: Exchange
     ) {
         metrics.refusedCallbacks[kind]?.increment()
-        logger.warning(
-            "callback refused",
-            metadata: ["status": "\(problem.status)", "reason": "\(code)", "detail": "\(detail)"])
+        refusals.write(
+            .warning, "callback refused", ["status": "\(problem.status)", "reason": "\(code)", "detail": "\(detail)"])
         var problem = problem
         problem.detail = detail
         if !problem.members.contains(where: { "\($0.name)" == "code" }) { problem = problem.with(member: "code", code) }

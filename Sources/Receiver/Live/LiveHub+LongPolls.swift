@@ -1,16 +1,18 @@
 import Dispatch
 import SessionModel
 import SessionStore
+import Synchronization
 
 /// Long polls; everything on the hub's queue.
 extension LiveHub {
     /// Answers as soon as the session's version is above the waiter's, or with nil at its deadline.
-    func wait(_ waiter: LiveWaiter) {
+    ///
+    /// - Returns: what `leave` takes.
+    func wait(_ waiter: LiveWaiter) -> UInt64 {
+        let id = nextWaiter.wrappingAdd(1, ordering: .relaxed).newValue
         queue.async { [self] in
-            guard !isClosed else { return waiter.answer(nil) }
+            guard !isClosed, listenerCount < options.subscribersMax else { return waiter.answer(nil) }
             activate()
-            nextWaiter += 1
-            let id = nextWaiter
             waiters[waiter.key, default: [:]][id] = waiter
             waiterCount += 1
             // What is known is looked at only now: a change can't slip through between the look and the wait.
@@ -19,6 +21,12 @@ extension LiveHub {
                 queue.async { self.wake(record) }
             }
         }
+        return id
+    }
+
+    /// Ends a wait before its time.
+    func leave(_ id: UInt64, _ key: SessionKey) {
+        queue.async { [self] in finish(id, key, nil) }
     }
 
     func wake(_ record: SessionRecord) {

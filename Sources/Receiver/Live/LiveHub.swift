@@ -33,7 +33,7 @@ package final class LiveHub: @unchecked Sendable {
     /// When streams end because their reader's token does.
     private var expiries = LiveExpiries<LiveSubscriber>()
     var waiters: [SessionKey: [UInt64: LiveWaiter]] = [:]
-    var nextWaiter: UInt64 = 0
+    let nextWaiter = Atomic<UInt64>(0)
     private var subscriberCount = 0 { didSet { publishCount() } }
     var waiterCount = 0 { didSet { publishCount() } }
     private let count = Atomic(0)
@@ -80,6 +80,9 @@ package final class LiveHub: @unchecked Sendable {
         ticker.resume()
         self.ticker = ticker
     }
+
+    /// For waits: a clock that is set ends none, and makes none longer.
+    var elapsedMicroseconds: Int64 { options.elapsedMicroseconds?() ?? clock().microsecondsSince1970 }
 
     private var graceMicroseconds: Int64 { Int64(options.graceMilliseconds) * 1000 }
 
@@ -211,7 +214,7 @@ package final class LiveHub: @unchecked Sendable {
             flushEverything()
         }
         for (key, ofSession) in waiters {
-            for (id, waiter) in ofSession where now >= waiter.deadline { finish(id, key, nil) }
+            for (id, waiter) in ofSession where waiter.isOver(now, elapsedMicroseconds) { finish(id, key, nil) }
         }
         ticks += 1
         let slot = ticks % heartbeats.count
@@ -224,7 +227,7 @@ package final class LiveHub: @unchecked Sendable {
     /// Opens a stream from now on, or from behind an id.
     func subscribe(_ subscriber: LiveSubscriber, resumingAfter id: LiveEventId?) {
         queue.async { [self] in
-            guard !isClosed, !subscriber.stream.isClosed, !subscriber.grant.hasExpired(clock()) else {
+            guard !isClosed, listenerCount < options.subscribersMax, !subscriber.stream.isClosed, !subscriber.grant.hasExpired(clock()) else {
                 return subscriber.stream.finish()
             }
             activate()

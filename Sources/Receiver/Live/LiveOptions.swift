@@ -12,6 +12,8 @@ package struct LiveOptions: Sendable {
     package var subscribersMax = 20_000
     /// Rows of the log that a resuming stream goes through in one piece.
     package var catchUpRowsMax = 50_000
+    /// The time that passes, from any beginning; nil: by the clock that instants come from, as tests want it.
+    package var elapsedMicroseconds: (@Sendable () -> Int64)?
     /// Off: only `LiveHub.tick()` looks at the clock. For tests that choose the moment.
     package var ticksAutomatically = true
 

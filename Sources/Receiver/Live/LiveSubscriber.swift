@@ -87,8 +87,15 @@ final class LiveSubscriber: @unchecked Sendable {
 struct LiveWaiter {
     let key: SessionKey
     let version: Int
-    let deadline: Instant
+    /// On the hub's clock of elapsed time.
+    let endsAtMicroseconds: Int64
+    /// When the token ends that it was asked for with.
+    let expiresAt: Instant?
     let isOurs: @Sendable (SessionRecord) -> Bool
     /// The record whose version has passed, or nil at the end of the wait.
     let answer: @Sendable (SessionRecord?) -> Void
+
+    func isOver(_ now: Instant, _ elapsedMicroseconds: Int64) -> Bool {
+        elapsedMicroseconds >= endsAtMicroseconds || expiresAt.map { now >= $0 } ?? false
+    }
 }

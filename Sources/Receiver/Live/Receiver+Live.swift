@@ -79,11 +79,12 @@ extension Receiver {
         _ exchange: Exchange
     ) {
         guard live.hasRoom else { return exchange.respond(Response(.tooManyStreams)) }
-        let end = Instant(microsecondsSince1970: clock().microsecondsSince1970 + wait.milliseconds * 1000)
-        let deadline = min(end, grant.expiresAt ?? end)
-        live.wait(
-            LiveWaiter(key: SessionKey(id), version: wait.version, deadline: deadline, isOurs: isOurs) {
-                [self] record in
+        let key = SessionKey(id)
+        let waiter = live.wait(
+            LiveWaiter(
+                key: key, version: wait.version, endsAtMicroseconds: live.elapsedMicroseconds + wait.milliseconds * 1000,
+                expiresAt: grant.expiresAt, isOurs: isOurs
+            ) { [self] record in
                 if grant.hasExpired(clock()) { return exchange.respond(Response(.expiredToken)) }
                 if let record { return exchange.respond(session(record)) }
                 // The end of the wait: 304 where there is such a session, else 404.
@@ -94,6 +95,8 @@ extension Receiver {
                     }
                 }
             })
+        // Whoever closes waits no more; and of all who may have, nobody can tell.
+        exchange.whenPeerCloses { [live] in live.leave(waiter, key) }
     }
 }
 

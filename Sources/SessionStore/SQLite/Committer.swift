@@ -42,6 +42,7 @@ final class Committer: @unchecked Sendable {
     let unverified: UnverifiedRing
     let figures = Locked(Figures())
     private let probeScheduled = Atomic(false)
+    let stall: StallWatch
 
     struct Figures {
         var commits = 0
@@ -72,6 +73,7 @@ final class Committer: @unchecked Sendable {
         quarantineCounts = writer.quarantine
         nextQuarantineId = Atomic(writer.lastQuarantineId + 1)
         writer.database.confine(to: queue)
+        stall = StallWatch(milliseconds: options.stallMilliseconds, logger: logger)
         publishFigures { _ in }
     }
 
@@ -88,6 +90,8 @@ final class Committer: @unchecked Sendable {
 
     /// One batch, then again while there is more: other work of this queue gets its turn in between.
     private func drain() {
+        // What is not folded yet waits in the queue, whose bound refuses it when it has to.
+        if folder.waitForRoom({ self.queue.async { self.drain() } }) { return }
         guard let batch = pending.takeBatch(countMax: options.batchCountMax, bytesMax: options.batchBytesMax) else {
             return
         }
@@ -108,6 +112,8 @@ final class Committer: @unchecked Sendable {
 
     private func commit(_ batch: [PendingItem]) {
         dispatchPrecondition(condition: .onQueue(queue))
+        stall.begin()
+        defer { stall.end() }
         do throws(StoreError) {
             handOver(try makeDurable(batch))
             moveIfDue()

@@ -229,6 +229,9 @@ final class Folder: @unchecked Sendable {
         if health.set(.fold, nil) { logger.notice("sessions are folded again") }
     }
 
+    /// See `WriteBehind.waitForRoom`.
+    func waitForRoom(_ body: @escaping @Sendable () -> Void) -> Bool { writeBehind?.waitForRoom(body) ?? false }
+
     func close() {
         queue.sync {
             reader.close()

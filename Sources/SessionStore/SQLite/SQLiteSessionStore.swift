@@ -32,7 +32,7 @@ package final class SQLiteSessionStore: SessionStore {
     // MARK: Writing
 
     package func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion) -> Bool {
-        guard let committer = parts.committer, parts.writeBehind?.hasRoom ?? false else { return false }
+        guard let committer = parts.committer, parts.writeBehind?.takesMore ?? false else { return false }
         return committer.add(.delivery(PendingDelivery(delivery, completion)))
     }
 
@@ -161,7 +161,10 @@ package final class SQLiteSessionStore: SessionStore {
         }
         if closing.withLock({ $0 }) { return StoreError(.closed, "the store is closed") }
         if let error = parts.health.error(.log) ?? parts.health.error(.fold) { return error }
-        if writeBehind.hasRoom { return nil }
+        if let seconds = parts.committer?.stall.seconds {
+            return StoreError(.unavailable, "the disk has not answered for \(seconds) s")
+        }
+        if writeBehind.takesMore { return nil }
         return parts.health.error(.derived) ?? StoreError(.queueFull, "derived rows lag behind")
     }
 

@@ -27,6 +27,8 @@ final class WriteBehind: @unchecked Sendable {
         var foldedPosition: Int64 = 0
         var derivedPosition: Int64 = 0
         var beingWritten = 0
+        /// Who waits for room.
+        var waiting: [@Sendable () -> Void] = []
         var isTimerSet = false
         var isWriteQueued = false
         var writes = 0
@@ -60,6 +62,30 @@ final class WriteBehind: @unchecked Sendable {
 
     /// False while too much is not written yet: then nothing more should be accepted.
     var hasRoom: Bool { !isFull.load(ordering: .relaxed) }
+
+    /// Whether deliveries may come: where rows are written, they only wait until there is room.
+    var takesMore: Bool { hasRoom || options.writesBehindAutomatically && health.error(.derived) == nil }
+
+    /// Calls `body` when there is room again, or when there will be none because rows cannot be written.
+    /// - Returns: false when there is room, or nothing is under way that could make any; then `body` is not called.
+    func waitForRoom(_ body: @escaping @Sendable () -> Void) -> Bool {
+        guard options.writesBehindAutomatically, !hasRoom, health.error(.derived) == nil else { return false }
+        let isWaiting = state.withLock { state in
+            guard isFull.load(ordering: .relaxed), health.error(.derived) == nil else { return false }
+            state.waiting.append(body)
+            return true
+        }
+        if isWaiting { queue.async { self.writeQueued() } }
+        return isWaiting
+    }
+
+    private func wakeWaiting() {
+        let waiting = state.withLock { state in
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for body in waiting { body() }
+    }
 
     /// False while the fold of a long tail should stop for a write; well before `hasRoom` is, so that deliveries are
     /// accepted meanwhile.
@@ -171,6 +197,7 @@ final class WriteBehind: @unchecked Sendable {
             updateRoom(&state)
         }
         if health.set(.derived, nil) { logger.notice("derived rows are written again") }
+        if hasRoom { wakeWaiting() }
         saveFilters(upTo: position)
     }
 
@@ -216,6 +243,7 @@ final class WriteBehind: @unchecked Sendable {
         if health.set(.derived, unavailable) {
             logger.error("derived rows wait", metadata: ["reason": "\(unavailable.message)"])
         }
+        wakeWaiting()
         return unavailable
     }
 

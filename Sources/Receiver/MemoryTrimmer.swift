@@ -1,0 +1,23 @@
+import CLinux
+import Dispatch
+
+/// Gives memory back to the kernel that a flood has left behind: the C library keeps what was freed between what is in use.
+///
+/// `@unchecked Sendable`: the timer is made by `init`, and cancelling it is allowed anywhere.
+final class MemoryTrimmer: @unchecked Sendable {
+    private let timer: any DispatchSourceTimer
+    private static let seconds = 30
+    /// Less is not worth walking through the heap.
+    private static let freeBytesMin = 64 << 20
+
+    init() {
+        timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "chargefold.trim", qos: .utility))
+        timer.schedule(deadline: .now() + .seconds(Self.seconds), repeating: .seconds(Self.seconds), leeway: .seconds(5))
+        timer.setEventHandler {
+            if clinux_free_heap_bytes() >= Self.freeBytesMin { clinux_trim_heap() }
+        }
+        timer.activate()
+    }
+
+    func cancel() { timer.cancel() }
+}
