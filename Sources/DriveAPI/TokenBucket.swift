@@ -20,8 +20,10 @@ struct TokenBucket: Sendable {
         return full - now <= room ? now : full - room
     }
 
-    /// Takes a token, also where there is none left: those who must not wait leave a debt to the others.
+    /// Takes a token, also where there is none left: those who must not wait leave a debt to the others, which is forgotten
+    /// beyond a second: it must not outlast whoever has made it.
     mutating func take(now: UInt64) {
-        fullAt = max(fullAt, now) + nanosecondsPerToken
+        let debtMax = nanosecondsPerToken * UInt64(burst) + max(1_000_000_000, nanosecondsPerToken)
+        fullAt = min(max(fullAt, now) + nanosecondsPerToken, now + debtMax)
     }
 }

@@ -28,10 +28,13 @@ final class ByteStream {
 
     private static func connect(_ endpoint: Endpoint, deadline: Deadline) throws(HTTPClientError) -> Int32 {
         var failure = HTTPClientError(.unresolvable, "\(endpoint) has no address")
-        for address in try SocketAddress.resolve(endpoint) {
+        let addresses = try SocketAddress.resolve(endpoint)
+        for (index, address) in addresses.enumerated() {
             do throws(HTTPClientError) {
                 let descriptor = try Socket.startConnecting(to: address)
-                guard Socket.wait(descriptor, forWriting: true, until: deadline) else {
+                // One that is silent leaves the others their share of the time.
+                let share = deadline.share(of: addresses.count - index)
+                guard Socket.wait(descriptor, forWriting: true, until: share) else {
                     close(descriptor)
                     throw HTTPClientError(.connectTimedOut, "no connection to \(endpoint) in time")
                 }
@@ -48,6 +51,8 @@ final class ByteStream {
 
     /// Whether the server has closed, or said something unasked: either way nothing more can be sent.
     var isStale: Bool {
+        // What came behind a complete answer is no part of the next one.
+        if session?.hasPending ?? false { return true }
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return poll(&entry, 1, 0) != 0
     }

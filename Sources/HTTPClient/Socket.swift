@@ -14,6 +14,16 @@ struct Deadline: Sendable {
         nanoseconds = Self.now &+ UInt64(max(0, min(seconds, 1e9)) * 1e9)
     }
 
+    init(nanoseconds: UInt64) {
+        self.nanoseconds = nanoseconds
+    }
+
+    /// The end of the first of so many equal parts of what is left.
+    func share(of parts: Int) -> Deadline {
+        let now = Self.now
+        return Deadline(nanoseconds: now + (max(nanoseconds, now) - now) / UInt64(max(parts, 1)))
+    }
+
     /// For poll: rounded up, so that it never spins; 0 when passed.
     var millisecondsLeft: Int32 {
         let now = Self.now

@@ -48,6 +48,8 @@ final class TLSSession {
         self.host = host
         SSL_set_bio(ssl, input, output)
         SSL_set_connect_state(ssl)
+        // Names are in the certificate's list of names, or nowhere (RFC 9525 section 6.3).
+        SSL_set_hostflags(ssl, UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
         // An address is checked against the certificate's addresses and is not sent as a name (RFC 6066 section 3).
         let isAddress = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1
         ERR_clear_error()
@@ -62,6 +64,9 @@ final class TLSSession {
         // Frees both buffers as well.
         SSL_free(ssl)
     }
+
+    /// Whether bytes from the server have not been read.
+    var hasPending: Bool { SSL_has_pending(ssl) == 1 || BIO_ctrl_pending(input) > 0 }
 
     /// Bytes from the server.
     func feed(_ bytes: UnsafeRawBufferPointer) {

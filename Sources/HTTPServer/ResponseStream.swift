@@ -17,6 +17,9 @@ package final class ResponseStream: Sendable {
     @discardableResult
     package func write(_ bytes: [UInt8]) -> Bool { core.write(bytes) }
 
+    /// Bytes that may wait; see `write`.
+    package var bufferBytesMax: Int { core.bufferBytesMax }
+
     /// Bytes that the kernel has not taken yet.
     package var bufferedBytes: Int { core.bufferedBytes }
 
@@ -58,7 +61,7 @@ final class StreamCore: Sendable {
     let slot: Int
     let serial: UInt64
     let endsAtHalfClose: Bool
-    private let bufferBytesMax: Int
+    let bufferBytesMax: Int
     private let state = Locked(State())
 
     init(worker: Worker, slot: Int, serial: UInt64, bufferBytesMax: Int, endsAtHalfClose: Bool) {

@@ -270,6 +270,58 @@ import Testing
         }
     }
 
+    /// What one user's app asks for leaves room for the others.
+    @Test func aUserHasSoManyRequestsUnderWay() throws {
+        let upstream = Upstream { _, number in number <= Gateway.requestsPerUserMax ? nil : Upstream.json("{}") }
+        try withGateway(upstream, { $0.driveApi.concurrency = Gateway.requestsPerUserMax + 1 }) { server in
+            let waiting = try (0..<Gateway.requestsPerUserMax).map { _ in try server.raw() }
+            for socket in waiting {
+                socket.send(
+                    "POST /v1/users/eve/sessions/S1/retry-payment HTTP/1.1\r\nHost: x\r\n"
+                        + "Authorization: Bearer \(RunningServer.token)\r\nContent-Length: 0\r\n\r\n")
+                #expect(upstream.waitForCall())
+            }
+            let refused = try post(server, "/v1/users/eve/sessions/S1/retry-payment")
+            #expect(refused.status == 503)
+            #expect(refused.problem == "gateway-busy")
+            upstream.release(Upstream.json("{}"))
+            for socket in waiting { #expect(try socket.receive(through: "{}").hasPrefix("HTTP/1.1 200")) }
+            let free = try post(server, "/v1/users/eve/sessions/S1/retry-payment").status
+            #expect(free == 200)
+        }
+    }
+
+    /// Another's session is answered like one that does not exist, and upstream is not asked.
+    @Test func aSessionOfAnotherUserIsNotPassedOn() throws {
+        let upstream = Upstream { _, _ in Upstream.json("{}") }
+        try withGateway(upstream) { server in
+            _ = try server.post(Callback.body("SESSION_STARTED", "S1", extra: #","userId":"bob""#))
+            for call in ["stop", "retry-payment"] {
+                let answer = try post(server, "/v1/users/eve/sessions/S1/\(call)")
+                #expect(answer.status == 404)
+                #expect(answer.problem == "session-not-found")
+            }
+            let receipt = try server.get("/v1/users/eve/sessions/S1/receipt")
+            #expect(receipt.status == 404)
+            #expect(upstream.calls.isEmpty)
+            let session = try server.get("/v1/sessions/S1").json
+            #expect(session?.member("version")?.integer == 1)
+            let own = try post(server, "/v1/users/bob/sessions/S1/stop").status
+            #expect(own == 200)
+            // Of one that nobody has heard of, upstream decides.
+            let unknown = try post(server, "/v1/users/eve/sessions/S9/stop").status
+            #expect(unknown == 200)
+        }
+    }
+
+    @Test func aContentTypeThatIsNoneIsNotPassedOn() throws {
+        let upstream = Upstream { _, _ in Response(status: 200, contentType: "nonsense", body: Array("{}".utf8)) }
+        try withGateway(upstream) { server in
+            let answer = try post(server, "/v1/users/u1/sessions/S1/stop")
+            #expect(answer.field("Content-Type") == "application/json")
+        }
+    }
+
     @Test func withoutAKeyTheseAre501AndAllElseWorks() throws {
         try withApplication { server in
             for path in ["start", "S1/stop", "S1/retry-payment"] {

@@ -156,6 +156,8 @@ import Testing
             #expect(try due("2h") == ["b", "a", "b"])
             clock.advance(seconds: 61)
             #expect(try due("600") == ["a"])
+            let truncated = try server.get("/v1/fees?dueWithin=744h&limit=1").json
+            #expect(truncated?.member("fees")?.elements.count == 1 && truncated?.member("truncated")?.bool == true)
             for text in ["x", "10y", "-1m", "745h"] {
                 #expect(try server.get("/v1/fees?dueWithin=\(text)").problem == "malformed-query")
             }

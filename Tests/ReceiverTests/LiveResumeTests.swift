@@ -76,6 +76,24 @@ import Testing
         }
     }
 
+    /// More than may wait for a reader at once: it comes piece by piece.
+    @Test(arguments: ["/v1/sessions/S1/events", "/v1/users/u1/events", "/v1/events"])
+    func `what is missed may be of any size`(target: String) throws {
+        let clock = TestClock()
+        // An event is some 600 bytes.
+        try withApplication(clock: { clock.now }, live: .manual, { $0.http.streamBufferBytesMax = 16_384 }) {
+            server throws in
+            try server.report("SESSION_STARTED", "S1", at: 0, extra: #","userId":"u1""#)
+            let first = try EventStream(server, target).opened()
+            let count: Int64 = 120
+            for index in 1...count { try server.report("SESSION_X", "S1", at: index) }
+            let again = try EventStream(server, target, after: first.lastEventId)
+            var versions: [Int] = []
+            while versions.count < Int(count) { versions.append(try #require(try again.next()?.version)) }
+            #expect(versions == Array(2...(Int(count) + 1)))
+        }
+    }
+
     /// A reader that takes nothing is cut off at a bound, resumes, and has missed nothing.
     @Test func `a slow reader is cut off at a bound and can resume`() throws {
         var live = LiveOptions.manual

@@ -32,7 +32,7 @@ extension Gateway {
     /// Starts a session: the key first (a repeat gets its answer), then the cooldown, then the Drive API; the session is
     /// durable before its id is answered.
     package func start(userId: String, body: [UInt8], idempotencyKey: String?, respond: @escaping Respond) {
-        guard let respond = admit(respond) else { return }
+        guard let respond = admit(userId: userId, respond) else { return }
         metrics.requests[.start]?.increment()
         guard let json = try? CanonicalJSON(parsing: body), let connectorId = json.string("connectorId"),
             1...1_024 ~= connectorId.utf8.count

@@ -29,6 +29,10 @@ package final class Gateway: Sendable {
     /// Told of every connector that a session was started on.
     package let onStarted = Locked<(@Sendable (_ connectorId: String, _ at: Instant) -> Void)?>(nil)
     private let underWay = Atomic(0)
+    /// Requests under way of each user that has any.
+    private let underWayOfUsers = Locked<[SessionKey: Int]>([:])
+    /// One user's app must not keep everybody else's from being passed on.
+    package static let requestsPerUserMax = 8
 
     /// Reads which connectors still cool down. Blocks.
     package init(
@@ -56,15 +60,47 @@ package final class Gateway: Sendable {
     /// Counts a request in and, once it is answered, out.
     ///
     /// - Returns: what to answer with; nil when too many are under way, and then it has been answered.
-    func admit(_ respond: @escaping Respond) -> Respond? {
-        guard underWay.wrappingAdd(1, ordering: .relaxed).newValue <= settings.requestsMax else {
-            underWay.wrappingSubtract(1, ordering: .relaxed)
+    func admit(userId: String, _ respond: @escaping Respond) -> Respond? {
+        let user = SessionKey(userId)
+        let isOneTooMany = underWayOfUsers.withLock { users in
+            guard users[user, default: 0] < Self.requestsPerUserMax else { return true }
+            users[user, default: 0] += 1
+            return false
+        }
+        guard !isOneTooMany else {
             respond(Response(.gatewayBusy))
             return nil
         }
-        return { [self] response in
+        let end = { @Sendable [self] in
             underWay.wrappingSubtract(1, ordering: .relaxed)
+            underWayOfUsers.withLock { users in
+                let left = (users[user] ?? 1) - 1
+                users[user] = left > 0 ? left : nil
+            }
+        }
+        guard underWay.wrappingAdd(1, ordering: .relaxed).newValue <= settings.requestsMax else {
+            end()
+            respond(Response(.gatewayBusy))
+            return nil
+        }
+        return { response in
+            end()
             respond(response)
+        }
+    }
+
+    /// Goes on with a session that may be the user's: one that is not known, or whose facts name them. Another's is
+    /// answered like one that does not exist, and upstream is not asked.
+    private func with(
+        _ sessionId: String, of userId: String, _ respond: @escaping Respond, _ body: @escaping @Sendable () -> Void
+    ) {
+        store.session(sessionId) { result in
+            if case .success(let record?) = result, !record.state.userIds.isEmpty,
+                !record.state.userIds.contains(where: { SessionKey($0) == SessionKey(userId) })
+            {
+                return respond(Response(.sessionNotFound))
+            }
+            body()
         }
     }
 
@@ -72,18 +108,22 @@ package final class Gateway: Sendable {
 
     /// The signed URL of a receipt, as the Drive API answers it.
     package func receipt(userId: String, sessionId: String, respond: @escaping Respond) {
-        guard let respond = admit(respond) else { return }
+        guard let respond = admit(userId: userId, respond) else { return }
         metrics.requests[.receipt]?.increment()
-        client.receipt(userId: userId, sessionId: sessionId) { [self] in pass($0, respond) }
+        with(sessionId, of: userId, respond) { [self] in
+            client.receipt(userId: userId, sessionId: sessionId) { [self] in pass($0, respond) }
+        }
     }
 
     /// Another try to take a payment; the session is looked at afterwards.
     package func retryPayment(userId: String, sessionId: String, respond: @escaping Respond) {
-        guard let respond = admit(respond) else { return }
+        guard let respond = admit(userId: userId, respond) else { return }
         metrics.requests[.retryPayment]?.increment()
-        client.retryPayment(userId: userId, sessionId: sessionId) { [self] result in
-            if result.hasReachedTheAPI { reconciler?.askSoon(sessionId) }
-            pass(result, respond)
+        with(sessionId, of: userId, respond) { [self] in
+            client.retryPayment(userId: userId, sessionId: sessionId) { [self] result in
+                if result.hasReachedTheAPI { reconciler?.askSoon(sessionId) }
+                pass(result, respond)
+            }
         }
     }
 
@@ -101,9 +141,15 @@ package final class Gateway: Sendable {
 
     /// Asks for the stop of a session. One that has ended already is not harmed, and stays ended here too.
     package func stop(userId: String, sessionId: String, respond: @escaping Respond) {
-        guard let respond = admit(respond) else { return }
+        guard let respond = admit(userId: userId, respond) else { return }
         metrics.requests[.stop]?.increment()
         guard store.isWritable else { return respond(Response(.storeUnavailable)) }
+        with(sessionId, of: userId, respond) { [self] in
+            askToStop(userId: userId, sessionId: sessionId, respond)
+        }
+    }
+
+    private func askToStop(userId: String, sessionId: String, _ respond: @escaping Respond) {
         client.stop(userId: userId, sessionId: sessionId) { [self] result in
             guard case .success(let answer) = result else {
                 if result.hasReachedTheAPI { reconciler?.askSoon(sessionId) }
@@ -193,8 +239,17 @@ extension KeptAnswer {
         // What else is a success is about parts of a resource, or forms that are to be reset.
         let status = [200, 201, 202, 204].contains(answer.status) ? answer.status : 200
         self.init(
-            status: UInt16(clamping: status), contentType: answer.contentType ?? "application/json",
+            status: UInt16(clamping: status), contentType: answer.contentType.flatMap { Self.isMediaType($0) ? $0 : nil } ?? "application/json",
             body: answer.body)
+    }
+}
+
+extension KeptAnswer {
+    /// Whether a field value is a media type, roughly (RFC 9110 section 8.3.1): visible ASCII with a slash.
+    private static func isMediaType(_ text: String) -> Bool {
+        let isVisible = text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
+        let essence = text.prefix { $0 != ";" }.split(separator: "/", omittingEmptySubsequences: false)
+        return isVisible && essence.count == 2 && essence.allSatisfy { !$0.isEmpty }
     }
 }
 

@@ -23,7 +23,7 @@ package enum SealKeyFile {
     /// Reads the key, or makes it: readable for the server's own user only, whole or not at all.
     package static func load(directory: String) throws(Unusable) -> SecretKey {
         let path = directory + "/" + name
-        if let key = read(path) { return key }
+        if let key = try read(path) { return key }
         let temporary = path + ".new"
         unlink(temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
@@ -33,16 +33,25 @@ package enum SealKeyFile {
         let isSynced = fsync(descriptor) == 0
         close(descriptor)
         guard written == byteCount, isSynced, rename(temporary, path) == 0 else { throw unusable(path) }
+        let parent = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        fsync(parent)
+        close(parent)
         return key
     }
 
-    private static func read(_ path: String) -> SecretKey? {
+    /// nil where there is no file. One that cannot be read is not made anew: every token and cursor would end.
+    private static func read(_ path: String) throws(Unusable) -> SecretKey? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw Unusable(description: "cannot read the key file \(path): \(String(cString: strerror(errno)))")
+        }
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: byteCount + 1)
-        guard Glibc.read(descriptor, &bytes, bytes.count) == byteCount else { return nil }
-        return SecretKey(Array(bytes[..<byteCount]))
+        guard Glibc.read(descriptor, &bytes, bytes.count) == byteCount,
+            let key = SecretKey(Array(bytes[..<byteCount]))
+        else { throw Unusable(description: "\(path) is not a key of \(byteCount) bytes; remove it to have one made") }
+        return key
     }
 
     private static func unusable(_ path: String) -> Unusable {

@@ -16,14 +16,19 @@ final class LiveCatchUp: @unchecked Sendable {
     private var id: LiveEventId
     private let target: LiveEventId
     private var isPaused = false
-    /// Bytes that may wait for the reader before the next piece is read.
-    private static let pieceBytes = 64 << 10
+    /// What is not written yet, and where the next part of the log begins; nil at the end.
+    private var pieces: ArraySlice<[UInt8]> = []
+    private var next: LiveEventId?
+    /// Bytes written at once, and those that may wait for the reader before more is written.
+    private let pieceBytes: Int
 
     init(_ hub: LiveHub, _ subscriber: LiveSubscriber, from id: LiveEventId, to target: LiveEventId) {
         self.hub = hub
         self.subscriber = subscriber
         self.id = id
         self.target = target
+        // Two pieces, an event and what happens meanwhile must not be too much.
+        pieceBytes = min(64 << 10, subscriber.stream.bufferBytesMax / 4)
     }
 
     func start() {
@@ -43,20 +48,23 @@ final class LiveCatchUp: @unchecked Sendable {
         do throws(StoreError) {
             let receipt = id.mark == nil ? try receipt(of: id.position) : .start
             var timeline = Timeline(settings: hub.settings, position: id.position, mark: id.mark ?? receipt)
-            var bytes: [UInt8] = []
+            var pieces: [[UInt8]] = []
             let (scope, grant) = (subscriber.scope, subscriber.grant)
             func tell(_ event: LiveEvent) {
-                if scope.covers(event.record), grant.allows(event.record) { bytes += event.bytes }
+                guard scope.covers(event.record), grant.allows(event.record) else { return }
+                if pieces.last.map({ $0.count >= pieceBytes }) ?? true { pieces.append([]) }
+                pieces[pieces.count - 1] += event.bytes
             }
             let missed = try missed(&timeline)
             for change in missed.changes { timeline.apply(change, tell: tell) }
             timeline.reach(missed.reached)
             let isWhole = missed.reached >= target.position
             if isWhole, let mark = target.mark { timeline.advance(to: max(mark, timeline.mark), tell: tell) }
-            if !bytes.isEmpty { subscriber.stream.write(bytes) }
-            guard !isWhole else { return end() }
-            id = LiveEventId(position: missed.reached, mark: timeline.mark)
-            goOn()
+            // The place is remembered also where nothing is told: the next time it is not looked through again.
+            if isWhole { pieces.append(Array("id: \(target.text)\n\n".utf8)) }
+            self.pieces = pieces[...]
+            next = isWhole ? nil : LiveEventId(position: missed.reached, mark: timeline.mark)
+            write()
         } catch {
             hub.logger.error("a live stream could not catch up", metadata: ["reason": "\(error.message)"])
             subscriber.stream.abort()
@@ -64,9 +72,18 @@ final class LiveCatchUp: @unchecked Sendable {
         }
     }
 
-    /// The next piece when the reader has taken this one. A reader that takes nothing is closed by the server.
-    private func goOn() {
-        guard subscriber.stream.bufferedBytes > Self.pieceBytes else { return catchUpQueue.async { self.run() } }
+    /// Piece by piece, each when the reader has taken most of what came before. A reader that takes nothing is closed by
+    /// the server.
+    private func write() {
+        while subscriber.stream.bufferedBytes <= pieceBytes {
+            guard let piece = pieces.popFirst() else {
+                guard let next else { return end() }
+                id = next
+                // Others have their turn in between.
+                return catchUpQueue.async { self.run() }
+            }
+            guard subscriber.stream.write(piece) else { return end() }
+        }
         isPaused = true
         // The stream keeps this alive until it goes on, or closes.
         subscriber.stream.onDrain { [self] in
@@ -79,7 +96,7 @@ final class LiveCatchUp: @unchecked Sendable {
         guard isPaused else { return }
         isPaused = false
         subscriber.stream.onDrain {}
-        run()
+        write()
     }
 
     private func end() {
@@ -113,15 +130,16 @@ final class LiveCatchUp: @unchecked Sendable {
             timeline.track(record.rewound(to: id.position))
             return (changes(of: record, through: target.position), target.position)
         }
+        if case .user(let key) = subscriber.scope { return try missed(ofUser: key, &timeline) }
         var keys: Set<SessionKey> = []
         var rows = 0
         let rowsMax = hub.options.catchUpRowsMax
         let last = target.position
         var reached = last
         try hub.store.scanLog(after: id.position) { (entry) throws(StoreError) in
-            guard entry.position <= last else { return false }
+            // Beyond the target for the sessions only: what waited at `id` may not wait any more.
             guard rows < rowsMax else {
-                reached = entry.position - 1
+                reached = min(reached, entry.position - 1)
                 return false
             }
             rows += 1
@@ -138,7 +156,7 @@ final class LiveCatchUp: @unchecked Sendable {
         }
         var changes: [FoldedChange] = []
         for key in keys {
-            guard let record = try session(key), covers(record) else { continue }
+            guard let record = try session(key) else { continue }
             timeline.track(record.rewound(to: id.position))
             changes += self.changes(of: record, through: reached)
         }
@@ -146,10 +164,25 @@ final class LiveCatchUp: @unchecked Sendable {
         return (changes, reached)
     }
 
-    /// Whether the scope may have covered the session at some time.
-    private func covers(_ record: SessionRecord) -> Bool {
-        guard case .user(let key) = subscriber.scope else { return true }
-        return record.state.userIds.contains { SessionKey($0) == key }
+    /// The same of a user: by the index of their sessions, so that it costs nothing what all others have done meanwhile.
+    /// Sessions that were theirs and are another's now are not among them.
+    private func missed(
+        ofUser key: SessionKey, _ timeline: inout Timeline
+    ) throws(StoreError) -> (changes: [FoldedChange], reached: Int64) {
+        var changes: [FoldedChange] = []
+        var selection = SessionSelection(.user(key.sessionId), limit: 1_000)
+        while true {
+            let current = selection
+            let page: SessionPage = try wait { hub.store.select(current, completion: $0) }
+            for record in page.records {
+                timeline.track(record.rewound(to: id.position))
+                changes += self.changes(of: record, through: target.position)
+            }
+            guard let next = page.next else { break }
+            selection.after = next
+        }
+        changes.sort { $0.position < $1.position }
+        return (changes, target.position)
     }
 
     private func changes(of record: SessionRecord, through last: Int64) -> [FoldedChange] {

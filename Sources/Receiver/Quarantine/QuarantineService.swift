@@ -32,8 +32,14 @@ package struct QuarantineService: Sendable {
     private let store: any SessionStore
     private let authenticator: CallbackAuthenticator
     private let bodyBytesMax: Int
+    /// Told what came of each delivery.
+    private let noted: @Sendable (IngestOutcome) -> Void
 
-    package init(store: any SessionStore, authenticator: CallbackAuthenticator, bodyBytesMax: Int) {
+    package init(
+        store: any SessionStore, authenticator: CallbackAuthenticator, bodyBytesMax: Int,
+        noted: @escaping @Sendable (IngestOutcome) -> Void = { _ in }
+    ) {
+        self.noted = noted
         self.store = store
         self.authenticator = authenticator
         self.bodyBytesMax = bodyBytesMax
@@ -140,6 +146,7 @@ package struct QuarantineService: Sendable {
         let done = DispatchSemaphore(value: 0)
         let outcome = Locked<Result<IngestOutcome, StoreError>?>(nil)
         let isQueued = store.append(delivery) { result in
+            if case .success(let outcome) = result { noted(outcome) }
             outcome.withLock { $0 = result }
             done.signal()
         }

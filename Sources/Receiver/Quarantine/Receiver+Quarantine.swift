@@ -41,11 +41,9 @@ extension Receiver {
     /// `POST /v1/quarantine/{id}/retry`: 200 with what became of it, 404 without such an entry, 422 with the reason
     /// where it is still refused, 503 where it can't be made durable now.
     private func retryOne(_ id: Int64) -> Response {
-        let service = QuarantineService(
-            store: store, authenticator: authenticator, bodyBytesMax: callbackBodyBytesMax)
         var result: QuarantineService.RetryResult?
         do throws(StoreError) {
-            try service.retry([id]) { result = $0 }
+            try quarantineService.retry([id]) { result = $0 }
         } catch {
             return Response(Problem(error, .storeUnreadable))
         }
@@ -87,14 +85,12 @@ extension Receiver {
     }
 
     private func retry(_ selection: QuarantineSelection) -> Response {
-        let service = QuarantineService(
-            store: store, authenticator: authenticator, bodyBytesMax: callbackBodyBytesMax)
         var writer = JSONWriter()
         writer.beginObject()
         writer.key("results")
         writer.beginArray()
         do throws(StoreError) {
-            try service.retry(selection.ids) { writer.rawJSON($0.json) }
+            try quarantineService.retry(selection.ids) { writer.rawJSON($0.json) }
         } catch {
             return Response(Problem(error, .storeUnreadable))
         }
@@ -120,6 +116,14 @@ package struct QuarantineSelection {
             ids = parsed
         } else {
             return nil
+        }
+    }
+}
+
+extension Receiver {
+    fileprivate var quarantineService: QuarantineService {
+        QuarantineService(store: store, authenticator: authenticator, bodyBytesMax: callbackBodyBytesMax) {
+            [reconciler] in reconciler?.noted($0)
         }
     }
 }

@@ -48,16 +48,33 @@ extension Receiver {
             // Only sessions with something to wait for from now on are in this index; their fees are then looked at.
             var selection = SessionSelection(.waiting(from: now), limit: FeesDue.candidatesMax)
             selection.condition = { !FeesDue.fees(of: $0, from: now, until: until).isEmpty }
-            store.select(selection) { result in
+            collectFees(selection, []) { result in
                 switch result {
-                case .success(let page):
-                    exchange.respond(
-                        Response(json: FeesDue(page.records, from: now, until: until).json(limit: limit)))
+                case .success(let records):
+                    exchange.respond(Response(json: FeesDue(records, from: now, until: until).json(limit: limit)))
                 case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
                 }
             }
         } catch {
             exchange.respond(Response(error))
+        }
+    }
+
+    /// Page by page: the index is in the order of what each session waits for last, which may be another fee.
+    private func collectFees(
+        _ selection: SessionSelection, _ found: [SessionRecord],
+        completion: @escaping @Sendable (Result<[SessionRecord], StoreError>) -> Void
+    ) {
+        store.select(selection) { [self] result in
+            switch result {
+            case .success(let page):
+                let found = found + page.records
+                guard let next = page.next else { return completion(.success(found)) }
+                var selection = selection
+                selection.after = next
+                collectFees(selection, found, completion: completion)
+            case .failure(let error): completion(.failure(error))
+            }
         }
     }
 }
@@ -101,6 +118,8 @@ struct FeesDue {
         }
         writer.endArray()
         writer.field("count", min(due.count, limit))
+        // More than the limit are due.
+        if due.count > limit { writer.field("truncated", true) }
         writer.endObject()
         return writer.bytes
     }

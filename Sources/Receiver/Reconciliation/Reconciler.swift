@@ -151,7 +151,8 @@ package final class Reconciler: @unchecked Sendable {
         metrics.watched.store(schedule.count, ordering: .relaxed)
         metrics.givenUp.store(schedule.givenUpCount, ordering: .relaxed)
         if now < pausedUntil { return }
-        if case .open(let until) = client.statistics.breaker {
+        // Once its time is over, a call has to be made for it to close.
+        if case .open(let until) = client.statistics.breaker, until > now {
             pausedUntil = min(until, now + 1_000_000_000)
             return
         }

@@ -4,6 +4,8 @@ extension OperationsStore {
     ///
     /// - Parameter userId: nil where sessions are removed because of their age.
     package func erase(userId: String?, sessions: [String]) throws(StoreError) {
+        // Nobody can say what is in it.
+        FileSystem.remove(damagedPath)
         try run { (database) throws(SQLiteError) in
             try database.transaction { () throws(SQLiteError) in
                 if let userId {

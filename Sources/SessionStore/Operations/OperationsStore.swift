@@ -10,6 +10,8 @@ package final class OperationsStore: @unchecked Sendable {
     let queue = DispatchQueue(label: "chargefold.store.operations", qos: .utility)
     private var database: Database
     private let logger: Logger
+    /// Where a damaged file is moved to.
+    let damagedPath: String
     private var isClosed = false
 
     /// Opens `operations.sqlite` in the data directory, which the caller must own already. A damaged file is moved aside
@@ -18,12 +20,13 @@ package final class OperationsStore: @unchecked Sendable {
     /// - Throws: `newerSchema` where another release wrote the file, `unavailable` where it can't be opened.
     package init(directory: String, logger: Logger) throws(StoreError) {
         let path = StoreParts.join(directory, OperationsSchema.fileName)
+        damagedPath = path + ".damaged"
         self.logger = logger
         do {
             database = try Self.open(path)
         } catch {
             guard case .sqlite(let failure) = error, failure.isCorruption else { throw error.storeError(path) }
-            let aside = path + ".damaged"
+            let aside = damagedPath
             logger.critical(
                 "the table of downtimes and idempotency keys is damaged and was moved aside",
                 metadata: ["file": "\(aside)"])

@@ -46,13 +46,30 @@ extension Committer {
         queue.sync { while writeUnverified(bytesMax: options.batchBytesMax) {} }
     }
 
+    /// The same of what is in the ring now, or it fails: where somebody counts on it. Not on a queue of the store; blocks.
+    func bringUnverifiedToDisk() throws(StoreError) {
+        try queue.sync { Result { () throws(StoreError) in try bringUnverifiedToDiskHere() } }.get()
+    }
+
+    private func bringUnverifiedToDiskHere() throws(StoreError) {
+        guard let last = unverified.entries.last?.id else { return }
+        // With the log in trouble nothing of the ring is written; whether that is over, a transaction tells.
+        if isInDoubt || health.error(.log) != nil {
+            try transaction { (writer) throws(SQLiteError) in try writer.probe() }
+        }
+        while writeUnverified(bytesMax: options.batchBytesMax) {}
+        guard !unverified.entries.contains(where: { $0.id <= last }) else {
+            throw StoreError(.unavailable, "quarantined bodies cannot be written now")
+        }
+    }
+
     /// Removes entries, one commit for all.
     func removeQuarantined(_ ids: [Int64], completion: @escaping @Sendable (Result<Int, StoreError>) -> Void) {
         queue.async {
             completion(
                 Result { () throws(StoreError) in
                     // What is in the ring only must not come to disk after its removal.
-                    while self.writeUnverified(bytesMax: self.options.batchBytesMax) {}
+                    try self.bringUnverifiedToDiskHere()
                     return try self.transaction { (writer) throws(SQLiteError) in
                         var count = 0
                         for id in ids where try writer.removeQuarantined(id) { count += 1 }
@@ -73,9 +90,9 @@ extension Committer {
 
     /// After the last reader has gone: the journal and the WAL are emptied, so that the log is one file.
     func closeWriter() {
+        queue.sync { checkpoints?.pause() }
         checkpoints?.close()
         queue.sync {
-            checkpoints?.pause()
             if !isInDoubt, writer != nil {
                 // What cannot be moved now is in the journal for the next start.
                 if (try? transaction { (_) throws(SQLiteError) in }) != nil { journal?.remove() }

@@ -73,6 +73,7 @@ final class ErasureWork {
     // MARK: The log
 
     func rewriteLog(_ report: inout ErasureReport) throws {
+        guard intent.userId != nil else { return try removeOldSessions(&report) }
         var removed = strays
         var redacted: [Int64] = []
         for (_, rows) in rows {
@@ -101,6 +102,34 @@ final class ErasureWork {
             let step = changes[start..<end]
             try eraser.commit { (writer) throws(SQLiteError) in try writer.rewrite(step) }
             start = end
+            eraser.reached(.rewriting)
+        }
+    }
+
+    /// Old sessions go whole, or not at all: one of which something new is heard stays as it is.
+    private func removeOldSessions(_ report: inout ErasureReport) throws {
+        let keys = Array(rows.keys)
+        var start = 0
+        while start < keys.count {
+            try eraser.goOn()
+            try collect(through: .max, pausing: true)
+            // On the committer's queue nothing new comes between the look and the commit.
+            try eraser.committer.queue.sync {
+                try collect(through: .max, pausing: false)
+                var positions: [Int64] = []
+                while start < keys.count, positions.count < Eraser.rowsPerCommit {
+                    let ofSession = rows[keys[start]] ?? []
+                    if ofSession.contains(where: { $0.position > intent.through }) {
+                        rows[keys[start]] = nil
+                    } else {
+                        positions += ofSession.map(\.position)
+                    }
+                    start += 1
+                }
+                let changes = positions.sorted().map { ErasureChange(position: $0, body: nil) }
+                try eraser.committer.transaction { (writer) throws(SQLiteError) in try writer.rewrite(changes) }
+                report.deliveriesRemoved += changes.count
+            }
             eraser.reached(.rewriting)
         }
     }

@@ -28,10 +28,10 @@ extension Folder {
     /// While the fold is behind: takes note that everything up to `position` is to be folded, too.
     /// - Returns: false when the fold is not behind (any more): the caller folds.
     func postpones(upTo position: Int64) -> Bool {
-        guard isBehind else { return false }
-        return behind.withLock { target in
-            guard let known = target else { return false }
-            target = max(known, position)
+        behind.withLock { target in
+            // Under the lock, which the end of it holds; without a target the store closes, and stays behind.
+            guard isBehind else { return false }
+            if let known = target { target = max(known, position) }
             return true
         }
     }

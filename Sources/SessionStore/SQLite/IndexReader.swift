@@ -137,27 +137,34 @@ final class IndexReader: @unchecked Sendable {
     }
 
     private func addRows(_ order: SelectionOrder, to page: inout PageBuilder) throws(SQLiteError) {
-        var looked = 0
-        for query in order.queries(parts: directory.count) {
+        let queries = order.queries(parts: directory.count)
+        var rowsLeft = options.rowsPerPageMax
+        // Where nothing is left, those that come later must not stop where they begin, before all that was looked at: the next
+        // page would be this one again.
+        let rowsMin = max(1, options.rowsPerPageMax / max(1, queries.count))
+        for query in queries {
             page.trim()
-            try add(query, order, to: &page, &looked)
+            let looked = try add(query, order, to: &page, rowsMax: max(rowsLeft, rowsMin))
+            rowsLeft = max(0, rowsLeft - looked)
         }
     }
 
-    /// Walks down one index until the page is full, the rows end, or enough of them have been looked at for one page.
+    /// Walks down one index until the page is full, the rows end, or `rowsMax` of them have been looked at.
+    /// - Returns: how many were.
     private func add(
-        _ query: IndexQuery, _ order: SelectionOrder, to page: inout PageBuilder, _ looked: inout Int
-    ) throws(SQLiteError) {
+        _ query: IndexQuery, _ order: SelectionOrder, to page: inout PageBuilder, rowsMax: Int
+    ) throws(SQLiteError) -> Int {
+        var looked = 0
         let statement = try prepared(query.sql)
         query.bind(statement)
         defer { statement.reset() }
         var found = 0
         while try statement.step() {
             let place = SessionPlace(key: statement.int64(1), number: statement.int64(0))
-            if page.isBeyondEnd(place) { return }
-            if looked >= options.rowsPerPageMax {
+            if page.isBeyondEnd(place) { return looked }
+            if looked >= rowsMax {
                 page.stop(before: place)
-                return
+                return looked
             }
             looked += 1
             let record: SessionRecord
@@ -174,8 +181,9 @@ final class IndexReader: @unchecked Sendable {
             }
             if page.add(record, at: place) { found += 1 }
             // One more than the page holds tells whether there is a next one.
-            if found > order.selection.limit { return }
+            if found > order.selection.limit { return looked }
         }
+        return looked
     }
 
     private func prepared(_ sql: String) throws(SQLiteError) -> Statement {

@@ -25,21 +25,26 @@ struct ErasureChange {
 }
 
 extension LogWriter {
-    /// Notes an erasure of everything up to now.
-    /// - Parameter sessions: what it is about, where that is known already.
-    func add(erasureOf userId: String?, sessions: [String]?) throws(SQLiteError) -> ErasureIntent {
+    /// Notes an erasure.
+    /// - Parameters:
+    ///   - sessions: what it is about, where that is known already.
+    ///   - through: the position up to which it is; nil: everything up to now.
+    func add(
+        erasureOf userId: String?, sessions: [String]?, through: Int64? = nil
+    ) throws(SQLiteError) -> ErasureIntent {
+        let through = through ?? lastPosition
         let stage = sessions == nil ? ErasureIntent.Stage.asked : .planned
         let insert = try database.prepare(
             "INSERT INTO erasures(subject, through, stage) VALUES(?1, ?2, ?3) RETURNING id")
         defer { insert.finalize() }
         // A user's id is never empty.
         insert.bind(1, text: userId ?? "")
-        insert.bind(2, lastPosition)
+        insert.bind(2, through)
         insert.bind(3, stage.rawValue)
         var id: Int64 = 0
         while try insert.step() { id = insert.int64(0) }
         if let sessions { try addToPlan(sessions) }
-        return ErasureIntent(id: id, userId: userId, through: lastPosition, stage: stage)
+        return ErasureIntent(id: id, userId: userId, through: through, stage: stage)
     }
 
     var erasures: [ErasureIntent] {

@@ -121,7 +121,9 @@ final class LogWriter {
             }
             try begin.run()
             let value = try body(self)
-            if quarantine.verifiedCount != quarantineBefore.verifiedCount {
+            if (quarantine.verifiedCount, quarantine.verifiedBytes)
+                != (quarantineBefore.verifiedCount, quarantineBefore.verifiedBytes)
+            {
                 try set("verified_count", quarantine.verifiedCount)
                 try set("verified_bytes", quarantine.verifiedBytes)
             }

@@ -67,9 +67,11 @@ struct StoreOpening {
 
     /// Opens the journal, and moves to the log what a crash has left in it.
     private func openJournal(log: LogWriter) throws(StoreError) -> (Journal?, UnmovedDeliveries) {
+        let walBytes = FileSystem.size(logPath + "-wal")
         var recovered = try recoverJournal(logId: log.logId)
-        if !recovered.entries.isEmpty {
-            // Before the journal lets go of what the log has, too.
+        if !recovered.entries.isEmpty || walBytes > 0 {
+            // Before the journal lets go of what the log has, too; and before anything is written behind what may not
+            // have come to the disk.
             do throws(SQLiteError) {
                 try log.secure()
             } catch {
