@@ -197,7 +197,9 @@ package final class DriveAPIClient: Sendable {
 
 extension RawAnswer {
     /// Whether the body has a content coding, which nobody asked for.
-    var isCoded: Bool { response.fields.contains { $0.name.lowercased() == "content-encoding" && $0.value.lowercased() != "identity" } }
+    var isCoded: Bool {
+        response.fields.contains { $0.name.lowercased() == "content-encoding" && $0.value.lowercased() != "identity" }
+    }
 
     /// The body where it is JSON.
     var json: CanonicalJSON? { try? CanonicalJSON(parsing: response.body) }

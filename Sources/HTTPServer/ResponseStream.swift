@@ -80,7 +80,8 @@ final class StreamCore: Sendable {
             guard !state.isClosed, state.end == .open else { return (false, false) }
             guard !bytes.isEmpty else { return (true, false) }
             let held = state.pieceBytes + state.unsentBytes
-            let fits = held + bytes.count <= bufferBytesMax && (held <= Self.alwaysHeldBytes || allHaveRoom(bytes.count))
+            let fits =
+                held + bytes.count <= bufferBytesMax && (held <= Self.alwaysHeldBytes || allHaveRoom(bytes.count))
             if fits {
                 state.pieces.append(bytes)
                 state.pieceBytes += bytes.count

@@ -60,7 +60,8 @@ extension Worker {
             if sent == total { return }
         }
         if sent < count {
-            connection.pending.append(Array(UnsafeRawBufferPointer(start: output.base + sent, count: count - sent))[...])
+            connection.pending.append(
+                Array(UnsafeRawBufferPointer(start: output.base + sent, count: count - sent))[...])
             connection.pending.append(body[...])
         } else {
             // Not a copy: many may wait for the same answer.

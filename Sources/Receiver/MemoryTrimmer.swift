@@ -12,7 +12,8 @@ final class MemoryTrimmer: @unchecked Sendable {
 
     init() {
         timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "chargefold.trim", qos: .utility))
-        timer.schedule(deadline: .now() + .seconds(Self.seconds), repeating: .seconds(Self.seconds), leeway: .seconds(5))
+        timer.schedule(
+            deadline: .now() + .seconds(Self.seconds), repeating: .seconds(Self.seconds), leeway: .seconds(5))
         timer.setEventHandler {
             if clinux_free_heap_bytes() >= Self.freeBytesMin { clinux_trim_heap() }
         }

@@ -173,10 +173,11 @@ import Testing
 
     @Test func `all streams together hold no more than they may`() throws {
         let mailbox = Mailbox<ResponseStream>()
-        let server = try TestServer(limits: {
-            $0.streamBytesMax = 1 << 20
-            $0.streamBufferBytesMax = 1 << 30
-        }, answer: { _, exchange in mailbox.put(exchange.stream(Response(status: 200))) })
+        let server = try TestServer(
+            limits: {
+                $0.streamBytesMax = 1 << 20
+                $0.streamBufferBytesMax = 1 << 30
+            }, answer: { _, exchange in mailbox.put(exchange.stream(Response(status: 200))) })
         let clients = try (0..<3).map { _ in try server.client() }
         for client in clients { client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
         let streams = try clients.map { _ in try mailbox.take() }

@@ -99,7 +99,8 @@ import Testing
         let packed = try gzip(body, level: 6)
         try withReceiver(FakeStore()) { server, _ throws in
             for (content, codings) in [
-                (packed, ["gzip", "br"]), (packed, ["gzip", "gzip"]), (body, ["identity", "br"]), (packed, ["", "gzip"]),
+                (packed, ["gzip", "br"]), (packed, ["gzip", "gzip"]), (body, ["identity", "br"]),
+                (packed, ["", "gzip"]),
             ] {
                 let answer = try server.post(content, fields: codings.map { ("Content-Encoding", $0) })
                 #expect(answer.status == 415)

@@ -56,7 +56,8 @@ struct SelectionProgressTests {
                 $0.positionsPerPart = 20
             })
         for index in 0..<20 {
-            _ = try await store.ingest(try started("old\(index)", at: index == 5 ? 5_000 : Int64(index), failed: index == 3))
+            _ = try await store.ingest(
+                try started("old\(index)", at: index == 5 ? 5_000 : Int64(index), failed: index == 3))
         }
         for index in 0..<20 { _ = try await store.ingest(try started("s\(index)", at: 1_000 + Int64(index))) }
         try store.flush()

@@ -239,7 +239,8 @@ extension KeptAnswer {
         // What else is a success is about parts of a resource, or forms that are to be reset.
         let status = [200, 201, 202, 204].contains(answer.status) ? answer.status : 200
         self.init(
-            status: UInt16(clamping: status), contentType: answer.contentType.flatMap { Self.isMediaType($0) ? $0 : nil } ?? "application/json",
+            status: UInt16(clamping: status),
+            contentType: answer.contentType.flatMap { Self.isMediaType($0) ? $0 : nil } ?? "application/json",
             body: answer.body)
     }
 }

@@ -227,7 +227,9 @@ package final class LiveHub: @unchecked Sendable {
     /// Opens a stream from now on, or from behind an id.
     func subscribe(_ subscriber: LiveSubscriber, resumingAfter id: LiveEventId?) {
         queue.async { [self] in
-            guard !isClosed, listenerCount < options.subscribersMax, !subscriber.stream.isClosed, !subscriber.grant.hasExpired(clock()) else {
+            guard !isClosed, listenerCount < options.subscribersMax, !subscriber.stream.isClosed,
+                !subscriber.grant.hasExpired(clock())
+            else {
                 return subscriber.stream.finish()
             }
             activate()

@@ -82,7 +82,8 @@ extension Receiver {
         let key = SessionKey(id)
         let waiter = live.wait(
             LiveWaiter(
-                key: key, version: wait.version, endsAtMicroseconds: live.elapsedMicroseconds + wait.milliseconds * 1000,
+                key: key, version: wait.version,
+                endsAtMicroseconds: live.elapsedMicroseconds + wait.milliseconds * 1000,
                 expiresAt: grant.expiresAt, isOurs: isOurs
             ) { [self] record in
                 if grant.hasExpired(clock()) { return exchange.respond(Response(.expiredToken)) }

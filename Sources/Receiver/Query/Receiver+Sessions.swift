@@ -114,7 +114,8 @@ struct Preconditions: Sendable {
 
 extension Problem {
     static let preconditionFailed = Problem(
-        412, "precondition-failed", "If-Match does not hold: the entity tags of sessions are weak, and never match there.")
+        412, "precondition-failed",
+        "If-Match does not hold: the entity tags of sessions are weak, and never match there.")
 }
 
 /// Entity tags of sessions (RFC 9110 section 8.8.3). They are weak: the account of deliveries in the answer may differ
