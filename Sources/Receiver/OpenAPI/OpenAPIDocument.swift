@@ -4283,6 +4283,10 @@ package enum OpenAPIDocument {
           "count": {
             "type": "integer",
             "minimum": 0
+          },
+          "truncated": {
+            "type": "boolean",
+            "description": "True where more than `limit` are due; absent otherwise."
           }
         },
         "required": [
