@@ -99,7 +99,7 @@ final class StreamCore: Sendable {
     }
 
     /// Of any one stream; less than that is not worth aborting it.
-    private static let alwaysHeldBytes = 16_384
+    private static let alwaysHeldBytes = 65_536
 
     private func allHaveRoom(_ bytes: Int) -> Bool {
         worker.shared.streamBytes.load(ordering: .relaxed) + bytes <= worker.limits.streamBytesMax

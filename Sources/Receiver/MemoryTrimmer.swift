@@ -14,8 +14,14 @@ final class MemoryTrimmer: @unchecked Sendable {
         timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "chargefold.trim", qos: .utility))
         timer.schedule(
             deadline: .now() + .seconds(Self.seconds), repeating: .seconds(Self.seconds), leeway: .seconds(5))
+        // What was given back counts as free all the same.
+        var known = 0
         timer.setEventHandler {
-            if clinux_free_heap_bytes() >= Self.freeBytesMin { clinux_trim_heap() }
+            let free = clinux_free_heap_bytes()
+            known = min(known, free)
+            guard free - known >= Self.freeBytesMin else { return }
+            clinux_trim_heap()
+            known = clinux_free_heap_bytes()
         }
         timer.activate()
     }

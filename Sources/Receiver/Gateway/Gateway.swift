@@ -91,16 +91,24 @@ package final class Gateway: Sendable {
 
     /// Goes on with a session that may be the user's: one that is not known, or whose facts name them. Another's is
     /// answered like one that does not exist, and upstream is not asked.
+    ///
+    /// - Parameter isUrgent: whether to go on where sessions cannot be read now.
     private func with(
-        _ sessionId: String, of userId: String, _ respond: @escaping Respond, _ body: @escaping @Sendable () -> Void
+        _ sessionId: String, of userId: String, isUrgent: Bool = false, _ respond: @escaping Respond,
+        _ body: @escaping @Sendable () -> Void
     ) {
         store.session(sessionId) { result in
-            if case .success(let record?) = result, !record.state.userIds.isEmpty,
-                !record.state.userIds.contains(where: { SessionKey($0) == SessionKey(userId) })
-            {
-                return respond(Response(.sessionNotFound))
+            switch result {
+            case .success(let record?):
+                let users = record.state.userIds
+                guard users.isEmpty || users.contains(where: { SessionKey($0) == SessionKey(userId) }) else {
+                    return respond(Response(.sessionNotFound))
+                }
+                body()
+            case .success: body()
+            case .failure where isUrgent: body()
+            case .failure(let error): respond(Response(Problem(error, .storeUnreadable)))
             }
-            body()
         }
     }
 
@@ -144,7 +152,8 @@ package final class Gateway: Sendable {
         guard let respond = admit(userId: userId, respond) else { return }
         metrics.requests[.stop]?.increment()
         guard store.isWritable else { return respond(Response(.storeUnavailable)) }
-        with(sessionId, of: userId, respond) { [self] in
+        // A driver who cannot stop pays for it; that the session is theirs, upstream looks at as well.
+        with(sessionId, of: userId, isUrgent: true, respond) { [self] in
             askToStop(userId: userId, sessionId: sessionId, respond)
         }
     }

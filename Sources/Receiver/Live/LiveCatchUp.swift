@@ -175,6 +175,10 @@ final class LiveCatchUp: @unchecked Sendable {
             let current = selection
             let page: SessionPage = try wait { hub.store.select(current, completion: $0) }
             for record in page.records {
+                guard record.lastPosition > id.position else {
+                    timeline.track(record)
+                    continue
+                }
                 timeline.track(record.rewound(to: id.position))
                 changes += self.changes(of: record, through: target.position)
             }

@@ -48,7 +48,10 @@ extension Receiver {
             // Only sessions with something to wait for from now on are in this index; their fees are then looked at.
             var selection = SessionSelection(.waiting(from: now), limit: FeesDue.candidatesMax)
             selection.condition = { !FeesDue.fees(of: $0, from: now, until: until).isEmpty }
-            collectFees(selection, []) { result in
+            let keepSoonest = { @Sendable (records: [SessionRecord]) in
+                FeesDue(records, from: now, until: until).sessions(ofFirst: limit + 1)
+            }
+            collectFees(selection, [], keeping: keepSoonest) { result in
                 switch result {
                 case .success(let records):
                     exchange.respond(Response(json: FeesDue(records, from: now, until: until).json(limit: limit)))
@@ -63,16 +66,19 @@ extension Receiver {
     /// Page by page: the index is in the order of what each session waits for last, which may be another fee.
     private func collectFees(
         _ selection: SessionSelection, _ found: [SessionRecord],
+        keeping keepSoonest: @escaping @Sendable ([SessionRecord]) -> [SessionRecord],
         completion: @escaping @Sendable (Result<[SessionRecord], StoreError>) -> Void
     ) {
         store.select(selection) { [self] result in
             switch result {
             case .success(let page):
-                let found = found + page.records
+                // Changed meanwhile, a session may come twice.
+                let known = Set(found.map { SessionKey($0.sessionId) })
+                let found = keepSoonest(found + page.records.filter { !known.contains(SessionKey($0.sessionId)) })
                 guard let next = page.next else { return completion(.success(found)) }
                 var selection = selection
                 selection.after = next
-                collectFees(selection, found, completion: completion)
+                collectFees(selection, found, keeping: keepSoonest, completion: completion)
             case .failure(let error): completion(.failure(error))
             }
         }
@@ -93,6 +99,12 @@ struct FeesDue {
             }
         }
         due.sort { ($0.at, $0.record.number) < ($1.at, $1.record.number) }
+    }
+
+    /// The sessions of the soonest fees, each once.
+    func sessions(ofFirst count: Int) -> [SessionRecord] {
+        var seen: Set<SessionKey> = []
+        return due.prefix(count).map(\.record).filter { seen.insert(SessionKey($0.sessionId)).inserted }
     }
 
     /// Both bounds included: a fee that begins now is due.

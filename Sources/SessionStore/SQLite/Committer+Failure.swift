@@ -54,7 +54,7 @@ extension Committer {
                 throw StoreError(
                     .damaged, "the log ends at position \(opened.lastPosition), but \(movedPosition) was written")
             }
-            try prove(opened)
+            try stall.during { () throws(StoreError) in try prove(opened) }
             if opened.lastPosition > lastPosition {
                 logger.notice(
                     "the log holds rows of a failed commit; they are folded",

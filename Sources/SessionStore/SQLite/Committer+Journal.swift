@@ -33,9 +33,11 @@ extension Committer {
         let writer = try readyWriter()
         let entries = unmoved.entries
         do throws(LogWriter.Failure) {
-            let value = try writer.transaction(durably: durably) { (writer) throws(SQLiteError) in
-                for entry in entries { try writer.add(entry) }
-                return try body(writer)
+            let value = try stall.during { () throws(LogWriter.Failure) in
+                try writer.transaction(durably: durably) { (writer) throws(SQLiteError) in
+                    for entry in entries { try writer.add(entry) }
+                    return try body(writer)
+                }
             }
             moved(to: writer)
             checkpoints?.committed()

@@ -91,7 +91,7 @@ final class Committer: @unchecked Sendable {
     /// One batch, then again while there is more: other work of this queue gets its turn in between.
     private func drain() {
         // What is not folded yet waits in the queue, whose bound refuses it when it has to.
-        if folder.waitForRoom({ self.queue.async { self.drain() } }) { return }
+        if !pending.isClosed, folder.waitForRoom({ self.queue.async { self.drain() } }) { return }
         guard let batch = pending.takeBatch(countMax: options.batchCountMax, bytesMax: options.batchBytesMax) else {
             return
         }
@@ -112,10 +112,8 @@ final class Committer: @unchecked Sendable {
 
     private func commit(_ batch: [PendingItem]) {
         dispatchPrecondition(condition: .onQueue(queue))
-        stall.begin()
-        defer { stall.end() }
         do throws(StoreError) {
-            handOver(try makeDurable(batch))
+            handOver(try stall.during { () throws(StoreError) in try makeDurable(batch) })
             moveIfDue()
         } catch {
             for item in batch { item.fail(error) }

@@ -177,7 +177,8 @@ final class Eraser: @unchecked Sendable {
                 || unpack(entry.content.body).map { mentions.areNamed(in: $0) } ?? false
         }
         // Most users are in none of them, and rewriting them makes callbacks wait.
-        guard try isAnyQuarantined(where: isErased) else { return 0 }
+        let mayHaveRemnants = try committer.queue.sync { try committer.readyWriter().mayHaveRemnants }
+        guard try mayHaveRemnants || isAnyQuarantined(where: isErased) else { return 0 }
         return try commit { (writer) throws(SQLiteError) in try writer.eraseQuarantined(where: isErased) }
     }
 

@@ -119,9 +119,8 @@ final class ErasureWork {
                 var positions: [Int64] = []
                 while start < keys.count, positions.count < Eraser.rowsPerCommit {
                     let ofSession = rows[keys[start]] ?? []
-                    if ofSession.contains(where: { $0.position > intent.through }) {
-                        rows[keys[start]] = nil
-                    } else {
+                    // One that stays is folded anew with the others: an earlier run may have begun with it.
+                    if !ofSession.contains(where: { $0.position > intent.through }) {
                         positions += ofSession.map(\.position)
                     }
                     start += 1

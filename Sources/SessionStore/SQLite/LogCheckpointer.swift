@@ -100,7 +100,9 @@ final class LogCheckpointer: @unchecked Sendable {
     private func finish(_ writer: LogWriter) {
         passes = 0
         do throws(SQLiteError) {
-            backfilled = try writer.database.checkpoint().backfilled
+            backfilled = try committer.stall.during { () throws(SQLiteError) in
+                try writer.database.checkpoint().backfilled
+            }
         } catch {
             failed(error)
         }

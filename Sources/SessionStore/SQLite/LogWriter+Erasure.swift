@@ -138,6 +138,7 @@ extension LogWriter {
         let dropped = quarantine.unverifiedDropped
         resetQuarantineCounts(dropped: dropped)
         for entry in kept { try add(entry) }
+        mayHaveRemnants = false
         return removed
     }
 

@@ -21,6 +21,9 @@ final class LogWriter {
         var hasGrown = false
     }
 
+    /// Whether pages may hold what is left of quarantined bodies that were removed; not known at first.
+    var mayHaveRemnants = true
+
     private let walCell: UnsafeMutablePointer<WALNote>
     private var commitsDurably = true
     /// Whether everything that was committed would survive a power cut. Of what an earlier connection committed, that is
@@ -136,6 +139,7 @@ final class LogWriter {
             database.rollBack()
             lastPosition = positionBefore
             quarantine = quarantineBefore
+            mayHaveRemnants = true
             throw Failure(stage: stage, error: error)
         }
     }
@@ -213,6 +217,7 @@ final class LogWriter {
         var found = false
         while try deleteQuarantined.step() {
             found = true
+            mayHaveRemnants = true
             let kind = QuarantineKind(rawValue: deleteQuarantined.int64(0)) ?? .verified
             count(kind, rows: -1, bytes: -deleteQuarantined.int64(1))
         }

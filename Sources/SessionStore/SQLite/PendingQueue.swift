@@ -136,6 +136,8 @@ final class PendingQueue: Sendable {
         state.withLock { $0.isClosed = true }
     }
 
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+
     var isEmpty: Bool { state.withLock { $0.items.isEmpty } }
 
     var load: (count: Int, bytes: Int) {

@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// Notices a disk that does not answer: no call fails then, it only does not return.
 ///
-/// `@unchecked Sendable`: the timer is touched by `init` and `deinit` only.
+/// `@unchecked Sendable`: the timer is touched by `init` and `deinit` only, the depth on the committer's queue.
 final class StallWatch: @unchecked Sendable {
     private let nanosecondsMax: UInt64
     private let logger: Logger
@@ -12,6 +12,7 @@ final class StallWatch: @unchecked Sendable {
     private let began = Atomic<UInt64>(0)
     private let isReported = Atomic(false)
     private let timer: any DispatchSourceTimer
+    private var depth = 0
 
     /// - Parameter milliseconds: how long a write may take before it counts as stalled.
     init(milliseconds: Int, logger: Logger) {
@@ -26,9 +27,21 @@ final class StallWatch: @unchecked Sendable {
 
     deinit { timer.cancel() }
 
-    func begin() { began.store(DispatchTime.now().uptimeNanoseconds, ordering: .relaxed) }
+    /// Around whatever waits for the disk, on the committer's queue; what is within it belongs to it.
+    func during<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+        begin()
+        defer { end() }
+        return try body()
+    }
 
-    func end() {
+    private func begin() {
+        depth += 1
+        if depth == 1 { began.store(DispatchTime.now().uptimeNanoseconds, ordering: .relaxed) }
+    }
+
+    private func end() {
+        depth -= 1
+        guard depth == 0 else { return }
         let seconds = seconds
         began.store(0, ordering: .relaxed)
         guard isReported.exchange(false, ordering: .relaxed) else { return }
