@@ -69,10 +69,10 @@ struct ServeCommand: ParsableCommand {
     }
 }
 
-/// Ends the process some seconds after the time that a stop may take, whatever it waits for: a disk that does not answer.
+/// Ends the process a minute after the time that a stop may take, whatever it waits for: a disk that does not answer.
 /// What was acknowledged is in the log, and the next start finds it.
 private func endEventually(after seconds: Int, _ logger: Logger, _ writer: LogWriter) {
-    DispatchQueue(label: "chargefold.deadline").asyncAfter(deadline: .now() + .seconds(seconds + 20)) {
+    DispatchQueue(label: "chargefold.deadline").asyncAfter(deadline: .now() + .seconds(seconds + 60)) {
         logger.critical("the stop takes too long: the process ends as it is")
         writer.flush()
         _exit(EXIT_FAILURE)
