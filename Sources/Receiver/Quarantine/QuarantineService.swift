@@ -112,14 +112,9 @@ package struct QuarantineService: Sendable {
     }
 
     private func session(_ id: String) -> SessionRecord? {
-        let done = DispatchSemaphore(value: 0)
-        let found = Locked<SessionRecord?>(nil)
-        store.session(id) { result in
-            found.withLock { $0 = try? result.get() }
-            done.signal()
-        }
-        done.wait()
-        return found.withLock { $0 }
+        let answer = Answer<SessionRecord?>()
+        store.session(id) { answer.give($0) }
+        return (try? answer.wait()) ?? nil
     }
 
     /// The code of what is still wrong with the credentials, or nil.
