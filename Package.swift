@@ -21,29 +21,29 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // Each wall of the house; arrows run one way (see README, "The house").
-        .target(name: "Locks"),
+        .target(name: "Base"),
         .target(name: "YAML", dependencies: ["CYAML"]),
-        .target(name: "HTTPServer", dependencies: ["CLinux", "Locks"]),
+        .target(name: "HTTPServer", dependencies: ["CLinux", "Base"]),
         .target(name: "HTTPClient", dependencies: ["CLinux", "COpenSSL"]),
         .target(name: "SessionModel"),
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
-        .target(name: "Compression", dependencies: ["CZlib", "Locks"]),
+        .target(name: "Compression", dependencies: ["CZlib", "Base"]),
         .target(
             name: "SessionStore",
             dependencies: [
-                "CLinux", "CSQLite", "Locks", "SessionModel",
+                "CLinux", "CSQLite", "Base", "SessionModel",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
-        .target(name: "DriveAPI", dependencies: ["HTTPClient", "Locks", "SessionModel", "WebhookSecurity"]),
+        .target(name: "DriveAPI", dependencies: ["HTTPClient", "Base", "SessionModel", "WebhookSecurity"]),
         .target(
             name: "Sandbox",
-            dependencies: ["HTTPClient", "HTTPServer", "Locks", "SessionModel", "WebhookSecurity", "YAML"]
+            dependencies: ["HTTPClient", "HTTPServer", "Base", "SessionModel", "WebhookSecurity", "YAML"]
         ),
         .target(
             name: "Receiver",
             dependencies: [
-                "CLinux", "Compression", "DriveAPI", "HTTPServer", "Locks", "SessionModel", "SessionStore",
+                "CLinux", "Compression", "DriveAPI", "HTTPServer", "Base", "SessionModel", "SessionStore",
                 "WebhookSecurity", "YAML",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -52,14 +52,14 @@ let package = Package(
         .executableTarget(
             name: "chargefold",
             dependencies: [
-                "Compression", "DriveAPI", "HTTPClient", "Locks", "Receiver", "Sandbox", "SessionModel", "SessionStore",
+                "Compression", "DriveAPI", "HTTPClient", "Base", "Receiver", "Sandbox", "SessionModel", "SessionStore",
                 "WebhookSecurity",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
 
-        .testTarget(name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer", "Locks"]),
+        .testTarget(name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer", "Base"]),
         .testTarget(name: "HTTPClientTests", dependencies: ["CLinux", "HTTPClient", "HTTPServer"]),
         .testTarget(name: "SessionModelTests", dependencies: ["SessionModel"]),
         .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
@@ -71,24 +71,24 @@ let package = Package(
         .testTarget(
             name: "SessionStoreTests",
             dependencies: [
-                "CSQLite", "CSQLiteFaults", "Locks", "SessionModel", "SessionStore",
+                "CSQLite", "CSQLiteFaults", "Base", "SessionModel", "SessionStore",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
         .testTarget(
             name: "DriveAPITests",
-            dependencies: ["DriveAPI", "HTTPClient", "HTTPServer", "Locks", "SessionModel", "WebhookSecurity"]
+            dependencies: ["DriveAPI", "HTTPClient", "HTTPServer", "Base", "SessionModel", "WebhookSecurity"]
         ),
         .testTarget(
             name: "SandboxTests",
             dependencies: [
-                "DriveAPI", "HTTPClient", "HTTPServer", "Locks", "Sandbox", "SessionModel", "WebhookSecurity",
+                "DriveAPI", "HTTPClient", "HTTPServer", "Base", "Sandbox", "SessionModel", "WebhookSecurity",
             ]
         ),
         .testTarget(
             name: "ReceiverTests",
             dependencies: [
-                "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Locks", "Receiver", "SessionModel",
+                "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Base", "Receiver", "SessionModel",
                 "SessionStore", "WebhookSecurity",
                 .product(name: "Logging", package: "swift-log"),
             ]

@@ -1,4 +1,4 @@
-internal import Locks
+internal import Base
 
 /// Decompresses a gzip body (RFC 1952). Several members in a row are read as one.
 ///

@@ -1,6 +1,6 @@
+internal import Base
 internal import Dispatch
 internal import HTTPClient
-internal import Locks
 internal import SessionModel
 
 /// One call on its way through the queue.

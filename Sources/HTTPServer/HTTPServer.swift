@@ -1,7 +1,7 @@
+import Base
 import CLinux
 import Dispatch
 import Glibc
-import Locks
 
 /// An HTTP/1.1 server on POSIX sockets: one event loop for each worker, each a block on a Dispatch queue of its own.
 package final class HTTPServer: Sendable {

@@ -1,6 +1,6 @@
+import Base
 import CLinux
 import Glibc
-import Locks
 
 /// Work for a worker from another thread.
 enum InboxItem: Sendable {

@@ -1,4 +1,4 @@
-import Locks
+import Base
 import Synchronization
 
 /// A response that is written piece by piece, from any thread. Dropping the last reference without `finish` aborts it.

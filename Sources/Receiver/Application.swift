@@ -1,7 +1,7 @@
+import Base
 import Dispatch
 import DriveAPI
 import HTTPServer
-import Locks
 package import Logging
 package import SessionModel
 import SessionStore

@@ -1,7 +1,7 @@
+import Base
 import Dispatch
 import Glibc
 package import HTTPServer
-import Locks
 import SessionModel
 
 /// The stage environment of the Drive API in a box: its calls over HTTP, sessions that live through their statuses, and

@@ -1,5 +1,5 @@
+internal import Base
 internal import Glibc
-internal import Locks
 
 /// The right to a data directory: one process holds it, from opening to closing.
 ///

@@ -1,7 +1,7 @@
+import Base
 import Dispatch
 import DriveAPI
 import HTTPClient
-import Locks
 import SessionModel
 import WebhookSecurity
 

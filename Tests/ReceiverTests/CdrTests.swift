@@ -1,5 +1,5 @@
+import Base
 import HTTPClient
-import Locks
 import Receiver
 import SessionModel
 import SessionStore

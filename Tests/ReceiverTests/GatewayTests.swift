@@ -1,6 +1,6 @@
+import Base
 import HTTPClient
 import HTTPServer
-import Locks
 import Receiver
 import SessionModel
 import Testing

@@ -1,5 +1,5 @@
+import Base
 import HTTPServer
-import Locks
 import SessionModel
 import SessionStore
 import Testing

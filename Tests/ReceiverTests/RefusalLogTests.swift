@@ -1,6 +1,6 @@
+import Base
 import Compression
 import HTTPClient
-import Locks
 import Logging
 import Receiver
 import SessionModel

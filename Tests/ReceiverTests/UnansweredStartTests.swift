@@ -1,6 +1,6 @@
+import Base
 import HTTPClient
 import HTTPServer
-import Locks
 import SessionModel
 import SessionStore
 import Testing

@@ -1,6 +1,6 @@
+import Base
 import Dispatch
 import DriveAPI
-import Locks
 import SessionModel
 import Testing
 import WebhookSecurity

@@ -1,7 +1,7 @@
+import Base
 import Dispatch
 import HTTPClient
 import HTTPServer
-import Locks
 import SessionModel
 import WebhookSecurity
 

@@ -1,4 +1,4 @@
-import Locks
+import Base
 import SessionModel
 
 /// Charge detail records that name no time, one at a time a session: each is dated by what is known of its session, so

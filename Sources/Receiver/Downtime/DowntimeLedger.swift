@@ -1,5 +1,5 @@
+import Base
 import Dispatch
-import Locks
 package import Logging
 package import SessionModel
 package import SessionStore

@@ -1,6 +1,6 @@
+import Base
 import DriveAPI
 import HTTPServer
-import Locks
 import Logging
 import SessionModel
 import SessionStore

@@ -1,7 +1,7 @@
+package import Base
 import Dispatch
 package import DriveAPI
 package import HTTPServer
-package import Locks
 package import Logging
 package import SessionModel
 package import SessionStore

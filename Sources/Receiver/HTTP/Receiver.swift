@@ -1,5 +1,5 @@
+package import Base
 package import HTTPServer
-package import Locks
 package import Logging
 package import SessionModel
 package import SessionStore

@@ -1,4 +1,4 @@
-import Locks
+import Base
 package import Logging
 
 /// Lines about what was refused, at most so many a second: whoever is refused must not be able to fill the disk. Metrics

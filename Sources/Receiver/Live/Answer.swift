@@ -1,5 +1,5 @@
+import Base
 import Dispatch
-import Locks
 import SessionStore
 
 /// An answer of the store that a background queue waits for.

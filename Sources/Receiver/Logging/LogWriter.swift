@@ -1,6 +1,6 @@
+import Base
 import Dispatch
 import Glibc
-import Locks
 
 /// Writes log lines to a descriptor on a queue of its own, so that a slow reader of the log never holds up an event
 /// loop. What waits to be written is bounded; beyond the bound lines are dropped and their number is logged as soon

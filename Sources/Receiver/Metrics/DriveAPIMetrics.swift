@@ -1,5 +1,5 @@
+import Base
 package import DriveAPI
-import Locks
 package import Logging
 
 /// What is counted of calls to the Drive API. Safe from any thread.

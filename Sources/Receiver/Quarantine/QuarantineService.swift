@@ -1,6 +1,6 @@
+import Base
 import Compression
 import Dispatch
-import Locks
 import SessionModel
 package import SessionStore
 package import WebhookSecurity

@@ -1,5 +1,5 @@
+import Base
 import HTTPServer
-import Locks
 import Logging
 package import SessionModel
 package import SessionStore

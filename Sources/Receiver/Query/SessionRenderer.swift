@@ -1,5 +1,5 @@
+import Base
 import HTTPServer
-import Locks
 package import SessionModel
 import SessionStore
 

@@ -1,6 +1,6 @@
+import Base
 import Dispatch
 package import DriveAPI
-import Locks
 package import Logging
 package import SessionModel
 package import SessionStore

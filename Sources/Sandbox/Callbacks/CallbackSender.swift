@@ -1,6 +1,6 @@
+import Base
 import Dispatch
 import HTTPClient
-import Locks
 import WebhookSecurity
 
 /// Posts callbacks, each once, on a few connections. What can't be delivered is lost, as it is upstream.

@@ -1,4 +1,4 @@
-internal import Locks
+internal import Base
 
 /// Deliveries that are durable in the journal, but not in `log.sqlite` yet. Whoever reads the log reads them, too.
 ///

@@ -1,5 +1,5 @@
+internal import Base
 internal import Dispatch
-internal import Locks
 internal import Logging
 internal import SessionModel
 internal import Synchronization

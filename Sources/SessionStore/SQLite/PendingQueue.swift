@@ -1,4 +1,4 @@
-internal import Locks
+internal import Base
 internal import Synchronization
 
 /// One thing to make durable, and whom to tell. The cases hold references, so that passing them on costs one count

@@ -1,4 +1,4 @@
-internal import Locks
+internal import Base
 internal import SessionModel
 
 /// One session in memory. Everything mutable in it is guarded by its shard's lock.

@@ -1,5 +1,5 @@
+internal import Base
 internal import Dispatch
-internal import Locks
 package import Logging
 package import SessionModel
 

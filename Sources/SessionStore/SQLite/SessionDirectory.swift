@@ -1,4 +1,4 @@
-internal import Locks
+internal import Base
 
 /// In which parts of the session rows a session may be: a filter for each part.
 ///

@@ -1,4 +1,4 @@
-internal import Locks
+internal import Base
 internal import Synchronization
 
 /// What is wrong now, if anything, by part of the store. Read on every readiness check, so it is one flag when all is well.

@@ -1,6 +1,6 @@
+internal import Base
 internal import Dispatch
 internal import Glibc
-internal import Locks
 internal import Logging
 internal import SessionModel
 internal import Synchronization

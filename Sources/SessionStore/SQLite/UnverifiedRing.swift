@@ -1,4 +1,4 @@
-internal import Locks
+internal import Base
 
 /// Unverified bodies that are not on disk yet, oldest first, within bounds.
 final class UnverifiedRing: Sendable {

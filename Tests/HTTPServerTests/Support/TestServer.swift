@@ -1,7 +1,7 @@
+import Base
 import Dispatch
 import Glibc
 import HTTPServer
-import Locks
 
 /// A handler out of closures.
 struct ClosureHandler: RequestHandler {

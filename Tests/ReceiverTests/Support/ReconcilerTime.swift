@@ -1,4 +1,4 @@
-import Locks
+import Base
 import SessionModel
 import Testing
 

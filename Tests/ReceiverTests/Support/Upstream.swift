@@ -1,6 +1,6 @@
+import Base
 import Dispatch
 import HTTPServer
-import Locks
 import SessionModel
 import WebhookSecurity
 
