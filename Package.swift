@@ -22,6 +22,7 @@ let package = Package(
 
         // Each wall of the house; arrows run one way (see README, "The house").
         .target(name: "Base"),
+        .target(name: "SQLite", dependencies: ["CSQLite", "Base"]),
         .target(name: "YAML", dependencies: ["CYAML"]),
         .target(name: "HTTPServer", dependencies: ["CLinux", "Base"]),
         .target(name: "HTTPClient", dependencies: ["CLinux", "COpenSSL"]),
@@ -31,7 +32,7 @@ let package = Package(
         .target(
             name: "SessionStore",
             dependencies: [
-                "CLinux", "CSQLite", "Base", "SessionModel",
+                "CLinux", "CSQLite", "Base", "SQLite", "SessionModel",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -61,6 +62,8 @@ let package = Package(
 
         .testTarget(name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer", "Base"]),
         .testTarget(name: "HTTPClientTests", dependencies: ["CLinux", "HTTPClient", "HTTPServer"]),
+        .target(name: "TestSupport", dependencies: ["Base"], path: "Tests/TestSupport"),
+        .testTarget(name: "SQLiteTests", dependencies: ["CSQLite", "SQLite", "TestSupport"]),
         .testTarget(name: "SessionModelTests", dependencies: ["SessionModel"]),
         .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
@@ -71,7 +74,7 @@ let package = Package(
         .testTarget(
             name: "SessionStoreTests",
             dependencies: [
-                "CSQLite", "CSQLiteFaults", "Base", "SessionModel", "SessionStore",
+                "CSQLite", "CSQLiteFaults", "Base", "SQLite", "SessionModel", "SessionStore",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),

@@ -1,3 +1,4 @@
+package import Base
 package import SessionModel
 
 /// Removes persons and old sessions from everything that the store keeps.

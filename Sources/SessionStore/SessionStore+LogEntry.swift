@@ -1,3 +1,5 @@
+package import Base
+
 extension SessionStore {
     /// One row of the log, or nil. Blocks: not for a worker's thread.
     package func logEntry(at position: Int64) throws(StoreError) -> LogEntry? {

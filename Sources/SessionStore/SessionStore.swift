@@ -1,3 +1,4 @@
+package import Base
 package import SessionModel
 
 /// Called once, on a queue of the store: return soon, and do not call blocking functions of the store from it.

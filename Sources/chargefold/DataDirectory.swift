@@ -1,3 +1,4 @@
+internal import Base
 import HTTPClient
 import Logging
 import Receiver

@@ -1,4 +1,5 @@
 import ArgumentParser
+internal import Base
 import Compression
 import Receiver
 import SessionStore

@@ -1,6 +1,8 @@
+import Base
 import CSQLite
 import Dispatch
 import Glibc
+import SQLite
 import SessionModel
 import Testing
 

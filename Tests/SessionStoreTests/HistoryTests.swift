@@ -1,5 +1,6 @@
 import Base
 import Dispatch
+import SQLite
 import SessionModel
 import Testing
 

@@ -1,4 +1,6 @@
+import Base
 import Glibc
+import SQLite
 import SessionModel
 import Testing
 

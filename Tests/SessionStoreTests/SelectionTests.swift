@@ -1,3 +1,4 @@
+import SQLite
 import SessionModel
 import Synchronization
 import Testing

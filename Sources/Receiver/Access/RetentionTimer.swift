@@ -1,3 +1,4 @@
+internal import Base
 import Dispatch
 import Logging
 import SessionModel

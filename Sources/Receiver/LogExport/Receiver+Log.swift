@@ -1,3 +1,4 @@
+internal import Base
 import Compression
 import Dispatch
 import HTTPServer

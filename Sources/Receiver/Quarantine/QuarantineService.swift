@@ -1,4 +1,4 @@
-import Base
+package import Base
 import Compression
 import Dispatch
 import SessionModel

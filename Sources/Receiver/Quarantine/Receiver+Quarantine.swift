@@ -1,3 +1,4 @@
+internal import Base
 import Dispatch
 import HTTPServer
 import SessionModel

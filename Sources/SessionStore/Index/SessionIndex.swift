@@ -1,3 +1,4 @@
+package import Base
 package import SessionModel
 
 /// A place in the order of a selection: the key that it is ordered by, then the session's number.

@@ -1,3 +1,4 @@
+internal import Base
 internal import Glibc
 
 /// What a journal holds when it is opened: every entry that was durable, and the last one if it came through whole.

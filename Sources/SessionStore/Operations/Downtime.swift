@@ -1,3 +1,5 @@
+package import Base
+internal import SQLite
 package import SessionModel
 
 /// A time in which callbacks could not be accepted.

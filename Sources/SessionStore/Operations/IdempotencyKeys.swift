@@ -1,3 +1,5 @@
+package import Base
+internal import SQLite
 package import SessionModel
 
 /// A request with an idempotency key, for which an answer is kept.

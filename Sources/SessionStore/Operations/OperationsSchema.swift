@@ -1,3 +1,5 @@
+internal import SQLite
+
 /// `operations.sqlite`: what the receiver knows of itself and of requests that it passes on, and what no event could tell
 /// again. Small: one row every few seconds, one for a start or a downtime.
 enum OperationsSchema {

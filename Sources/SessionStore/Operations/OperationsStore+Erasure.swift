@@ -1,3 +1,6 @@
+package import Base
+internal import SQLite
+
 extension OperationsStore {
     /// Removes what is kept of a user's requests, and of sessions that are gone; also from what SQLite leaves of moved
     /// rows. Blocks.

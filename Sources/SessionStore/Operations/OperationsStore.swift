@@ -1,6 +1,8 @@
+package import Base
 internal import Dispatch
 internal import Glibc
 package import Logging
+internal import SQLite
 
 /// The receiver's own small tables: heartbeat and downtimes, claimed idempotency keys, connectors that cool down.
 ///
@@ -81,17 +83,5 @@ package final class OperationsStore: @unchecked Sendable {
             _ = try? database.checkpoint(truncating: true)
             database.close()
         }
-    }
-}
-
-extension Database {
-    /// Runs one statement: `bind` gives it its parameters, `row` sees each row.
-    func query(
-        _ sql: String, bind: (Statement) -> Void = { _ in }, row: (Statement) -> Void = { _ in }
-    ) throws(SQLiteError) {
-        let statement = try prepare(sql)
-        defer { statement.finalize() }
-        bind(statement)
-        while try statement.step() { row(statement) }
     }
 }

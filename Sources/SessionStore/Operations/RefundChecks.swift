@@ -1,3 +1,5 @@
+package import Base
+internal import SQLite
 package import SessionModel
 
 /// Settled sessions that are to be asked about once more, because a refund is told by nobody. All block.

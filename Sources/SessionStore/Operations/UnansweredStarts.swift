@@ -1,3 +1,5 @@
+package import Base
+internal import SQLite
 package import SessionModel
 
 /// A start that the Drive API was asked for, and of which it is not known what became of it.

@@ -1,5 +1,7 @@
+internal import Base
 internal import Dispatch
 internal import Logging
+internal import SQLite
 
 extension Committer {
     /// The writer, opened again first if its last outcome is in doubt.

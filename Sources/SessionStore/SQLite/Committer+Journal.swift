@@ -1,5 +1,7 @@
+internal import Base
 internal import Dispatch
 internal import Logging
+internal import SQLite
 
 /// From the journal to the log.
 extension Committer {

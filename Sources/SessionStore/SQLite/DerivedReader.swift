@@ -1,4 +1,6 @@
+internal import Base
 internal import Dispatch
+internal import SQLite
 internal import SessionModel
 
 /// Reads session rows from `sessions.sqlite`. It belongs to one queue.

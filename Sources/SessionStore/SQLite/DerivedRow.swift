@@ -1,3 +1,5 @@
+internal import CSQLite
+internal import SQLite
 internal import SessionModel
 
 /// One session as a row of the derived file.
@@ -51,4 +53,10 @@ struct DerivedRow {
         guard let start else { return false }
         return start - key > skewMaxMicroseconds || key - start > skewMaxMicroseconds
     }
+}
+
+extension SQLiteError {
+    /// A row whose record is not what was written.
+    static let undecodableRow = SQLiteError(
+        code: SQLITE_CORRUPT, message: "a session's row cannot be decoded", action: "reading sessions")
 }

@@ -1,3 +1,4 @@
+internal import SQLite
 internal import SessionModel
 
 /// The derived rows as they are at one moment, for a check. Belongs to one thread.

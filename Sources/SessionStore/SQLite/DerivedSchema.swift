@@ -1,3 +1,5 @@
+internal import SQLite
+
 /// `sessions.sqlite`: what follows from the log. It may be deleted at any time and is then made again.
 enum DerivedSchema {
     static let fileName = "sessions.sqlite"

@@ -1,5 +1,7 @@
+internal import Base
 internal import CSQLite
 internal import Dispatch
+internal import SQLite
 internal import SessionModel
 
 /// The one connection that writes `sessions.sqlite`. It belongs to the write-behind queue.

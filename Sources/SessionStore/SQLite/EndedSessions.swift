@@ -1,3 +1,5 @@
+package import Base
+internal import SQLite
 package import SessionModel
 
 /// Looks through the derived rows for sessions that ended before a moment, in the order of their creation.

@@ -1,6 +1,7 @@
 internal import Base
 internal import Dispatch
 internal import Logging
+internal import SQLite
 internal import SessionModel
 internal import Synchronization
 

@@ -1,5 +1,7 @@
+internal import Base
 internal import Dispatch
 internal import Glibc
+internal import SQLite
 internal import SessionModel
 
 /// The part of an erasure that deals with sessions: what to do with each delivery, and the records that follow.

@@ -1,5 +1,6 @@
 internal import Base
 internal import Dispatch
+internal import SQLite
 internal import SessionModel
 internal import Synchronization
 

@@ -1,4 +1,6 @@
+internal import Base
 internal import Dispatch
+internal import SQLite
 internal import SessionModel
 
 /// Refolds the whole log, independently of the store's machinery, and compares every session with its derived row byte

@@ -1,6 +1,7 @@
 internal import Base
 internal import Dispatch
 internal import Logging
+internal import SQLite
 internal import Synchronization
 
 /// Keeps the log's WAL bounded without making commits wait: the bulk of a checkpoint runs on a queue and a connection of

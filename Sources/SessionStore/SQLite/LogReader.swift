@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import SQLite
 internal import SessionModel
 
 /// Reads the log, in chunks: each is one short read transaction, so that the WAL can start over between them. It belongs

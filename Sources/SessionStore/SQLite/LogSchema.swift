@@ -1,3 +1,5 @@
+internal import SQLite
+
 /// `log.sqlite`: the truth. Released steps are never edited, new ones are appended.
 enum LogSchema {
     static let fileName = "log.sqlite"

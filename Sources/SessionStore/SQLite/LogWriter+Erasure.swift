@@ -1,3 +1,4 @@
+internal import SQLite
 internal import SessionModel
 
 /// An erasure that has been asked for and is not finished.

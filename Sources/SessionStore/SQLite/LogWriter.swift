@@ -1,5 +1,6 @@
 internal import CSQLite
 internal import Dispatch
+internal import SQLite
 internal import SessionModel
 
 /// The one connection that writes `log.sqlite`. It belongs to the committer's queue.

@@ -1,6 +1,7 @@
-internal import Base
+package import Base
 internal import Dispatch
 package import Logging
+internal import SQLite
 package import SessionModel
 
 /// The store on two SQLite files in one data directory: `log.sqlite`, the truth, and `sessions.sqlite`, which follows.

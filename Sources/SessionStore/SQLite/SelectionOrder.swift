@@ -1,3 +1,4 @@
+internal import SQLite
 internal import SessionModel
 
 /// One walk down an index, as SQL with its parameters. Columns: number, key, session_id, status, record.

@@ -1,5 +1,6 @@
 internal import Dispatch
 internal import Logging
+internal import SQLite
 internal import Synchronization
 
 /// Tells the directory of the sessions on disk, behind the start and in small steps. Until a part is filled every session may

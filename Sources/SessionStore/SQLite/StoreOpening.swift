@@ -1,20 +1,8 @@
+internal import Base
 internal import CSQLite
 internal import Dispatch
 internal import Logging
-
-extension SchemaError {
-    func storeError(_ path: String) -> StoreError {
-        switch self {
-        case .newer(let found, let known):
-            StoreError(
-                .newerSchema,
-                "\(path) was written by a newer release (schema \(found); this one knows up to \(known)): use that release"
-            )
-        case .foreign: StoreError(.damaged, "\(path) is another application's database")
-        case .sqlite(let error): StoreError(error.isCorruption ? .damaged : .unavailable, "\(path): \(error)")
-        }
-    }
-}
+internal import SQLite
 
 /// Opens the files of a data directory, and decides whether the derived rows can be used.
 struct StoreOpening {

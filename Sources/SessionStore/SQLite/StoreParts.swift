@@ -2,6 +2,7 @@ internal import Base
 internal import Dispatch
 internal import Glibc
 internal import Logging
+internal import SQLite
 internal import SessionModel
 internal import Synchronization
 

@@ -1,27 +1,29 @@
 internal import CSQLite
-internal import Dispatch
+package import Dispatch
 
-/// One connection to one SQLite file.
+/// One connection to one SQLite file: the room `SQLite` is this class, its statements and errors, schemas that grow by
+/// steps, and the scrubbing of pages. It knows nothing of what is kept; whoever owns a file (the session rows, the
+/// ledger) opens it here.
 ///
 /// The connection is opened without SQLite's own mutexes: whoever makes it owns it on one serial queue, and every door
 /// here checks that. Before the owner hands it to a queue (`confine(to:)`) it belongs to the thread that opened it.
-final class Database {
-    enum Mode {
+package final class Database {
+    package enum Mode {
         case readWriteCreate
         case readOnly
         /// Read-only, and nobody else writes: works on a read-only file system, where no WAL index can be made.
         case immutable
     }
 
-    let path: String
-    private(set) var handle: OpaquePointer?
+    package let path: String
+    package private(set) var handle: OpaquePointer?
     private var queue: DispatchQueue?
 
     /// Done once, before the first connection of the process; where something else has used SQLite before, it counts on.
     private static let hasNoMemoryStatus: Bool = csqlite_disable_memory_status() == SQLITE_OK
 
     /// - Parameter virtualFileSystem: the name of a registered SQLite VFS; nil for the system's. Tests inject faults with it.
-    init(path: String, mode: Mode, virtualFileSystem: String? = nil) throws(SQLiteError) {
+    package init(path: String, mode: Mode, virtualFileSystem: String? = nil) throws(SQLiteError) {
         _ = Self.hasNoMemoryStatus
         self.path = path
         var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
@@ -52,53 +54,63 @@ final class Database {
     }
 
     /// From here on only code that runs on `queue` may use the connection.
-    func confine(to queue: DispatchQueue) {
+    package func confine(to queue: DispatchQueue) {
         self.queue = queue
     }
 
     @inline(__always)
-    func checkOwner() {
+    package func checkOwner() {
         if let queue { dispatchPrecondition(condition: .onQueue(queue)) }
     }
 
     /// Runs one or more statements that return no rows of interest.
-    func execute(_ sql: String) throws(SQLiteError) {
+    package func execute(_ sql: String) throws(SQLiteError) {
         checkOwner()
         let code = sqlite3_exec(handle, sql, nil, nil, nil)
         guard code == SQLITE_OK else { throw SQLiteError(handle: handle, code: code, action: "running \(sql)") }
     }
 
     /// A statement prepared once for many uses; it must not outlive `close()`.
-    func prepare(_ sql: String) throws(SQLiteError) -> Statement {
+    package func prepare(_ sql: String) throws(SQLiteError) -> Statement {
         checkOwner()
         return try Statement(database: self, sql: sql)
     }
 
+    /// Runs one statement: `bind` gives it its parameters, `row` sees each row.
+    package func query(
+        _ sql: String, bind: (Statement) -> Void = { _ in }, row: (Statement) -> Void = { _ in }
+    ) throws(SQLiteError) {
+        let statement = try prepare(sql)
+        defer { statement.finalize() }
+        bind(statement)
+        while try statement.step() { row(statement) }
+    }
+
     /// The first column of the first row, or nil without a row.
-    func integer(_ sql: String) throws(SQLiteError) -> Int64? {
+    package func integer(_ sql: String) throws(SQLiteError) -> Int64? {
         let statement = try prepare(sql)
         defer { statement.finalize() }
         return try statement.step() && !statement.isNull(0) ? statement.int64(0) : nil
     }
 
     /// The first column of the first row as text, or nil without a row.
-    func text(_ sql: String) throws(SQLiteError) -> String? {
+    package func text(_ sql: String) throws(SQLiteError) -> String? {
         let statement = try prepare(sql)
         defer { statement.finalize() }
         return try statement.step() ? statement.text(0) : nil
     }
 
     /// Whether a transaction is open.
-    var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
+    package var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
 
     /// Ends a transaction that failed. SQLite has rolled back by itself after some errors; both ways are fine.
-    func rollBack() {
+    package func rollBack() {
         checkOwner()
         if isInTransaction { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) }
     }
 
     /// Runs `body` in a write transaction; on an error nothing of it stays.
-    func transaction<Value>(_ body: () throws(SQLiteError) -> Value) throws(SQLiteError) -> Value {
+    package func transaction<Value>(_ body: () throws(SQLiteError) -> Value) throws(SQLiteError) -> Value {
         try execute("BEGIN IMMEDIATE")
         do {
             let value = try body()
@@ -111,13 +123,13 @@ final class Database {
     }
 
     /// What a checkpoint found: frames in the write-ahead log, and how many of them are in the database file now.
-    struct CheckpointResult {
-        var frames: Int
-        var backfilled: Int
+    package struct CheckpointResult {
+        package let frames: Int
+        package let backfilled: Int
     }
 
     /// Copies the write-ahead log into the file. `truncating` also empties the log file, if no reader is in the way.
-    func checkpoint(truncating: Bool = false) throws(SQLiteError) -> CheckpointResult {
+    package func checkpoint(truncating: Bool = false) throws(SQLiteError) -> CheckpointResult {
         checkOwner()
         var frames: Int32 = -1
         var backfilled: Int32 = -1
@@ -131,7 +143,7 @@ final class Database {
     }
 
     /// Syncs the write-ahead log, and nothing else.
-    func syncWAL() throws(SQLiteError) {
+    package func syncWAL() throws(SQLiteError) {
         checkOwner()
         // A connection opens the write-ahead log when it first reads.
         _ = try integer("PRAGMA schema_version")
@@ -147,7 +159,7 @@ final class Database {
     }
 
     /// Closes the connection. Statements that are still alive are finalised with their owners.
-    func close() {
+    package func close() {
         checkOwner()
         sqlite3_close_v2(handle)
         handle = nil

@@ -10,7 +10,7 @@ internal import CSQLite
 /// To be used on the queue of the only connection that writes the file, outside a transaction, with an empty WAL: then
 /// the pages in the file are the current ones. Only bytes that mean nothing are written, so neither a concurrent reader
 /// nor a crash can see anything of it.
-struct PageScrubber {
+package struct PageScrubber {
     private let database: Database
     private let file: UnsafeMutablePointer<sqlite3_file>
     private let methods: sqlite3_io_methods
@@ -18,7 +18,7 @@ struct PageScrubber {
     private let usableSize: Int
     private let pageCount: Int
 
-    init(_ database: Database) throws(SQLiteError) {
+    package init(_ database: Database) throws(SQLiteError) {
         database.checkOwner()
         self.database = database
         var pointer: UnsafeMutablePointer<sqlite3_file>?
@@ -40,7 +40,7 @@ struct PageScrubber {
 
     /// - Returns: the number of pages that had remains.
     @discardableResult
-    func run() throws(SQLiteError) -> Int {
+    package func run() throws(SQLiteError) -> Int {
         var scrubbed = 0
         var waiting = try roots()
         var page = [UInt8](repeating: 0, count: pageSize)

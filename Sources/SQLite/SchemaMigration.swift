@@ -1,31 +1,56 @@
+package import Base
+
 /// One step of a file's schema, from the version before it to `version`.
 ///
 /// The list of a file only ever grows: a released step is never edited. `PRAGMA user_version` says which steps a file
 /// has had, `PRAGMA application_id` which of our files it is.
-struct SchemaMigration: Sendable {
-    let version: Int64
-    let sql: String
+package struct SchemaMigration: Sendable {
+    package let version: Int64
+    package let sql: String
+
+    package init(version: Int64, sql: String) {
+        self.version = version
+        self.sql = sql
+    }
 }
 
 /// What stops a file from being used as it is.
-enum SchemaError: Error {
+package enum SchemaError: Error {
     /// Written by a newer release.
     case newer(found: Int64, known: Int64)
     /// Some other application's database.
     case foreign(applicationId: Int64)
     case sqlite(SQLiteError)
+
+    /// As the file's owner tells it: `newerSchema`, `damaged`, or `unavailable`.
+    package func storeError(_ path: String) -> StoreError {
+        switch self {
+        case .newer(let found, let known):
+            StoreError(
+                .newerSchema,
+                "\(path) was written by a newer release (schema \(found); this one knows up to \(known)): use that release"
+            )
+        case .foreign: StoreError(.damaged, "\(path) is another application's database")
+        case .sqlite(let error): StoreError(error.isCorruption ? .damaged : .unavailable, "\(path): \(error)")
+        }
+    }
 }
 
-struct Schema: Sendable {
+package struct Schema: Sendable {
     /// Says in the file whose it is (`PRAGMA application_id`).
-    let applicationId: Int64
+    package let applicationId: Int64
     /// Ascending by version, without gaps.
-    let migrations: [SchemaMigration]
+    package let migrations: [SchemaMigration]
 
-    var version: Int64 { migrations.last?.version ?? 0 }
+    package init(applicationId: Int64, migrations: [SchemaMigration]) {
+        self.applicationId = applicationId
+        self.migrations = migrations
+    }
+
+    package var version: Int64 { migrations.last?.version ?? 0 }
 
     /// Refuses files that are newer or not ours; returns the file's version (0: empty).
-    func verify(_ database: Database) throws(SchemaError) -> Int64 {
+    package func verify(_ database: Database) throws(SchemaError) -> Int64 {
         let found: Int64
         let application: Int64
         let tables: Int64
@@ -46,7 +71,7 @@ struct Schema: Sendable {
     /// Brings the file to the newest version, one transaction a step.
     /// - Returns: the version it had before.
     @discardableResult
-    func migrate(_ database: Database) throws(SchemaError) -> Int64 {
+    package func migrate(_ database: Database) throws(SchemaError) -> Int64 {
         let found = try verify(database)
         do {
             for step in migrations where step.version > found {

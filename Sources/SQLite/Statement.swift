@@ -5,12 +5,12 @@ internal import CSQLite
 /// Values are bound without a copy where a `withBytes`-like closure of the caller encloses both the binding and the
 /// step; such a binding dangles afterwards, but SQLite reads it only while stepping, and every user binds all
 /// parameters anew before each step.
-final class Statement {
+package final class Statement {
     private var handle: OpaquePointer?
     private let database: Database
     private let sql: String
 
-    init(database: Database, sql: String) throws(SQLiteError) {
+    package init(database: Database, sql: String) throws(SQLiteError) {
         self.database = database
         self.sql = sql
         var prepared: OpaquePointer?
@@ -26,27 +26,27 @@ final class Statement {
     }
 
     /// Frees the statement before its owner goes.
-    func finalize() {
+    package func finalize() {
         sqlite3_finalize(handle)
         handle = nil
     }
 
     // MARK: Binding (parameters count from 1)
 
-    func bind(_ index: Int32, _ value: Int64) {
+    package func bind(_ index: Int32, _ value: Int64) {
         sqlite3_bind_int64(handle, index, value)
     }
 
-    func bind(_ index: Int32, _ value: Int64?) {
+    package func bind(_ index: Int32, _ value: Int64?) {
         if let value { sqlite3_bind_int64(handle, index, value) } else { sqlite3_bind_null(handle, index) }
     }
 
-    func bindNull(_ index: Int32) {
+    package func bindNull(_ index: Int32) {
         sqlite3_bind_null(handle, index)
     }
 
     /// No copy: `bytes` must live until the statement has been stepped.
-    func bindBorrowed(_ index: Int32, blob bytes: UnsafeRawBufferPointer) {
+    package func bindBorrowed(_ index: Int32, blob bytes: UnsafeRawBufferPointer) {
         if let base = bytes.baseAddress {
             csqlite_bind_blob_static(handle, index, base, Int32(clamping: bytes.count))
         } else {
@@ -54,7 +54,7 @@ final class Statement {
         }
     }
 
-    func bind(_ index: Int32, text: String) {
+    package func bind(_ index: Int32, text: String) {
         var text = text
         text.withUTF8 { bytes in
             bytes.withMemoryRebound(to: CChar.self) { characters in
@@ -67,14 +67,14 @@ final class Statement {
         }
     }
 
-    func bind(_ index: Int32, text: String?) {
+    package func bind(_ index: Int32, text: String?) {
         if let text { bind(index, text: text) } else { sqlite3_bind_null(handle, index) }
     }
 
     // MARK: Running
 
     /// Runs to the next row. False: done (and the statement is reset).
-    func step() throws(SQLiteError) -> Bool {
+    package func step() throws(SQLiteError) -> Bool {
         let code = sqlite3_step(handle)
         switch code {
         case SQLITE_ROW: return true
@@ -89,36 +89,36 @@ final class Statement {
     }
 
     /// Runs a statement that returns no rows.
-    func run() throws(SQLiteError) {
+    package func run() throws(SQLiteError) {
         while try step() {}
     }
 
     /// Ends a query early, so that its read transaction ends too.
-    func reset() {
+    package func reset() {
         sqlite3_reset(handle)
     }
 
     // MARK: Columns (counted from 0) of the current row
 
-    func int64(_ column: Int32) -> Int64 {
+    package func int64(_ column: Int32) -> Int64 {
         sqlite3_column_int64(handle, column)
     }
 
-    func isNull(_ column: Int32) -> Bool {
+    package func isNull(_ column: Int32) -> Bool {
         sqlite3_column_type(handle, column) == SQLITE_NULL
     }
 
     /// Valid until the next step, reset or other read of this column.
-    func bytes(_ column: Int32) -> UnsafeRawBufferPointer {
+    package func bytes(_ column: Int32) -> UnsafeRawBufferPointer {
         let base = sqlite3_column_blob(handle, column)
         return UnsafeRawBufferPointer(start: base, count: Int(sqlite3_column_bytes(handle, column)))
     }
 
-    func array(_ column: Int32) -> [UInt8] {
+    package func array(_ column: Int32) -> [UInt8] {
         [UInt8](bytes(column))
     }
 
-    func text(_ column: Int32) -> String {
+    package func text(_ column: Int32) -> String {
         String(decoding: bytes(column), as: UTF8.self)
     }
 }

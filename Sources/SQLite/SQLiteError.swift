@@ -1,36 +1,32 @@
 internal import CSQLite
 
 /// A call of SQLite that failed: its extended result code, and what was being done.
-struct SQLiteError: Error, Sendable, CustomStringConvertible {
+package struct SQLiteError: Error, Sendable, CustomStringConvertible {
     /// The extended result code (<https://sqlite.org/rescode.html>).
-    let extendedCode: Int32
+    package let extendedCode: Int32
     /// SQLite's message; it may name tables and columns, never bound values.
-    let message: String
+    package let message: String
     /// What was being done.
-    let action: String
+    package let action: String
 
     /// The primary result code: the low byte of the extended one.
-    var code: Int32 { extendedCode & 0xFF }
+    package var code: Int32 { extendedCode & 0xFF }
 
     /// No room: on disk (ENOSPC while writing) or within `max_page_count`. Nothing of the transaction is in the file.
-    var isFull: Bool { code == SQLITE_FULL }
+    package var isFull: Bool { code == SQLITE_FULL }
 
     /// An error of the device or of the file system: what is on disk is not known.
-    var isInputOutput: Bool { code == SQLITE_IOERR }
+    package var isInputOutput: Bool { code == SQLITE_IOERR }
 
     /// The file is not what it should be.
-    var isCorruption: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
+    package var isCorruption: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
 
-    var description: String {
+    package var description: String {
         "\(message) (SQLite code \(extendedCode)) while \(action)"
     }
 
-    /// A row whose record is not what was written.
-    static let undecodableRow = SQLiteError(
-        code: SQLITE_CORRUPT, message: "a session's row cannot be decoded", action: "reading sessions")
-
     /// The last error of a connection.
-    init(handle: OpaquePointer?, code: Int32, action: @autoclosure () -> String) {
+    package init(handle: OpaquePointer?, code: Int32, action: @autoclosure () -> String) {
         if let handle {
             let extended = sqlite3_extended_errcode(handle)
             extendedCode = extended & 0xFF == code & 0xFF ? extended : code
@@ -42,7 +38,7 @@ struct SQLiteError: Error, Sendable, CustomStringConvertible {
         self.action = action()
     }
 
-    init(code: Int32, message: String, action: String) {
+    package init(code: Int32, message: String, action: String) {
         extendedCode = code
         self.message = message
         self.action = action
