@@ -36,6 +36,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
+        .target(
+            name: "EventLog", dependencies: ["Base", "CLinux", .product(name: "Logging", package: "swift-log")]),
         .target(name: "DriveAPI", dependencies: ["HTTPClient", "Base", "SessionModel", "WebhookSecurity"]),
         .target(
             name: "Sandbox",
@@ -66,6 +68,12 @@ let package = Package(
         .testTarget(name: "SQLiteTests", dependencies: ["CSQLite", "SQLite", "TestSupport"]),
         .testTarget(name: "SessionModelTests", dependencies: ["SessionModel"]),
         .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
+        .testTarget(
+            name: "EventLogTests",
+            dependencies: [
+                "Base", "CLinux", "EventLog", "TestSupport", .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
         .testTarget(
             name: "ChargefoldTests",

@@ -29,3 +29,29 @@ package enum FileSystem {
         return stat(path, &status) == 0 ? Int64(status.st_size) : 0
     }
 }
+
+extension FileSystem {
+    /// The names in a directory, without `.` and `..`; none where it cannot be read.
+    package static func names(in path: String) -> [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    /// Gives a file another name beside its own, `PATH.WHY-1` and so on, never over one that is there.
+    /// - Returns: the new path; nil where it could not be moved.
+    @discardableResult
+    package static func moveAside(_ path: String, as why: String) -> String? {
+        var number = 1
+        while exists("\(path).\(why)-\(number)") { number += 1 }
+        let aside = "\(path).\(why)-\(number)"
+        return rename(path, aside) == 0 ? aside : nil
+    }
+}

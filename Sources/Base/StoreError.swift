@@ -15,6 +15,8 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         package static let newerSchema = Code(rawValue: "NEWER_SCHEMA")
         /// A file is damaged or not ours.
         package static let damaged = Code(rawValue: "DAMAGED")
+        /// The log is not the one that the rest of the data directory knows, or is shorter.
+        package static let lostLog = Code(rawValue: "LOST_LOG")
         /// The data directory cannot be created, opened or read.
         package static let directory = Code(rawValue: "DIRECTORY")
         /// The store was opened for reading only.

@@ -31,6 +31,7 @@ package struct TemporaryDirectory: Sendable {
     /// The files as they are now, as a crash would leave them: nothing is closed, and the WAL index is gone.
     package func copyAsAfterCrash() -> TemporaryDirectory {
         let copy = TemporaryDirectory()
+        for folder in Self.folders(path) { mkdir(copy.file(folder), 0o700) }
         for name in Self.names(path) where !name.hasSuffix("-shm") && name != "lock" {
             Self.write(Self.read(file(name)), to: copy.file(name))
         }
@@ -67,21 +68,34 @@ package struct TemporaryDirectory: Sendable {
         }
     }
 
+    /// The files below a path, by their paths from there.
     private static func names(_ path: String) -> [String] {
+        entries(path).flatMap { name, isFolder in
+            isFolder ? names(path + "/" + name).map { name + "/" + $0 } : [name]
+        }
+    }
+
+    /// The folders in a path; none has folders of its own.
+    private static func folders(_ path: String) -> [String] {
+        entries(path).filter(\.isFolder).map(\.name)
+    }
+
+    private static func entries(_ path: String) -> [(name: String, isFolder: Bool)] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
-        var names: [String] = []
+        var entries: [(name: String, isFolder: Bool)] = []
         while let entry = readdir(directory) {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            if name != "." && name != ".." { names.append(name) }
+            if name != "." && name != ".." { entries.append((name, entry.pointee.d_type == UInt8(DT_DIR))) }
         }
-        return names
+        return entries
     }
 
     private static func remove(_ path: String) {
         for name in names(path) { unlink(path + "/" + name) }
+        for folder in folders(path) { rmdir(path + "/" + folder) }
         rmdir(path)
     }
 }

@@ -42,6 +42,11 @@ int clinux_clear_direct(int descriptor);
 /// lseek with SEEK_HOLE: where the first hole at or after an offset begins, which is at the end of the file at the latest.
 off_t clinux_first_hole(int descriptor, off_t offset);
 
+/// CRC-32C of `bytes`, going on from `crc` (0 at first).
+uint32_t clinux_crc32c(uint32_t crc, const void *bytes, size_t count);
+/// The same without the processor's instruction, for machines that have none and for the test that compares the two.
+uint32_t clinux_crc32c_by_table(uint32_t crc, const void *bytes, size_t count);
+
 /// eventfd with EFD_NONBLOCK and EFD_CLOEXEC.
 int clinux_eventfd(void);
 

@@ -1,0 +1,313 @@
+package import Base
+package import Dispatch
+package import Logging
+
+/// The log of deliveries: append-only, self-checking, in segments. It is the only truth; everything else that is known of
+/// sessions can be made again from it.
+///
+///     log/00000000000000000001.log      log/00000000000000000817.log
+///     ┌──────────┬───────┬───────┬──┐   ┌──────────┬───────┬───────┬─────────────┐
+///     │ header   │ entry │ entry │…0│   │ header   │ entry │ entry │ 0 0 0 0 0 0 │
+///     └──────────┴───────┴───────┴──┘   └──────────┴───────┴───────┴─────────────┘
+///       4 KiB      one commit each        │                          written ahead with zeros
+///       identity, first position,         └ seal of the last entry before it
+///       seal of the entry before it
+///
+///     entry:  header (68 bytes: first position, count, seal, seal of the entry before it,
+///             origin, first sequence, checksum)  row  row  row …
+///     row:    header (21 bytes: checksum, position, length, received, source)  body
+///
+/// It promises:
+/// - **What is answered stays.** An append completes when it would survive a power cut: one direct write in place and one
+///   sync, shared by all that arrived while the one before ran.
+/// - **What is not as it was written is not believed, and said.** Each row and each entry carry a CRC-32C that begins with
+///   the log's identity; entries are chained by seals. Every read verifies. What is sound behind something damaged is read
+///   all the same, row by row.
+/// - **What was erased is gone**, overwritten in place; the chain still holds.
+///
+/// Positions count what this log holds, in the order of arrival, and never leave the receiver. (Origin, sequence) names a
+/// delivery everywhere.
+///
+/// Whoever opens it must own the data directory. `append` and the reads may be called from any thread; reads block, and are
+/// not for a worker's. The consumer is called on `queue`.
+package final class EventLog: Sendable {
+    /// The log's queue: it takes a batch, writes, syncs, folds, answers. Whoever needs the fold to stand still runs here.
+    package let queue = DispatchQueue(label: "chargefold.log")
+    package let identity: Identity
+    /// Whose deliveries are appended here.
+    package let origin: Identity
+    /// Nothing was there when it was opened.
+    package let isNew: Bool
+
+    let directory: String
+    let options: LogOptions
+    let logger: Logger
+    let seed: UInt32
+    let pending: PendingQueue
+    let segments: Locked<[Segment]>
+    let state = Locked(LogState.open)
+    let figures = Locked(LogFigures())
+    let stall: StallWatch
+    let claim: any DirectoryClaim
+    /// What was not where it belongs at the last look.
+    let outage = Locked<StoreError?>(nil)
+    private let confined: Confined
+    private let end: Locked<LogEnd>
+
+    /// Where the durable log ends.
+    private struct LogEnd {
+        var position: Int64
+        var seal: UInt64
+    }
+
+    /// What only the log's queue touches.
+    ///
+    /// `@unchecked Sendable`: see above; checked where it is used.
+    final class Confined: @unchecked Sendable {
+        /// nil when open for reading only.
+        let appender: LogAppender?
+        weak var consumer: (any LogConsumer)?
+        var isProbeScheduled = false
+        var isWatching = false
+
+        init(_ appender: LogAppender?) { self.appender = appender }
+    }
+
+    /// Opens the log of a data directory, and makes it where there is none.
+    ///
+    /// - Parameters:
+    ///   - directory: the data directory; the caller owns it.
+    ///   - known: what others remember of the log.
+    ///   - acceptsLoss: whether to go on with a log that is not the one that others remember, or is shorter.
+    ///   - readOnly: for tools, while no server runs: nothing is written, and `append` refuses.
+    ///   - claim: the right to the directory.
+    /// - Throws: `lostLog` where `known` tells of another log, or of a longer one; `damaged`, `unavailable`, `directory`.
+    package init(
+        directory: String, known: KnownLog? = nil, acceptsLoss: Bool = false, readOnly: Bool = false,
+        claim: any DirectoryClaim, options: LogOptions = LogOptions(), logger: Logger
+    ) throws(StoreError) {
+        self.claim = claim
+        let opened = try LogOpening(
+            directory: directory, options: options, readOnly: readOnly, acceptsLoss: acceptsLoss
+        ).open(known: known)
+        self.directory = opened.directory
+        self.options = options
+        self.logger = logger
+        identity = opened.identity
+        origin = opened.end.origin
+        seed = LogFormat.seed(opened.identity)
+        isNew = opened.isNew
+        segments = Locked(opened.segments)
+        end = Locked(LogEnd(position: opened.end.position, seal: opened.end.seal))
+        pending = PendingQueue(countMax: options.queueCountMax, bytesMax: options.queueBytesMax)
+        stall = StallWatch(milliseconds: options.stallMilliseconds, logger: logger)
+        confined = Confined(opened.appender)
+        if readOnly {
+            pending.close()
+            state.withLock { $0.close() }
+        }
+        for damage in opened.damages { tell(damage) }
+        if !readOnly { watchByItself() }
+    }
+
+    /// What only the log's queue touches; there.
+    var onQueue: Confined {
+        dispatchPrecondition(condition: .onQueue(queue))
+        return confined
+    }
+
+    /// Sets who takes what is durable from now on. Before the first append.
+    package func setConsumer(_ consumer: any LogConsumer) {
+        queue.sync { confined.consumer = consumer }
+    }
+
+    /// The position of the last durable row; 0 in an empty log.
+    package var lastPosition: Int64 { end.withLock { $0.position } }
+
+    package var figuresNow: LogFigures {
+        var figures = figures.withLock { $0 }
+        figures.bytes = segments.withLock { $0 }.reduce(0) { $0 + $1.allocatedBytes }
+        return figures
+    }
+
+    /// Deliveries accepted and not yet answered.
+    package var load: (count: Int, bytes: Int) { pending.load }
+    package var isUnderPressure: Bool { pending.isUnderPressure }
+
+    /// Why the next append would fail, as far as anybody knows; nil when it should succeed.
+    package var obstacle: StoreError? {
+        if let obstacle = state.withLock({ $0.obstacle }) ?? outage.withLock({ $0 }) { return obstacle }
+        return stall.seconds.map { StoreError(.unavailable, "the disk has not answered for \($0) s") }
+    }
+
+    // MARK: Appending
+
+    /// Appends a row. The consumer gets it once it is durable; `failed` of the item is called where it is refused (at
+    /// once: `queueFull`, `closed`) or cannot be made durable (`unavailable`).
+    package func append(_ item: any LogItem) {
+        switch pending.add(item) {
+        case .full: item.failed(StoreError(.queueFull, "too many deliveries wait for the disk"))
+        case .closed: item.failed(StoreError(.closed, "the log is closed"))
+        case .queued: break
+        case .mustSchedule: queue.async { self.drain() }
+        }
+    }
+
+    /// One batch, then again while there is more: other work of this queue gets its turn in between.
+    private func drain() {
+        let consumer = onQueue.consumer
+        // What cannot be folded yet waits in the queue, whose bound refuses more when it has to.
+        if !pending.isClosed, consumer?.waitsForRoom({ self.queue.async { self.drain() } }) ?? false { return }
+        guard let batch = pending.takeBatch(countMax: options.batchCountMax, bytesMax: options.batchBytesMax) else {
+            return
+        }
+        commit(batch, consumer)
+        pending.release(batch)
+        queue.async { self.drain() }
+    }
+
+    private func commit(_ items: [any LogItem], _ consumer: (any LogConsumer)?) {
+        do throws(StoreError) {
+            let batch = try stall.during { () throws(StoreError) in try makeDurable(items) }
+            consumer?.take(batch)
+        } catch {
+            for item in items { item.failed(error) }
+            scheduleProbe()
+        }
+    }
+
+    private func makeDurable(_ items: [any LogItem]) throws(StoreError) -> CommittedBatch {
+        try proveIfDoubtful()
+        guard let appender = confined.appender else { throw StoreError(.readOnly, "the log is open for reading only") }
+        do throws(LogFileError) {
+            let commit = try appender.append(items)
+            if let new = commit.newSegment { try add(new) }
+            publish(appender)
+            figures.withLock { figures in
+                figures.commits += 1
+                figures.rows += items.count
+            }
+            return CommittedBatch(
+                items: items, firstPosition: commit.firstPosition, origin: origin, firstSequence: commit.firstSequence)
+        } catch {
+            throw failed(error.storeError)
+        }
+    }
+
+    private func add(_ new: LogAppender.NewSegment) throws(LogFileError) {
+        let segment = Segment(
+            directory: directory, firstPosition: new.header.firstPosition, header: new.header, seed: seed,
+            file: try ReadFile(path: new.path), limit: LogFormat.entriesStart,
+            lastPosition: new.header.firstPosition - 1)
+        segments.withLock { $0.append(segment) }
+    }
+
+    /// What is durable can be read.
+    private func publish(_ appender: LogAppender) {
+        segments.withLock { $0.last }?.extend(to: appender.offset, lastPosition: appender.lastPosition)
+        end.withLock { $0 = LogEnd(position: appender.lastPosition, seal: appender.lastSeal) }
+    }
+
+    // MARK: Doubt
+
+    /// - Returns: the error, for whoever fails with it.
+    func failed(_ error: StoreError) -> StoreError {
+        figures.withLock { $0.failures += 1 }
+        if state.withLock({ $0.failed(error) }) == .becameDoubtful {
+            logger.error("callbacks are refused", metadata: ["reason": "\(error.message)"])
+        }
+        return error
+    }
+
+    func proveIfDoubtful() throws(StoreError) {
+        switch state.withLock({ $0 }) {
+        case .open: return
+        case .closed: throw StoreError(.closed, "the log is closed")
+        case .doubt: break
+        }
+        try restoreIfMoved()
+        let appender = onQueue.appender
+        do throws(LogFileError) {
+            try stall.during { () throws(LogFileError) in try appender?.prove() }
+        } catch {
+            throw failed(error.storeError)
+        }
+        if state.withLock({ $0.proved() }) == .becameOpen { logger.notice("the log is writable again") }
+    }
+
+    /// One try to become writable again, some time from now, unless one is due already: nobody may append meanwhile.
+    func scheduleProbe() {
+        let confined = onQueue
+        guard !confined.isProbeScheduled else { return }
+        confined.isProbeScheduled = true
+        queue.asyncAfter(deadline: .now() + .milliseconds(options.probeMilliseconds)) { [weak self] in
+            guard let self else { return }
+            confined.isProbeScheduled = false
+            do throws(StoreError) {
+                try proveIfDoubtful()
+            } catch {
+                if error.code != .closed { scheduleProbe() }
+            }
+        }
+    }
+
+    // MARK: The end
+
+    /// Answers everything that was accepted. Nothing is admitted any more. Not on the log's queue; blocks.
+    package func drainAndClose() {
+        pending.close()
+        // Each drain queues the next one behind itself until nothing is left.
+        while !pending.isEmpty { queue.sync {} }
+        queue.sync {}
+    }
+
+    /// Lets the files go, after all reads and appends. Where they are not where they belong, they are written again first.
+    /// Not on the log's queue; blocks.
+    package func close() {
+        drainAndClose()
+        queue.sync {
+            do throws(StoreError) {
+                try restoreIfMoved()
+            } catch {
+                logger.critical(
+                    "the log's files are gone, and cannot be written again", metadata: ["reason": "\(error)"])
+            }
+            state.withLock { $0.close() }
+        }
+        confined.appender?.close()
+    }
+
+    // MARK: Damage
+
+    /// Says that a place is not as it was written.
+    func tell(_ damage: LogDamage) {
+        figures.withLock { figures in
+            figures.damages += 1
+            figures.missingRows += damage.missing ?? 0
+        }
+        var metadata: Logger.Metadata = [
+            "file": "\(damage.file)", "kind": "\(damage.kind.rawValue)", "offset": "\(damage.offset)",
+        ]
+        if let positions = damage.positions {
+            metadata["positions"] = "\(positions.lowerBound) to \(positions.upperBound)"
+        }
+        if let missing = damage.missing { metadata["missing"] = "\(missing)" }
+        if damage.kind == .end {
+            logger.warning("the log's end is torn or damaged; what is sound of it is kept", metadata: metadata)
+        } else {
+            logger.critical("the log is damaged; what is sound of it is kept", metadata: metadata)
+        }
+    }
+}
+
+/// What somebody else remembers of a log.
+package struct KnownLog: Sendable, Equatable {
+    package var identity: Identity
+    /// The highest position that was seen in it.
+    package var end: Int64
+
+    package init(identity: Identity, end: Int64) {
+        self.identity = identity
+        self.end = end
+    }
+}

@@ -1,0 +1,334 @@
+internal import Base
+internal import CLinux
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+
+/// Writes commits to the end of the log: one direct write in place and one sync each. It belongs to the log's queue.
+///
+/// The end of the log seldom lies at the end of a block. What the last block holds is kept in memory, and is written again
+/// with what follows it: the same bytes, so that a torn write cannot harm what was durable.
+final class LogAppender {
+    private let directory: String
+    private let identity: Identity
+    private let seed: UInt32
+    private let options: LogOptions
+    private let preparer: LogPreparer
+    private var file: PreparedFile
+    /// Where the entries end.
+    private(set) var offset: Int
+    private(set) var lastPosition: Int64
+    private(set) var lastSeal: UInt64
+    let origin: Identity
+    private(set) var nextSequence: Int64
+    private var segmentFirst: Int64
+    /// Begins with what the last block holds.
+    private var buffer = AlignedBuffer()
+    /// After a failure: up to where something may have been written.
+    private var doubtfulEnd = 0
+    private var seals: SystemRandomNumberGenerator
+
+    /// Where a log ends.
+    struct End {
+        var position: Int64
+        var seal: UInt64
+        var origin: Identity
+        var nextSequence: Int64
+    }
+
+    /// Goes on in a segment that ends soundly.
+    init(
+        directory: String, identity: Identity, options: LogOptions, file: PreparedFile, segmentFirst: Int64,
+        offset: Int, end: End
+    ) throws(LogFileError) {
+        self.directory = directory
+        self.identity = identity
+        self.options = options
+        self.file = file
+        self.offset = offset
+        self.segmentFirst = segmentFirst
+        seed = LogFormat.seed(identity)
+        lastPosition = end.position
+        lastSeal = end.seal
+        origin = end.origin
+        nextSequence = end.nextSequence
+        preparer = LogPreparer(directory: directory, options: options)
+        seals = SystemRandomNumberGenerator()
+        let start = offset & ~(LogFormat.blockBytes - 1)
+        let block = buffer.reserve(LogFormat.blockBytes)
+        try readBlock(start, offset - start, into: block)
+        preparer.prepare(file, ahead: offset, segmentBytes: options.segmentBytes)
+    }
+
+    private func readBlock(
+        _ start: Int, _ count: Int, into block: UnsafeMutableRawBufferPointer
+    ) throws(LogFileError) {
+        var done = 0
+        while done < count {
+            // Whole blocks, as the descriptor is direct.
+            let result = pread(file.descriptor, block.baseAddress, LogFormat.blockBytes, off_t(start))
+            if result < 0 && errno == EINTR { continue }
+            guard result >= count else {
+                throw LogFileError(code: result < 0 ? errno : EIO, action: "reading the end of the log")
+            }
+            done = result
+        }
+    }
+
+    /// What a commit has added.
+    struct Commit {
+        let firstPosition: Int64
+        let firstSequence: Int64
+        /// A segment that begins with it, besides those that there were.
+        let newSegment: NewSegment?
+    }
+
+    struct NewSegment {
+        let header: SegmentHeader
+        let path: String
+    }
+
+    /// Makes a batch durable.
+    /// - Throws: `isFull` where there was no room: then nothing was written. Otherwise nobody knows what is on disk, and
+    ///   `prove` must come first.
+    func append(_ items: [any LogItem]) throws(LogFileError) -> Commit {
+        var entryBytes = EntryHeader.bytes
+        for item in items { entryBytes += RowHeader.bytes + item.body.count }
+        var newSegment: NewSegment?
+        if offset > LogFormat.entriesStart, offset + entryBytes > options.segmentBytes {
+            newSegment = try beginSegment()
+        }
+        let end = offset + LogFormat.aligned(entryBytes)
+        try file.reserve(through: LogFormat.wholeBlocks(end), preparer: preparer)
+
+        let start = offset & ~(LogFormat.blockBytes - 1)
+        let kept = offset - start
+        let blocks = buffer.reserve(LogFormat.wholeBlocks(end) - start, keeping: kept)
+        let header = fill(blocks.part(kept, entryBytes), with: items)
+        let padding = kept + entryBytes
+        blocks.part(padding, blocks.count - padding).initializeMemory(as: UInt8.self, repeating: 0)
+        do throws(LogFileError) {
+            try file.file.write(UnsafeRawBufferPointer(blocks), at: start)
+            try file.file.sync()
+        } catch {
+            doubtfulEnd = max(doubtfulEnd, start + blocks.count)
+            throw error
+        }
+        offset = end
+        lastPosition = header.lastPosition
+        lastSeal = header.seal
+        nextSequence += Int64(items.count)
+        let newStart = offset & ~(LogFormat.blockBytes - 1)
+        if newStart > start, offset > newStart {
+            blocks.part(0, offset - newStart).copyMemory(
+                from: UnsafeRawBufferPointer(blocks.part(newStart - start, offset - newStart)))
+        }
+        preparer.prepare(file, ahead: offset, segmentBytes: options.segmentBytes)
+        return Commit(
+            firstPosition: header.firstPosition, firstSequence: header.firstSequence, newSegment: newSegment)
+    }
+
+    private func fill(_ entry: UnsafeMutableRawBufferPointer, with items: [any LogItem]) -> EntryHeader {
+        var rows = RowsChecksum(seed: seed)
+        var start = EntryHeader.bytes
+        var position = lastPosition
+        for item in items {
+            position += 1
+            let body = item.body
+            let row = entry.part(start, RowHeader.bytes + body.count)
+            body.withUnsafeBytes { row.part(RowHeader.bytes, body.count).copyMemory(from: $0) }
+            rows.add(
+                RowHeader.seal(
+                    row, position: position, receivedMicroseconds: item.receivedMicroseconds, source: item.source,
+                    seed: seed))
+            start += row.count
+        }
+        let header = EntryHeader(
+            entryBytes: entry.count, firstPosition: lastPosition + 1, count: items.count, rowsChecksum: rows.value,
+            seal: seals.next() | 1, previousSeal: lastSeal, origin: origin, firstSequence: nextSequence)
+        header.write(to: entry, seed: seed)
+        return header
+    }
+
+    /// Goes on in a new file.
+    private func beginSegment() throws(LogFileError) -> NewSegment {
+        let header = SegmentHeader(
+            identity: identity, origin: origin, nextSequence: nextSequence, firstPosition: lastPosition + 1,
+            previousSeal: lastSeal, previousFirstPosition: segmentFirst)
+        let next = try preparer.makeSegment(header)
+        file = next
+        offset = LogFormat.entriesStart
+        segmentFirst = header.firstPosition
+        return NewSegment(
+            header: header, path: directory + "/" + LogFormat.fileName(firstPosition: header.firstPosition))
+    }
+
+    /// After a failure: writes the end anew, with nothing behind it, so that what was answered as failed is not there, and
+    /// what is written is known to stay.
+    func prove() throws(LogFileError) {
+        let start = offset & ~(LogFormat.blockBytes - 1)
+        // Also where nothing is in doubt: without room nothing more would fit.
+        let end = max(doubtfulEnd, start + LogFormat.blockBytes)
+        try file.reserve(through: end, preparer: preparer)
+        let kept = offset - start
+        let blocks = buffer.reserve(end - start, keeping: kept)
+        blocks.part(kept, blocks.count - kept).initializeMemory(as: UInt8.self, repeating: 0)
+        try file.file.write(UnsafeRawBufferPointer(blocks), at: start)
+        try file.file.sync()
+        doubtfulEnd = 0
+    }
+
+    /// Writes over a piece of what is in the file already, and syncs nothing. Needed for the file that is appended to,
+    /// because its last block is in memory.
+    func overwrite(_ bytes: UnsafeRawBufferPointer, at position: Int) {
+        let start = offset & ~(LogFormat.blockBytes - 1)
+        let end = min(position + bytes.count, offset)
+        guard end > start else { return }
+        let from = max(position, start)
+        buffer.bytes.part(from - start, end - from).copyMemory(from: bytes.part(from - position, end - from))
+    }
+
+    /// The same content in another file, from here on.
+    func replaceFile(_ replacement: PreparedFile) {
+        file = replacement
+    }
+
+    /// Waits for what is prepared beside the commits.
+    func close() {
+        preparer.close()
+    }
+}
+
+/// A segment that is written to, and how much of it is prepared.
+///
+/// `@unchecked Sendable`: the file is only written to, each place by one side: below `prepared` by the log's queue, from it
+/// on with `lock` held.
+final class PreparedFile: @unchecked Sendable {
+    let file: LogFile
+    /// Up to here there are zeros on disk, or what was written over them.
+    private let prepared: Atomic<Int>
+    private let lock = Locked(())
+
+    init(_ file: consuming LogFile, prepared: Int) {
+        self.file = file
+        self.prepared = Atomic(prepared)
+    }
+
+    var descriptor: Int32 { file.descriptor }
+    var preparedBytes: Int { prepared.load(ordering: .acquiring) }
+
+    private static let stepBytes = 1 << 20
+    /// What a commit prepares for itself where nobody has done it.
+    private static let leastStepBytes = 256 << 10
+
+    /// Before a commit writes up to `end`.
+    func reserve(through end: Int, preparer: LogPreparer) throws(LogFileError) {
+        guard preparedBytes < end else { return }
+        do throws(LogFileError) {
+            try prepare(through: end, stepBytes: max(Self.leastStepBytes, end - preparedBytes))
+        } catch {
+            guard error.isFull else { throw error }
+            // There may be room for what is needed, though not for more.
+            try prepare(through: end, stepBytes: LogFormat.blockBytes)
+        }
+    }
+
+    /// Writes zeros ahead, in steps, until that much is prepared.
+    func prepare(through end: Int, stepBytes: Int = stepBytes) throws(LogFileError) {
+        while preparedBytes < end {
+            try lock.withLock { (_) throws(LogFileError) in
+                let start = preparedBytes
+                guard start < end else { return }
+                var zeros = AlignedBuffer()
+                let count = LogFormat.wholeBlocks(min(stepBytes, max(end - start, LogFormat.blockBytes)))
+                let bytes = zeros.reserve(count)
+                bytes.initializeMemory(as: UInt8.self, repeating: 0)
+                try file.write(UnsafeRawBufferPointer(bytes), at: start)
+                try file.sync()
+                prepared.store(start + count, ordering: .releasing)
+            }
+        }
+    }
+}
+
+/// Prepares room beside the commits, on a queue of its own: the rest of the segment in use, then the first part of the next.
+final class LogPreparer: Sendable {
+    private let queue = DispatchQueue(label: "chargefold.log.prepare", qos: .utility)
+    private let directory: String
+    private let options: LogOptions
+    private let isRunning = Atomic(false)
+    private let isClosed = Atomic(false)
+    private let spare = Locked<PreparedFile?>(nil)
+
+    private static let firstBytes = 256 << 10
+
+    init(directory: String, options: LogOptions) {
+        self.directory = directory
+        self.options = options
+    }
+
+    private var sparePath: String { directory + "/" + LogFormat.spareName }
+
+    /// Sees to it that there is room ahead of an offset, soon.
+    func prepare(_ file: PreparedFile, ahead offset: Int, segmentBytes: Int) {
+        guard options.preparedBytes > 0, !isClosed.load(ordering: .relaxed) else { return }
+        let end = min(offset + options.preparedBytes, segmentBytes)
+        let missing = end - file.preparedBytes
+        let needsMore = missing > 0 && (missing > options.preparedBytes / 2 || end == segmentBytes)
+        let needsSpare = end == segmentBytes && !hasSpare
+        guard needsMore || needsSpare, !isRunning.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        queue.async { [self] in
+            // What fails here fails for the commit that needs it, which tells.
+            do throws(LogFileError) {
+                try file.prepare(through: end)
+                if needsSpare { try makeSpare() }
+            } catch {}
+            isRunning.store(false, ordering: .releasing)
+        }
+    }
+
+    private var hasSpare: Bool { spare.withLock { $0 != nil } }
+
+    private func makeSpare() throws(LogFileError) {
+        let made = try create()
+        try made.prepare(through: min(options.preparedBytes, options.segmentBytes))
+        spare.withLock { $0 = made }
+    }
+
+    private func create() throws(LogFileError) -> PreparedFile {
+        unlink(sparePath)
+        return PreparedFile(try LogFile(path: sparePath, .create, hook: options.writeHook), prepared: 0)
+    }
+
+    /// A new segment with its header, durable and under its name.
+    func makeSegment(_ header: SegmentHeader) throws(LogFileError) -> PreparedFile {
+        // Nobody makes the spare file meanwhile.
+        let file = try queue.sync { () -> Result<PreparedFile, LogFileError> in
+            Result { () throws(LogFileError) in
+                if let ready = spare.withLock({ $0.take() }) { return ready }
+                return try create()
+            }
+        }.get()
+        try file.prepare(through: Self.firstBytes, stepBytes: Self.firstBytes)
+        var buffer = AlignedBuffer()
+        let block = buffer.reserve(LogFormat.blockBytes)
+        block.initializeMemory(as: UInt8.self, repeating: 0)
+        header.write(to: block)
+        try file.file.write(UnsafeRawBufferPointer(block), at: 0)
+        guard fsync(file.descriptor) == 0 else { throw LogFileError(code: errno, action: "making a segment") }
+        let path = directory + "/" + LogFormat.fileName(firstPosition: header.firstPosition)
+        guard !FileSystem.exists(path), rename(sparePath, path) == 0 else {
+            throw LogFileError(code: EEXIST, action: "naming \(path)")
+        }
+        try LogFile.syncDirectory(directory)
+        return file
+    }
+
+    /// Waits for what is under way.
+    func close() {
+        isClosed.store(true, ordering: .relaxed)
+        queue.sync {}
+        spare.withLock { $0 = nil }
+        unlink(sparePath)
+    }
+}

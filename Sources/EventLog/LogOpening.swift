@@ -1,0 +1,308 @@
+internal import Base
+internal import Glibc
+
+/// Opens the files of a log: finds out whose they are and where they end, and verifies the newest of them. The others are
+/// verified whenever they are read.
+struct LogOpening {
+    /// The data directory.
+    let directory: String
+    let options: LogOptions
+    let readOnly: Bool
+    let acceptsLoss: Bool
+
+    struct Opened {
+        let directory: String
+        let identity: Identity
+        let segments: [Segment]
+        let end: LogAppender.End
+        let appender: LogAppender?
+        let damages: [LogDamage]
+        let isNew: Bool
+    }
+
+    private var path: String {
+        directory.hasSuffix("/") ? directory + LogFormat.directoryName : directory + "/" + LogFormat.directoryName
+    }
+
+    func open(known: KnownLog?) throws(StoreError) -> Opened {
+        let names = FileSystem.names(in: path)
+        let positions = names.compactMap(LogFormat.firstPosition(fileName:)).sorted()
+        guard !positions.isEmpty else { return try make(known) }
+        var files = try positions.map { (first) throws(StoreError) in try Found(path, first) }
+        guard let identity = identity(of: files, known) else {
+            throw StoreError(
+                .damaged, "no file in \(path) can be told to be of a log: restore it from a backup")
+        }
+        // Files of another log are left where they are, and not read.
+        files.removeAll { $0.header.map { $0.identity != identity } ?? false }
+        if let known, known.identity != identity, !acceptsLoss {
+            throw lost("\(path) is another log than the one that the session rows and the ledger belong to")
+        }
+        let remembered = known?.identity == identity ? known?.end ?? 0 : 0
+        return try open(files, identity, remembered: remembered)
+    }
+
+    /// A file of the log, as it was found.
+    private struct Found {
+        let first: Int64
+        let header: SegmentHeader?
+        let file: ReadFile
+        let size: Int
+        /// Every byte of the header's block is as it was written.
+        let isWhole: Bool
+
+        init(_ directory: String, _ first: Int64) throws(StoreError) {
+            self.first = first
+            let path = directory + "/" + LogFormat.fileName(firstPosition: first)
+            do throws(LogFileError) {
+                file = try ReadFile(path: path)
+                size = file.size
+            } catch {
+                throw StoreError(.unavailable, "\(error)")
+            }
+            var window = ReadWindow(file, limit: size)
+            let block = try window.bytes(0, LogFormat.blockBytes)
+            // A copy under another name is not this segment.
+            header = SegmentHeader(block).flatMap { $0.firstPosition == first ? $0 : nil }
+            isWhole = header?.isWhole(block) ?? false
+        }
+    }
+
+    /// Whose files these are: what somebody remembers counts first, then the newest sound header, then an entry whose
+    /// checksum begins with the origin that it names.
+    private func identity(of files: [Found], _ known: KnownLog?) -> Identity? {
+        let found = files.compactMap { $0.header?.identity }
+        if let known, found.contains(known.identity) || found.isEmpty { return known.identity }
+        if let newest = found.last { return newest }
+        for file in files.reversed() {
+            var window = ReadWindow(file.file, limit: min(file.size, 1 << 20))
+            var offset = LogFormat.entriesStart
+            while let head = try? window.bytes(offset, EntryHeader.bytes), head.count == EntryHeader.bytes {
+                let origin = Identity(head, at: 40)
+                if EntryHeader(head, seed: LogFormat.seed(origin)) != nil { return origin }
+                offset += LogFormat.alignment
+            }
+        }
+        return nil
+    }
+
+    private func lost(_ what: String) -> StoreError {
+        StoreError(
+            .lostLog,
+            """
+            \(what). Restore the log from a backup; or start with --accept-lost-log, which moves the session rows aside and \
+            goes on with what there is
+            """)
+    }
+
+    // MARK: A log that is there
+
+    private func open(
+        _ files: [Found], _ identity: Identity, remembered: Int64
+    ) throws(StoreError) -> Opened {
+        let seed = LogFormat.seed(identity)
+        var segments: [Segment] = []
+        var damages: [LogDamage] = []
+        for (index, file) in files.enumerated() {
+            let isLast = index == files.count - 1
+            let segment = Segment(
+                directory: path, firstPosition: file.first, header: file.header, seed: seed,
+                file: file.file, limit: file.size,
+                lastPosition: isLast ? file.first - 1 : files[index + 1].first - 1)
+            if !file.isWhole {
+                damages.append(
+                    LogDamage(kind: .header, file: segment.name, offset: 0, positions: nil, missing: 0))
+            }
+            if let previous = file.header?.previousFirstPosition, previous > 0,
+                !files.contains(where: { $0.first == previous })
+            {
+                let positions = previous...max(file.first - 1, previous)
+                damages.append(
+                    LogDamage(
+                        kind: .missing, file: LogFormat.fileName(firstPosition: previous), offset: 0,
+                        positions: positions, missing: nil))
+            }
+            segments.append(segment)
+        }
+        guard let last = segments.last else { throw StoreError(.damaged, "there is no log at \(path)") }
+        var tail = try LogTail(last, end: knownEnd(segments))
+        damages += tail.damages
+        if tail.end.position < remembered {
+            guard tail.isUnsound || acceptsLoss else {
+                throw lost(
+                    "\(path) ends at position \(tail.end.position), but \(remembered) was written")
+            }
+            if tail.isUnsound {
+                // Given once, though lost now: never again.
+                tail.end.nextSequence += remembered - tail.end.position
+                tail.end.position = remembered
+            } else {
+                // What comes now must not have the name of anything that is gone.
+                tail.end.origin = .random()
+                tail.end.nextSequence = 1
+                tail.isUnsound = true
+            }
+        }
+        last.extend(to: tail.limit, lastPosition: tail.end.position)
+        guard !readOnly else {
+            return Opened(
+                directory: path, identity: identity, segments: segments, end: tail.end, appender: nil,
+                damages: damages, isNew: false)
+        }
+        do throws(LogFileError) {
+            let appender: LogAppender
+            if tail.isUnsound || last.header == nil || last.isEmptied {
+                let made = try makeSegment(identity, tail.end, previousFirst: last.firstPosition)
+                segments.append(made.segment)
+                appender = made.appender
+            } else {
+                let file = PreparedFile(
+                    try LogFile(path: last.path, .write, hook: options.writeHook),
+                    prepared: last.file.size & ~(LogFormat.blockBytes - 1))
+                appender = try LogAppender(
+                    directory: path, identity: identity, options: options, file: file,
+                    segmentFirst: last.firstPosition, offset: tail.limit, end: tail.end)
+            }
+            return Opened(
+                directory: path, identity: identity, segments: segments, end: tail.end, appender: appender,
+                damages: damages, isNew: false)
+        } catch {
+            throw error.storeError
+        }
+    }
+
+    /// What the segments before the last one say of where it begins.
+    private func knownEnd(_ segments: [Segment]) -> LogAppender.End? {
+        guard let last = segments.last else { return nil }
+        if let header = last.header {
+            let isEmptied = header.emptiedThrough > 0
+            return LogAppender.End(
+                position: isEmptied ? header.emptiedThrough : header.firstPosition - 1,
+                seal: isEmptied ? header.emptiedSeal : header.previousSeal, origin: header.origin,
+                nextSequence: header.nextSequence
+                    + (isEmptied ? header.emptiedThrough - header.firstPosition + 1 : 0))
+        }
+        return nil
+    }
+
+    // MARK: A log that is new
+
+    private func make(_ known: KnownLog?) throws(StoreError) -> Opened {
+        if let known, known.end > 0, !acceptsLoss {
+            throw lost("there is no log at \(path), but positions up to \(known.end) were written")
+        }
+        guard !readOnly else { throw StoreError(.directory, "there is no log at \(path)") }
+        if mkdir(path, 0o700) != 0 && errno != EEXIST {
+            throw StoreError(.directory, "cannot create \(path): \(String(cString: strerror(errno)))")
+        }
+        let identity = Identity.random()
+        let end = LogAppender.End(position: 0, seal: 0, origin: identity, nextSequence: 1)
+        do throws(LogFileError) {
+            let made = try makeSegment(identity, end, previousFirst: 0)
+            try LogFile.syncDirectory(directory)
+            return Opened(
+                directory: path, identity: identity, segments: [made.segment], end: end, appender: made.appender,
+                damages: [], isNew: true)
+        } catch {
+            throw error.storeError
+        }
+    }
+
+    private func makeSegment(
+        _ identity: Identity, _ end: LogAppender.End, previousFirst: Int64
+    ) throws(LogFileError) -> (segment: Segment, appender: LogAppender) {
+        let header = SegmentHeader(
+            identity: identity, origin: end.origin, nextSequence: end.nextSequence, firstPosition: end.position + 1,
+            previousSeal: end.seal, previousFirstPosition: previousFirst)
+        let name = path + "/" + LogFormat.fileName(firstPosition: header.firstPosition)
+        // A damaged file of which nothing could be saved.
+        if FileSystem.exists(name) { FileSystem.moveAside(name, as: "damaged") }
+        let preparer = LogPreparer(directory: path, options: options)
+        let file = try preparer.makeSegment(header)
+        let segment = Segment(
+            directory: path, firstPosition: header.firstPosition, header: header, seed: LogFormat.seed(identity),
+            file: try ReadFile(path: name), limit: LogFormat.entriesStart, lastPosition: end.position)
+        let appender = try LogAppender(
+            directory: path, identity: identity, options: options, file: file, segmentFirst: header.firstPosition,
+            offset: LogFormat.entriesStart, end: end)
+        return (segment, appender)
+    }
+}
+
+/// Where the newest segment ends, and whether it ends as it should.
+struct LogTail {
+    /// After the last row of which anything is known.
+    var end: LogAppender.End
+    /// Where the entries end, or, where the segment is not sound, the file.
+    private(set) var limit: Int
+    /// Something in it is not as it was written: the segment stays as it is, and nothing is added to it.
+    var isUnsound = false
+    private(set) var damages: [LogDamage] = []
+
+    /// - Parameter end: what is known of the place where the segment begins.
+    init(_ segment: Segment, end known: LogAppender.End?) throws(StoreError) {
+        end =
+            known
+            ?? LogAppender.End(
+                position: segment.firstPosition - 1, seal: 0, origin: .none, nextSequence: segment.firstPosition)
+        limit = LogFormat.entriesStart
+        if segment.isEmptied { return }
+        var walk = segment.walk(to: segment.firstPosition)
+        do throws(WalkError<Never>) {
+            walking: while true {
+                let before = walk.place
+                let item: SegmentWalk.Item
+                do throws(StoreError) { item = try walk.next() } catch { throw .log(error) }
+                switch item {
+                case .end: return
+                case .unsound: break walking
+                case .entry(let header, let offset):
+                    segment.noteEntry(before)
+                    guard try walk.forEachRow(of: header, at: offset, visit: { (_) throws(Never) in true }) else {
+                        break walking
+                    }
+                    end = LogAppender.End(header)
+                    limit = offset + header.stride
+                }
+            }
+        } catch {
+            if case .log(let error) = error { throw error }
+        }
+        try save(segment)
+    }
+
+    private mutating func save(_ segment: Segment) throws(StoreError) {
+        isUnsound = true
+        let size = segment.file.size
+        // Not more rows than there is room for.
+        let highest = segment.firstPosition + Int64(size / RowHeader.bytes)
+        let salvage = try SegmentSalvage(
+            segment.file, limit: size, seed: segment.seed, positions: segment.firstPosition...highest)
+        segment.keep(salvage)
+        let soundEnd = end.position
+        let unsoundStart = limit
+        limit = size
+        if let last = salvage.entries.last, last.header.lastPosition > end.position {
+            end = LogAppender.End(last.header)
+        }
+        if let last = salvage.rows.last, last.position > end.position {
+            end.nextSequence += last.position - end.position
+            end.position = last.position
+        }
+        // One commit at most, and nothing behind it: a power cut leaves that, too.
+        let isTorn = salvage.entries.filter { $0.header.lastPosition > soundEnd }.count <= 1
+        let missing = salvage.missing(from: segment.firstPosition, through: end.position)
+        damages.append(
+            LogDamage(
+                kind: isTorn ? .end : .unsound, file: segment.name, offset: unsoundStart, positions: missing?.range,
+                missing: missing?.count))
+    }
+}
+
+extension LogAppender.End {
+    init(_ header: EntryHeader) {
+        self.init(
+            position: header.lastPosition, seal: header.seal, origin: header.origin,
+            nextSequence: header.firstSequence + Int64(header.count))
+    }
+}
