@@ -79,6 +79,28 @@ import Testing
         #expect(!record(started, try callback("SESSION_COMPLETE", at: 70)).isNews(later))
     }
 
+    @Test func `a complete session is no news of one that is refunded`() throws {
+        let complete = try observation(api(#"{"sessionStatus":"COMPLETE"}"#), at: 60)
+        let refunded = try observation(api(#"{"sessionStatus":"REFUNDED"}"#), at: 70)
+        #expect(record(complete).isNews(refunded))
+        let known = record(refunded, complete)
+        #expect(known.state.status == .refunded)
+        #expect(!known.isNews(try observation(api(#"{"sessionStatus":"REFUNDED"}"#), at: 80)))
+        // Neither does it count again that the API has said so before.
+        let again = try observation(api(#"{"sessionStatus":"COMPLETE"}"#), at: 65)
+        #expect(!record(complete, try callback("SESSION_COMPLETE", at: 61)).isNews(again))
+    }
+
+    @Test func `an observation is no news where a later fact decides, whenever the status began`() throws {
+        let started = try observation(api(#"{"sessionStatus":"STARTED"}"#), at: 50)
+        let between = try observation(api(#"{"sessionStatus":"STARTED"}"#), at: 65)
+        let stopped = record(
+            started, try callback("SESSION_STOPPED", at: 60), try callback("SESSION_STOPPED", at: 70, fraction: ".5"))
+        #expect(stopped.state.statusSince == Instant(seconds: Self.start + 60))
+        #expect(!stopped.isNews(between))
+        #expect(stopped.isNews(try observation(api(#"{"sessionStatus":"STARTED"}"#), at: 75)))
+    }
+
     @Test func `what happens in the second of the observation decides over it`() throws {
         let observed = try observation(api(#"{"sessionStatus":"STARTED"}"#), at: 60, nanoseconds: 200_000_000)
         #expect(record(observed, try callback("SESSION_STOPPED", at: 60)).state.status == .stopped)

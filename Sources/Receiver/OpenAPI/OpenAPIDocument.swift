@@ -4094,6 +4094,26 @@ package enum OpenAPIDocument {
           "TIMESTAMP_IN_FUTURE"
         ]
       },
+      "DecisionReason": {
+        "enum": [
+          "ONLY_STATUS_FACT",
+          "LATEST_TIMESTAMP",
+          "HIGHER_RANK_AT_EQUAL_TIMESTAMP",
+          "GREATER_PAYLOAD_AT_EQUAL_RANK",
+          "GREATER_NAME_AT_EQUAL_PAYLOAD",
+          "COMPLETE_IS_FINAL",
+          "REFUNDED_IS_FINAL",
+          "CHANGES_NO_STATUS",
+          "EARLIER_TIMESTAMP",
+          "LOWER_RANK_AT_EQUAL_TIMESTAMP",
+          "SMALLER_PAYLOAD_AT_EQUAL_RANK",
+          "SMALLER_NAME_AT_EQUAL_PAYLOAD",
+          "OVERRULED_BY_COMPLETE",
+          "OVERRULED_BY_REFUNDED",
+          "NO_STATUS_FACT"
+        ],
+        "description": "Why a fact did, or did not, decide the status."
+      },
       "Erasure": {
         "type": "object",
         "properties": {
@@ -4162,7 +4182,7 @@ package enum OpenAPIDocument {
             "type": "boolean"
           },
           "reason": {
-            "type": "string"
+            "$ref": "#/components/schemas/DecisionReason"
           },
           "explanation": {
             "type": "string"
@@ -4198,7 +4218,7 @@ package enum OpenAPIDocument {
             "type": "object",
             "properties": {
               "reason": {
-                "type": "string"
+                "$ref": "#/components/schemas/DecisionReason"
               },
               "explanation": {
                 "type": "string"
@@ -4389,7 +4409,7 @@ package enum OpenAPIDocument {
               "statusSince": {
                 "type": "string",
                 "format": "date-time",
-                "description": "Timestamp of the fact that decided."
+                "description": "When the status began: the first fact of the unbroken run that reports it. Hearing of it again does not move it."
               },
               "startTime": {
                 "type": "string",
@@ -4716,7 +4736,7 @@ package enum OpenAPIDocument {
           "statusSince": {
             "type": "string",
             "format": "date-time",
-            "description": "Timestamp of the fact that decided."
+            "description": "When the status began: the first fact of the unbroken run that reports it. Hearing of it again does not move it."
           },
           "startTime": {
             "type": "string",

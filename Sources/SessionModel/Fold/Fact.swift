@@ -29,7 +29,12 @@ package struct Fact: Sendable {
     /// The place of the fact's status among those of the same instant; -1 where it has none.
     var rank: Int { status?.rank ?? -1 }
 
-    var isFinal: Bool { status?.isFinal ?? false }
+    /// What the order that decides goes by before fold order: a status that is final comes after all of a lower rank,
+    /// whatever their timestamps (rule 3), and a fact without a status before all that have one.
+    var tier: Int {
+        guard let status else { return -1 }
+        return status.isFinal ? status.rank : 0
+    }
 
     /// The order of the fold: instant, rank, canonical payload, then whatever else tells facts apart. Total: zero means
     /// that the two are the same fact. Nothing in it depends on arrival.

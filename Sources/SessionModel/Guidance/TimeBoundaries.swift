@@ -25,10 +25,10 @@ extension SessionRecord {
         }
     }
 
-    /// From when on the session has been STARTED, where that is its status.
+    /// From when on the session has been STARTED, where that is its status; hearing so again does not change it.
     package var startedSince: Instant? {
-        guard state.status == .started, let deciding = state.decidingIndex else { return nil }
-        return FactSummary.reference(facts[deciding])
+        guard state.status == .started, let since = state.sinceIndex else { return nil }
+        return FactSummary.reference(facts[since])
     }
 
     /// The latest instant from which on time alone may still change the session: the start of the wait for a start, or
