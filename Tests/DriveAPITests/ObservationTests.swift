@@ -1,3 +1,4 @@
+import Base
 import DriveAPI
 import SessionModel
 import Testing
@@ -26,7 +27,9 @@ import Testing
     private func record(_ events: SessionEvent...) -> SessionRecord {
         var record = SessionRecord(sessionId: "s1")
         for (index, event) in events.enumerated() {
-            record.apply(event, position: Int64(index + 1), receivedAt: event.timestamp)
+            record.apply(
+                event, position: Int64(index + 1), receivedAt: event.timestamp,
+                place: Place(origin: .none, sequence: Int64(index + 1)))
         }
         return record
     }
@@ -63,7 +66,8 @@ import Testing
         var known = record(before)
         #expect(!known.isNews(try observation(api(Self.complete), at: 65)))
         #expect(known.isNews(after))
-        known.apply(after, position: 2, receivedAt: after.timestamp)
+        known.apply(
+            after, position: 2, receivedAt: after.timestamp, place: Place(origin: .none, sequence: 2))
         #expect(known.state.enrichment.string(.balanceStatus) == "PAID")
         // Whatever the order of arrival.
         #expect(record(after, before).state == known.state)

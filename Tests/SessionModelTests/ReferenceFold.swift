@@ -4,21 +4,22 @@ import SessionModel
 struct ReferenceFold {
     private struct Known {
         let event: SessionEvent
+        var deliveries: [Fact.Receipt]
         var rank: Int { event.status?.rank ?? -1 }
         /// Rule 3: what is final decides over all of a lower rank.
         var tier: Int { event.status == nil ? -1 : rank >= SessionStatus.complete.rank ? rank : 0 }
+        var first: Fact.Receipt? { deliveries.min() }
     }
 
     private var known: [Known] = []
     private(set) var received = 0
-    private(set) var duplicates = 0
 
-    mutating func add(_ event: SessionEvent) {
+    mutating func add(_ event: SessionEvent, _ receipt: Fact.Receipt) {
         received += 1
-        if known.contains(where: { Self.isSame($0.event, event) }) {
-            duplicates += 1
+        if let index = known.firstIndex(where: { Self.isSame($0.event, event) }) {
+            known[index].deliveries.append(receipt)
         } else {
-            known.append(Known(event: event))
+            known.append(Known(event: event, deliveries: [receipt]))
         }
     }
 
@@ -68,6 +69,16 @@ struct ReferenceFold {
 
     var userId: String? {
         inDecidingOrder.last { $0.event.userId != nil }?.event.userId
+    }
+
+    var duplicates: Int { received - known.count }
+    var arrivedLate: Int {
+        known.count { late in
+            known.contains { other in
+                guard let first = other.first, let own = late.first else { return false }
+                return other.event.timestamp > late.event.timestamp && first < own
+            }
+        }
     }
 
     var feeCount: Int { known.filter { $0.event.name == .sessionFeeIncurring }.count }

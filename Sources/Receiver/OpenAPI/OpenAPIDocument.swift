@@ -4165,7 +4165,8 @@ package enum OpenAPIDocument {
           },
           "receivedAt": {
             "type": "string",
-            "format": "date-time"
+            "format": "date-time",
+            "description": "When the fact was first received."
           },
           "deliveries": {
             "type": "integer",
@@ -4173,10 +4174,6 @@ package enum OpenAPIDocument {
           },
           "payload": {
             "type": "object"
-          },
-          "position": {
-            "type": "integer",
-            "minimum": 1
           },
           "decided": {
             "type": "boolean"
@@ -4195,7 +4192,6 @@ package enum OpenAPIDocument {
           "receivedAt",
           "deliveries",
           "payload",
-          "position",
           "decided",
           "reason",
           "explanation"
@@ -4817,11 +4813,13 @@ package enum OpenAPIDocument {
               },
               "duplicates": {
                 "type": "integer",
-                "minimum": 0
+                "minimum": 0,
+                "description": "Deliveries of facts that were known already."
               },
               "arrivedLate": {
                 "type": "integer",
-                "minimum": 0
+                "minimum": 0,
+                "description": "Facts before which one with a later timestamp was received."
               }
             },
             "required": [

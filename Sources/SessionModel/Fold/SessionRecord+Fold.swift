@@ -1,3 +1,5 @@
+internal import Base
+
 /// What the incremental fold remembers between facts, besides the state itself.
 struct FoldTracking: Sendable {
     /// The fact that the state's `userId` is from.
@@ -21,7 +23,8 @@ extension SessionRecord {
     package func wouldDecide(_ event: SessionEvent) -> Bool {
         guard event.status != nil else { return false }
         guard let deciding = state.decidingIndex else { return true }
-        let fact = Fact(event, position: 0, receivedAt: .epoch)
+        let nowhere = Fact.Receipt(receivedAt: .epoch, place: Place(origin: .none, sequence: 0))
+        let fact = Fact(event, position: 0, heardAt: .epoch, first: nowhere)
         let decider = facts[deciding]
         return fact.tier == decider.tier ? Fact.foldOrder(decider, fact) < 0 : fact.tier > decider.tier
     }

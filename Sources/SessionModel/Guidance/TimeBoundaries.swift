@@ -1,6 +1,7 @@
 /// What of a session changes by time alone, and the instants that indexes go by. Pure, like everything here.
 extension SessionRecord {
-    /// The position of the session's first delivery: unique, never changes, ascending in the order of creation.
+    /// The position of the session's first delivery in this receiver's own log: unique, never changes, ascending in the
+    /// order of creation. Another receiver's differs: never shown.
     package var number: Int64 {
         facts.reduce(Int64.max) { min($0, $1.position) }
     }
@@ -77,8 +78,8 @@ extension SessionRecord {
             .sorted { ($0.feeWillApplyFrom ?? .latest) < ($1.feeWillApplyFrom ?? .latest) }
     }
 
-    /// The record as it was when the log ended at `position`: facts that were first delivered later are taken away.
-    /// Deliveries are counted as they are now.
+    /// The record as it was when the log ended at `position`: facts that became known later are taken away.
+    /// The deliveries of the others are counted as they are now.
     package func rewound(to position: Int64) -> SessionRecord {
         guard facts.contains(where: { $0.position > position }) else { return self }
         var earlier = self

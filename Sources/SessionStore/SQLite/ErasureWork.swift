@@ -1,3 +1,4 @@
+internal import Base
 internal import Dispatch
 internal import Glibc
 internal import SessionModel
@@ -165,7 +166,9 @@ final class ErasureWork {
             for row in rows[key] ?? [] where row.position <= last {
                 try log.row(at: row.position) { row in
                     guard let event = row.event() else { return }
-                    record.apply(event, position: row.position, receivedAt: row.receivedAt)
+                    record.apply(
+                        event, position: row.position, receivedAt: row.receivedAt,
+                        place: Place(origin: .none, sequence: row.position))
                 }
             }
             if !record.facts.isEmpty { records.append(record) }
