@@ -147,6 +147,7 @@ import Testing
         #expect(record.received == reference.received)
         #expect(record.duplicates == reference.duplicates)
         #expect(record.arrivedLate == reference.arrivedLate)
+        #expect(record.orderedBy == reference.firstHeard)
         let state = record.state
         #expect(state.status.name.utf8.elementsEqual(reference.status.name.utf8))
         #expect(state.statusSince == reference.statusSince)

@@ -80,6 +80,12 @@ struct ReferenceFold {
             }
         }
     }
+    var firstHeard: Instant? {
+        known.min { left, right in
+            guard let left = left.first, let right = right.first else { return false }
+            return left < right
+        }?.event.timestamp
+    }
 
     var feeCount: Int { known.filter { $0.event.name == .sessionFeeIncurring }.count }
 }
