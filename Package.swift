@@ -26,7 +26,7 @@ let package = Package(
         .target(name: "YAML", dependencies: ["CYAML"]),
         .target(name: "HTTPServer", dependencies: ["CLinux", "Base"]),
         .target(name: "HTTPClient", dependencies: ["CLinux", "COpenSSL"]),
-        .target(name: "SessionModel"),
+        .target(name: "SessionModel", dependencies: ["Base"]),
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
         .target(name: "Compression", dependencies: ["CZlib", "Base"]),
         .target(
@@ -66,7 +66,7 @@ let package = Package(
         .testTarget(name: "HTTPClientTests", dependencies: ["CLinux", "HTTPClient", "HTTPServer"]),
         .target(name: "TestSupport", dependencies: ["Base"], path: "Tests/TestSupport"),
         .testTarget(name: "SQLiteTests", dependencies: ["CSQLite", "SQLite", "TestSupport"]),
-        .testTarget(name: "SessionModelTests", dependencies: ["SessionModel"]),
+        .testTarget(name: "SessionModelTests", dependencies: ["Base", "SessionModel"]),
         .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
         .testTarget(
             name: "EventLogTests",
@@ -115,7 +115,7 @@ if Context.environment["CHARGEFOLD_FUZZING"] != nil {
         .executableTarget(
             name: "fuzzer",
             dependencies: [
-                "CFuzzer", "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Receiver", "SessionModel",
+                "Base", "CFuzzer", "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Receiver", "SessionModel",
                 "SessionStore",
                 "WebhookSecurity",
             ],

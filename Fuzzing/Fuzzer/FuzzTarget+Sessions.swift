@@ -1,3 +1,4 @@
+import Base
 import SessionModel
 
 extension FuzzTarget {
@@ -13,8 +14,8 @@ extension FuzzTarget {
         guard let again = try? SessionEvent.decode(body(of: event)) else { preconditionFailure("own form refused") }
         precondition(again == event, "own form means something else")
         var record = SessionRecord(sessionId: event.sessionId)
-        precondition(record.apply(event, position: 1, receivedAt: event.timestamp) == .accepted)
-        precondition(record.apply(again, position: 2, receivedAt: event.timestamp) == .duplicate)
+        precondition(apply(event, to: &record, position: 1) == .accepted)
+        precondition(apply(again, to: &record, position: 2) == .duplicate)
         check(record)
     }
 
@@ -74,19 +75,48 @@ extension FuzzTarget {
             events.append(event)
         }
         guard !events.isEmpty else { return }
-        let forward = state(of: events)
-        precondition(state(of: events.reversed()) == forward, "depends on the order")
+        // The bytes choose as well who received each, and when.
+        let deliveries = events.enumerated().map { index, event in
+            let choice = Int(bytes[2 * index]) / names.count
+            return Received(
+                event: event, receivedAt: Instant(seconds: 1_750_000_000 + Int64(choice % 4)),
+                place: Place(origin: Identity(high: 0, low: UInt64(choice / 4 % 3)), sequence: Int64(index + 1)))
+        }
+        let forward = record(of: deliveries)
+        check(forward)
         let turned = Int(bytes[0]) % events.count
-        precondition(state(of: Array(events[turned...] + events[..<turned])) == forward, "depends on the order")
-        precondition(state(of: events + events) == forward, "depends on repeats")
+        for order in [deliveries.reversed(), Array(deliveries[turned...] + deliveries[..<turned])] {
+            let other = record(of: order)
+            precondition(other.sessionJSON() == forward.sessionJSON(), "depends on the order")
+            precondition(other.factsJSON == forward.factsJSON, "depends on the order")
+            precondition(other.orderedBy == forward.orderedBy, "depends on the order")
+        }
+        let repeated = record(of: deliveries + deliveries)
+        precondition(repeated.state == forward.state, "depends on repeats")
+        precondition(repeated.received == 2 * forward.received, "miscounted")
+        precondition(repeated.arrivedLate == forward.arrivedLate, "depends on repeats")
     }
 
-    private static func state(of events: [SessionEvent]) -> [UInt8] {
+    private struct Received {
+        let event: SessionEvent
+        let receivedAt: Instant
+        let place: Place
+    }
+
+    private static func record(of deliveries: [Received]) -> SessionRecord {
         var record = SessionRecord(sessionId: "S")
-        for (index, event) in events.enumerated() {
-            record.apply(event, position: Int64(index + 1), receivedAt: event.timestamp)
+        for (index, one) in deliveries.enumerated() {
+            record.apply(one.event, position: Int64(index + 1), receivedAt: one.receivedAt, place: one.place)
         }
-        return record.state.canonicalJSON
+        return record
+    }
+
+    private static func apply(
+        _ event: SessionEvent, to record: inout SessionRecord, position: Int64
+    ) -> SessionRecord.Application {
+        record.apply(
+            event, position: position, receivedAt: event.timestamp,
+            place: Place(origin: .none, sequence: position))
     }
 }
 

@@ -73,11 +73,6 @@ extension SessionRecord {
         guard let latest = facts.last(where: { $0.source == .driveApi }), latest.payload == observation.payload else {
             return true
         }
-        guard let observed = observation.status, observed != state.status,
-            observation.timestamp > (state.statusSince ?? .earliest)
-        else { return false }
-        // COMPLETE is final: nothing of a lower rank changes it.
-        let isFinal = state.status == .complete || state.status == .refunded
-        return !isFinal || observed.rank >= SessionStatus.complete.rank
+        return observation.status != state.status && wouldDecide(observation)
     }
 }

@@ -1,3 +1,4 @@
+import Base
 import DriveAPI
 import SessionModel
 import Testing
@@ -26,7 +27,9 @@ import Testing
     private func record(_ events: SessionEvent...) -> SessionRecord {
         var record = SessionRecord(sessionId: "s1")
         for (index, event) in events.enumerated() {
-            record.apply(event, position: Int64(index + 1), receivedAt: event.timestamp)
+            record.apply(
+                event, position: Int64(index + 1), receivedAt: event.timestamp,
+                place: Place(origin: .none, sequence: Int64(index + 1)))
         }
         return record
     }
@@ -63,7 +66,8 @@ import Testing
         var known = record(before)
         #expect(!known.isNews(try observation(api(Self.complete), at: 65)))
         #expect(known.isNews(after))
-        known.apply(after, position: 2, receivedAt: after.timestamp)
+        known.apply(
+            after, position: 2, receivedAt: after.timestamp, place: Place(origin: .none, sequence: 2))
         #expect(known.state.enrichment.string(.balanceStatus) == "PAID")
         // Whatever the order of arrival.
         #expect(record(after, before).state == known.state)
@@ -77,6 +81,28 @@ import Testing
         let earlier = try observation(api(#"{"sessionStatus":"STARTED"}"#), at: 65)
         #expect(!record(started, failed).isNews(earlier))
         #expect(!record(started, try callback("SESSION_COMPLETE", at: 70)).isNews(later))
+    }
+
+    @Test func `a complete session is no news of one that is refunded`() throws {
+        let complete = try observation(api(#"{"sessionStatus":"COMPLETE"}"#), at: 60)
+        let refunded = try observation(api(#"{"sessionStatus":"REFUNDED"}"#), at: 70)
+        #expect(record(complete).isNews(refunded))
+        let known = record(refunded, complete)
+        #expect(known.state.status == .refunded)
+        #expect(!known.isNews(try observation(api(#"{"sessionStatus":"REFUNDED"}"#), at: 80)))
+        // Neither does it count again that the API has said so before.
+        let again = try observation(api(#"{"sessionStatus":"COMPLETE"}"#), at: 65)
+        #expect(!record(complete, try callback("SESSION_COMPLETE", at: 61)).isNews(again))
+    }
+
+    @Test func `an observation is no news where a later fact decides, whenever the status began`() throws {
+        let started = try observation(api(#"{"sessionStatus":"STARTED"}"#), at: 50)
+        let between = try observation(api(#"{"sessionStatus":"STARTED"}"#), at: 65)
+        let stopped = record(
+            started, try callback("SESSION_STOPPED", at: 60), try callback("SESSION_STOPPED", at: 70, fraction: ".5"))
+        #expect(stopped.state.statusSince == Instant(seconds: Self.start + 60))
+        #expect(!stopped.isNews(between))
+        #expect(stopped.isNews(try observation(api(#"{"sessionStatus":"STARTED"}"#), at: 75)))
     }
 
     @Test func `what happens in the second of the observation decides over it`() throws {

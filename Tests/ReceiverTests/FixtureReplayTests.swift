@@ -75,7 +75,7 @@ import Testing
                         + #""timestamp":"2025-10-15T08:52:48Z"}],"version":2,"#
                         + #""lastFact":{"event":"SESSION_FEE_INCURRING","timestamp":"2025-10-15T08:52:48Z","#
                         + #""receivedAt":"2025-10-09T08:53:20Z","source":"webhook"},"#
-                        + #""deliveries":{"received":3,"duplicates":1,"arrivedLate":1},"effectiveStatus":"STARTED","#))
+                        + #""deliveries":{"received":3,"duplicates":1,"arrivedLate":0},"effectiveStatus":"STARTED","#))
         }
     }
 }

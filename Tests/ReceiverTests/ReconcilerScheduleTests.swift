@@ -1,3 +1,4 @@
+import Base
 import SessionModel
 import Testing
 
@@ -153,7 +154,9 @@ import Testing
         for (index, (source, body)) in facts.enumerated() {
             let text = body.replacing("$", with: #""sessionId":"s","timestamp":"2025-01-01T00:00:0\#(index)Z""#)
             let event = try SessionEvent.decode(Array(text.utf8), source: source)
-            record.apply(event, position: Int64(index) + 1, receivedAt: .epoch)
+            record.apply(
+                event, position: Int64(index) + 1, receivedAt: .epoch,
+                place: Place(origin: .none, sequence: Int64(index) + 1))
         }
         return record.settlement
     }

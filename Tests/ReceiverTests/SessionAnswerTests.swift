@@ -1,3 +1,4 @@
+import Base
 import HTTPClient
 import HTTPServer
 import SessionModel
@@ -37,7 +38,9 @@ import WebhookSecurity
                 ].randomElement(using: &random)
                 event = try SessionEvent.decode(Callback.body(name ?? "", at: at.rfc3339))
             }
-            record.apply(event, position: Int64(index + 1), receivedAt: at)
+            record.apply(
+                event, position: Int64(index + 1), receivedAt: at,
+                place: Place(origin: .none, sequence: Int64(index + 1)))
         }
         return record
     }

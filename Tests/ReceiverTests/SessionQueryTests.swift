@@ -64,7 +64,6 @@ import Testing
                     "EARLIER_TIMESTAMP", "CHANGES_NO_STATUS", "COMPLETE_IS_FINAL", "OVERRULED_BY_COMPLETE",
                 ])
             #expect(facts.map { $0.member("deliveries")?.text } == ["1", "1", "2", "1"])
-            #expect(facts.map { $0.member("position")?.text } == ["4", "3", "1", "2"])
             #expect(facts.allSatisfy { $0.string("receivedAt") == "2025-10-09T08:53:20Z" })
             #expect(facts.allSatisfy { $0.string("explanation")?.isEmpty == false })
             #expect(facts.first?.string("timestamp") == "2025-06-12T10:00:00Z")

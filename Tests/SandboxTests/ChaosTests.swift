@@ -1,3 +1,4 @@
+import Base
 import SessionModel
 import Testing
 
@@ -94,7 +95,8 @@ import Testing
         for (index, callback) in callbacks.enumerated() {
             let event = try SessionEvent.decode(callback.body)
             records[callback.session, default: SessionRecord(sessionId: event.sessionId)].apply(
-                event, position: Int64(index + 1), receivedAt: event.timestamp)
+                event, position: Int64(index + 1), receivedAt: event.timestamp,
+                place: Place(origin: .none, sequence: Int64(index + 1)))
         }
         #expect(records.count == stage.world.sessions.count)
         for session in stage.world.sessions {

@@ -1,7 +1,9 @@
+import Base
 import SessionModel
 import Testing
 
-/// Whatever the order of arrival, the repeats and the restarts: the state is a function of the set of facts.
+/// Whatever the order of arrival, the repeats and the restarts, and whichever receiver heard what first: the state is a
+/// function of the set of facts, and all that is shown one of the set of deliveries.
 @Suite struct FoldPropertyTests {
     /// Each argument is a seed of 2,500 histories: 10,000 realistic and 10,000 adversarial ones in all.
     @Test(arguments: [1, 2, 3, 4]) func realisticHistories(seed: Int) throws {
@@ -22,6 +24,24 @@ import Testing
         for _ in 0..<2500 {
             let bodies = (0..<random.between(1, 9)).map { _ in Self.adversarialBody(&random) }
             try check(bodies, &random)
+        }
+    }
+
+    /// Every status there is, at few instants: runs that break and grow at both ends, and what is final among them.
+    @Test(arguments: [9, 10]) func historiesOfAllStatuses(seed: Int) throws {
+        var random = SeededRandom(seed: UInt64(seed))
+        for _ in 0..<2500 {
+            let finalToo = random.chance(0.3)
+            let events = try (0..<random.between(1, 9)).map { _ in
+                if random.chance(0.2) { return try SessionEvent.decode(Self.adversarialBody(&random)) }
+                let names =
+                    ["CREATED", "STARTED", "STOPPED", "MELTED", #"\u00c9"#, #"E\u0301"#]
+                    + (finalToo ? ["COMPLETE", "REFUNDED"] : [])
+                return try event(
+                    #"{"event":"DRIVE_API_SESSION","payload":{"sessionId":"S1","timestamp":"2025-06-12T10:00:0"#
+                        + #"\#(random.below(8))Z","sessionStatus":"\#(random.pick(names))"}}"#, source: .driveApi)
+            }
+            try check(events, &random)
         }
     }
 
@@ -55,48 +75,81 @@ import Testing
             "{\(random.chance(0.5) ? #""extra":\#(random.below(9)),"# : "")\"event\":\"\(name)\",\(payload)}".utf8)
     }
 
+    /// A delivery as its origin received it.
+    private struct Received {
+        let event: SessionEvent
+        let receivedAt: Instant
+        let place: Place
+    }
+
     private func check(_ bodies: [[UInt8]], _ random: inout SeededRandom) throws {
-        let events = try bodies.map { try SessionEvent.decode($0) }
-        guard let first = events.first else { return }
+        try check(bodies.map { try SessionEvent.decode($0) }, &random)
+    }
+
+    /// Each event at some of up to three receivers, each of which has a clock of its own and hears some of them twice:
+    /// whoever learns of these deliveries, in whatever order, shows the same.
+    private func check(_ events: [SessionEvent], _ random: inout SeededRandom) throws {
+        guard let sessionId = events.first?.sessionId else { return }
+        var received: [Received] = []
+        let origins = (0...random.below(3)).map { Identity(high: UInt64(9 - $0), low: 7) }
+        var sequences = [Int64](repeating: 0, count: origins.count)
+        func receive(_ event: SessionEvent) {
+            let origin = random.below(origins.count)
+            sequences[origin] += Int64(random.between(1, 3))
+            received.append(
+                Received(
+                    event: event, receivedAt: Instant(seconds: 1_760_000_000 + Int64(random.below(12))),
+                    place: Place(origin: origins[origin], sequence: sequences[origin])))
+        }
+        for event in events {
+            receive(event)
+            while random.chance(0.3) { receive(event) }
+        }
         var reference = ReferenceFold()
-        for event in events { reference.add(event) }
-        var canonical: [UInt8]?
+        for one in received {
+            reference.add(one.event, Fact.Receipt(receivedAt: one.receivedAt, place: one.place))
+        }
+        var shown: [[UInt8]]?
         for _ in 0..<4 {
-            var deliveries = events
-            for event in events where random.chance(0.3) { deliveries.append(event) }
-            random.shuffle(&deliveries)
-            let record = try fold(deliveries, sessionId: first.sessionId, &random)
-            let state = record.state.canonicalJSON
-            #expect(canonical == nil || canonical == state)
-            canonical = state
-            #expect(record.received == deliveries.count)
-            #expect(record.duplicates == deliveries.count - record.facts.count)
-            #expect(record.facts.reduce(0) { $0 + $1.deliveries } == record.received)
-            expect(record.state, equals: reference)
+            random.shuffle(&received)
+            let record = try fold(received, sessionId: sessionId, &random)
+            let answers = [record.state.canonicalJSON, record.sessionJSON(), record.factsJSON]
+            #expect(shown == nil || shown == answers)
+            shown = answers
+            expect(record, equals: reference)
         }
     }
 
     /// Applies deliveries, with a restart now and then: stored, read back, and part of the log applied once more.
     private func fold(
-        _ deliveries: [SessionEvent], sessionId: String, _ random: inout SeededRandom
+        _ received: [Received], sessionId: String, _ random: inout SeededRandom
     ) throws -> SessionRecord {
         var record = SessionRecord(sessionId: sessionId)
         var next = 0
-        while next < deliveries.count {
-            let receivedAt = Instant(seconds: 1_760_000_000 + Int64(next))
-            record.apply(deliveries[next], position: Int64(next + 1), receivedAt: receivedAt)
+        while next < received.count {
+            let one = received[next]
+            record.apply(one.event, position: Int64(next + 1), receivedAt: one.receivedAt, place: one.place)
             next += 1
             guard random.chance(0.2) else { continue }
             let stored = record.encoded
-            record = try SessionRecord(decoding: stored)
-            #expect(record.encoded == stored)
+            let copy = try SessionRecord(decoding: stored)
+            // What is folded fact by fact is what is folded at once.
+            #expect(copy.state == record.state)
+            #expect(copy.encoded == stored)
+            record = copy
             next -= random.below(next + 1)
         }
+        #expect(try SessionRecord(decoding: record.encoded).state == record.state)
         return record
     }
 
-    private func expect(_ state: SessionState, equals reference: ReferenceFold) {
-        #expect(state.status == reference.status)
+    private func expect(_ record: SessionRecord, equals reference: ReferenceFold) {
+        #expect(record.received == reference.received)
+        #expect(record.duplicates == reference.duplicates)
+        #expect(record.arrivedLate == reference.arrivedLate)
+        #expect(record.orderedBy == reference.firstHeard)
+        let state = record.state
+        #expect(state.status.name.utf8.elementsEqual(reference.status.name.utf8))
         #expect(state.statusSince == reference.statusSince)
         #expect(state.version == reference.version)
         #expect(state.userId == reference.userId)

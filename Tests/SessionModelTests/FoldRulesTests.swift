@@ -54,15 +54,23 @@ import Testing
             events: [("SESSION_COMPLETE", t0, ""), ("SESSION_STARTED", t1, ""), ("SESSION_STOPPED", t2, "")],
             status: "COMPLETE", since: t0, reason: .completeIsFinal),
         Case(
-            name: "3: the latest complete counts",
-            events: [("SESSION_COMPLETE", t0, ""), ("SESSION_COMPLETED", t1, "")], status: "COMPLETE", since: t1,
+            name: "3: the latest complete decides, the earliest is since when",
+            events: [("SESSION_COMPLETE", t0, ""), ("SESSION_COMPLETED", t1, "")], status: "COMPLETE", since: t0,
             reason: .latestTimestamp),
         Case(
             name: "3: refunded follows complete", events: [("SESSION_COMPLETE", t0, ""), ("SESSION_STOPPED", t2, "")],
-            status: "REFUNDED", since: t1, reason: .completeIsFinal, apiStatuses: [("REFUNDED", t1)]),
+            status: "REFUNDED", since: t1, reason: .refundedIsFinal, apiStatuses: [("REFUNDED", t1)]),
         Case(
-            name: "3: refunded without complete is like any other", events: [("SESSION_STOPPED", t2, "")],
-            status: "STOPPED", since: t2, reason: .latestTimestamp, apiStatuses: [("REFUNDED", t1)]),
+            name: "3: a complete that comes later does not undo refunded",
+            events: [("SESSION_STOPPED", t0, ""), ("SESSION_COMPLETE", t2, "")], status: "REFUNDED", since: t1,
+            reason: .refundedIsFinal, apiStatuses: [("REFUNDED", t1)]),
+        Case(
+            name: "3: refunded is final where no complete is known", events: [("SESSION_STOPPED", t2, "")],
+            status: "REFUNDED", since: t0, reason: .refundedIsFinal,
+            apiStatuses: [("REFUNDED", t0), ("REFUNDED", t1)]),
+        Case(
+            name: "3: refunded at the instant of complete", events: [("SESSION_COMPLETE", t1, "")],
+            status: "REFUNDED", since: t1, reason: .higherRankAtEqualTimestamp, apiStatuses: [("REFUNDED", t1)]),
         Case(
             name: "3: an unknown status does not follow complete", events: [("SESSION_COMPLETE", t0, "")],
             status: "COMPLETE", since: t0, reason: .completeIsFinal, apiStatuses: [("MELTED", t1)]),
@@ -74,6 +82,26 @@ import Testing
             name: "4: known from them alone: UNKNOWN",
             events: [("SESSION_FEE_INCURRING", t1, ""), ("SESSION_DANCED", t2, "")], status: "UNKNOWN", since: nil,
             reason: .noStatusFact),
+        Case(
+            name: "since: a repeated observation does not move it", events: [("SESSION_STARTED", t0, "")],
+            status: "STARTED", since: t0, reason: .latestTimestamp, apiStatuses: [("STARTED", t1), ("STARTED", t2)]),
+        Case(
+            name: "since: what changes no status does not end a run",
+            events: [
+                ("SESSION_STARTED", t0, ""), ("SESSION_FEE_INCURRING", t1, ""), ("SESSION_STARTED", t2, ""),
+            ], status: "STARTED", since: t0, reason: .latestTimestamp),
+        Case(
+            name: "since: another status in between begins a run anew",
+            events: [("SESSION_STARTED", t0, ""), ("SESSION_START_FAILED", t1, ""), ("SESSION_STARTED", t2, "")],
+            status: "STARTED", since: t2, reason: .latestTimestamp),
+        Case(
+            name: "since: in the order that decides, not that of instants alone",
+            events: [("SESSION_STARTED", t1, ""), ("SESSION_STOPPED", t1, ""), ("SESSION_STARTED", t2, "")],
+            status: "STARTED", since: t2, reason: .latestTimestamp, apiStatuses: [("STARTED", t0)]),
+        Case(
+            name: "since: a lower rank does not end the run of a final status",
+            events: [("SESSION_COMPLETE", t0, ""), ("SESSION_STOPPED", t1, ""), ("SESSION_COMPLETE", t2, "")],
+            status: "COMPLETE", since: t0, reason: .latestTimestamp),
         Case(
             name: "API: created, then waiting, at the same instant", events: [], status: "WAITING_TO_START", since: t0,
             reason: .higherRankAtEqualTimestamp, apiStatuses: [("CREATED", t0), ("WAITING_TO_START", t0)]),
@@ -99,6 +127,7 @@ import Testing
             #expect(try record.state.statusSince == test.since.map { try instant($0) })
             #expect(record.decisionReason == test.reason)
             #expect(record.state.version == order.count)
+            #expect(try SessionRecord(decoding: record.encoded).state == record.state)
             #expect(record.duplicates == order.count)
             canonical.insert(record.state.canonicalJSON)
         }
@@ -167,7 +196,7 @@ import Testing
             let state = try record(order).state
             #expect(
                 text(state.canonicalJSON)
-                    == #"{"sessionId":"S1","userId":"user1","sessionStatus":"STOPPED","statusSince":"2025-06-12T10:20:00Z","#
+                    == #"{"sessionId":"S1","userId":"user1","sessionStatus":"STOPPED","statusSince":"2025-06-12T10:10:00Z","#
                     + #""startTime":"2025-06-12T10:00:03Z","stopTime":"2025-06-12T10:20:00Z","fees":[{"timestamp":"2025-06-12T10:07:00Z"},"#
                     + #"{"feeType":"BLOCKING","feeWillApplyFrom":"2025-06-12T10:30:00Z","timestamp":"2025-06-12T10:08:00Z"}],"version":6}"#
             )
@@ -228,7 +257,8 @@ import Testing
         var record = try record(events)
         #expect(record.received == 5)
         #expect(record.duplicates == 2)
-        #expect(record.arrivedLate == 2)
+        // STARTED, after STOPPED and before its repeat; COMPLETE has the instant of the latest.
+        #expect(record.arrivedLate == 1)
         #expect(record.lastPosition == 5)
         #expect(record.facts.map(\.deliveries) == [2, 2, 1])
         #expect(record.facts.map(\.position) == [2, 1, 5])

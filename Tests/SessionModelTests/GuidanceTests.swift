@@ -58,6 +58,11 @@ import Testing
             effective: "FAILED", stop: (false, .notStarted), start: (true, .startFailed, nil),
             abandon: (false, .notStuck)),
         Case(
+            name: "failed, and said so again: the wait does not start anew",
+            steps: requested + [.callback("SESSION_START_FAILED", 5), .api("FAILED", 60)], now: 65,
+            effective: "FAILED", stop: (false, .notStarted), start: (true, .startFailed, nil),
+            abandon: (false, .notStuck)),
+        Case(
             name: "failed at the instant of the request", steps: [.client(.start, 10), .api("FAILED", 10)], now: 10,
             effective: "FAILED", stop: (false, .notStarted), start: (false, .cooldownAfterFailedStart, 70),
             abandon: (false, .notStuck)),
@@ -74,6 +79,10 @@ import Testing
             name: "started for more than a day", steps: running, now: 20 + day, effective: "STARTED",
             stop: (true, .sessionOngoing), start: (true, .severalSessionsAllowed, nil), abandon: (true, .startedTooLong)
         ),
+        Case(
+            name: "started for more than a day, and seen so since", steps: running + [.api("STARTED", 20 + day / 2)],
+            now: 20 + day, effective: "STARTED", stop: (true, .sessionOngoing),
+            start: (true, .severalSessionsAllowed, nil), abandon: (true, .startedTooLong)),
         Case(
             name: "local card",
             steps: [.callback("SESSION_STARTED", 0), .api("STARTED", 30, #","chargingKeyType":"rfid""#)],
@@ -113,6 +122,10 @@ import Testing
         Case(
             name: "stop hangs", steps: running + [.client(.stop, 1000)], now: 1180, effective: "WAITING_TO_STOP",
             stop: (true, .stopInProgress), start: (true, .severalSessionsAllowed, nil), abandon: (true, .stopTimedOut)),
+        Case(
+            name: "stop hangs, and was asked for again", steps: running + [.client(.stop, 1000), .client(.stop, 1170)],
+            now: 1180, effective: "WAITING_TO_STOP", stop: (true, .stopInProgress),
+            start: (true, .severalSessionsAllowed, nil), abandon: (true, .stopTimedOut)),
         Case(
             name: "stop ignored", steps: running + [.client(.stop, 1000), .api("STARTED", 1100)], now: 1101,
             effective: "STARTED", stop: (true, .sessionOngoing), start: (true, .severalSessionsAllowed, nil),
@@ -273,6 +286,7 @@ import Testing
             ([.callback("SESSION_STARTED", 0), .callback("SESSION_START_FAILED", 5)], 20, []),
             ([.callback("SESSION_STARTED", 0)], 86_399, []),
             ([.callback("SESSION_STARTED", 0)], 86_400, [.startedTooLong]),
+            ([.callback("SESSION_STARTED", 0), .api("STARTED", 80_000)], 86_400, [.startedTooLong]),
             ([.callback("SESSION_STARTED", 0), .callback("SESSION_STOPPED", 5)], 900_000, []),
             ([.callback("SESSION_STARTED", 0), .client(.abandon, 9)], 20, [.userIdConflict]),
             ([.api("COMPLETE", 9, #","startTime":"2025-06-15T15:06:40Z""#)], 20, [.stoppedMissing]),

@@ -4,19 +4,22 @@ import SessionModel
 struct ReferenceFold {
     private struct Known {
         let event: SessionEvent
+        var deliveries: [Fact.Receipt]
         var rank: Int { event.status?.rank ?? -1 }
+        /// Rule 3: what is final decides over all of a lower rank.
+        var tier: Int { event.status == nil ? -1 : rank >= SessionStatus.complete.rank ? rank : 0 }
+        var first: Fact.Receipt? { deliveries.min() }
     }
 
     private var known: [Known] = []
     private(set) var received = 0
-    private(set) var duplicates = 0
 
-    mutating func add(_ event: SessionEvent) {
+    mutating func add(_ event: SessionEvent, _ receipt: Fact.Receipt) {
         received += 1
-        if known.contains(where: { Self.isSame($0.event, event) }) {
-            duplicates += 1
+        if let index = known.firstIndex(where: { Self.isSame($0.event, event) }) {
+            known[index].deliveries.append(receipt)
         } else {
-            known.append(Known(event: event))
+            known.append(Known(event: event, deliveries: [receipt]))
         }
     }
 
@@ -36,19 +39,26 @@ struct ReferenceFold {
         return (left.event.status?.name ?? "") < (right.event.status?.name ?? "")
     }
 
-    private var decider: SessionEvent? {
-        var candidates = known.filter { $0.event.status != nil }
-        if candidates.contains(where: { $0.event.status == .complete }) {
-            candidates = candidates.filter { $0.rank >= 7 }
-        }
-        return candidates.max(by: Self.isBefore)?.event
+    private var inDecidingOrder: [Known] {
+        known.sorted { $0.tier == $1.tier ? Self.isBefore($0, $1) : $0.tier < $1.tier }
     }
 
-    var status: SessionStatus { decider?.status ?? .unknown }
-    var statusSince: Instant? { decider?.timestamp }
+    var status: SessionStatus { inDecidingOrder.last { $0.event.status != nil }?.event.status ?? .unknown }
+    var statusSince: Instant? {
+        let reports = inDecidingOrder.filter { $0.event.status != nil }
+        return reports.suffix(while: { $0.event.status == status }).first?.event.timestamp
+    }
     var version: Int { known.count }
-    var startTime: Instant? { known.filter { $0.event.status == .started }.map(\.event.timestamp).min() }
-    var stopTime: Instant? { known.filter { $0.event.status == .stopped }.map(\.event.timestamp).max() }
+    var startTime: Instant? { times(of: .started).min() }
+    var stopTime: Instant? { times(of: .stopped).max() }
+
+    /// What callbacks say; failing that, what others do.
+    private func times(of status: SessionStatus) -> [Instant] {
+        let reports = known.filter { $0.event.status == status }
+        let callbacks = reports.filter { $0.event.source == .webhook }
+        return (callbacks.isEmpty ? reports : callbacks).map(\.event.timestamp)
+    }
+
     var userIds: [String] {
         var ids: [String] = []
         for id in known.compactMap(\.event.userId) where !ids.contains(where: { $0.utf8.elementsEqual(id.utf8) }) {
@@ -58,16 +68,32 @@ struct ReferenceFold {
     }
 
     var userId: String? {
-        let isComplete = known.contains { $0.event.status == .complete }
-        let withUser = known.filter { $0.event.userId != nil }
-        let tiers: [(Known) -> Bool] = [
-            { isComplete && $0.rank >= 7 }, { $0.event.status != nil }, { _ in true },
-        ]
-        for tier in tiers {
-            if let greatest = withUser.filter(tier).max(by: Self.isBefore) { return greatest.event.userId }
+        inDecidingOrder.last { $0.event.userId != nil }?.event.userId
+    }
+
+    var duplicates: Int { received - known.count }
+    var arrivedLate: Int {
+        known.count { late in
+            known.contains { other in
+                guard let first = other.first, let own = late.first else { return false }
+                return other.event.timestamp > late.event.timestamp && first < own
+            }
         }
-        return nil
+    }
+    var firstHeard: Instant? {
+        known.min { left, right in
+            guard let left = left.first, let right = right.first else { return false }
+            return left < right
+        }?.event.timestamp
     }
 
     var feeCount: Int { known.filter { $0.event.name == .sessionFeeIncurring }.count }
+}
+
+extension Array {
+    /// The longest run of elements at the end that all fulfil a condition.
+    fileprivate func suffix(while condition: (Element) -> Bool) -> ArraySlice<Element> {
+        let end = lastIndex { !condition($0) }
+        return self[(end.map { $0 + 1 } ?? startIndex)...]
+    }
 }

@@ -14,7 +14,7 @@ import Testing
                 == #"{"sessionId":"L60XMxWy0oP","userId":"user1","sessionStatus":"STARTED","statusSince":"2025-06-12T10:56:51Z","#
                 + #""startTime":"2025-06-12T10:56:51Z","fees":[{"feeType":"BLOCKING","feeWillApplyFrom":"2025-10-15T09:02:48Z","timestamp":"2025-10-15T08:52:48Z"}],"version":2,"#
                 + #""lastFact":{"event":"SESSION_FEE_INCURRING","timestamp":"2025-10-15T08:52:48Z","receivedAt":"2025-10-15T08:52:49Z","source":"webhook"},"#
-                + #""deliveries":{"received":3,"duplicates":1,"arrivedLate":2}}"#)
+                + #""deliveries":{"received":3,"duplicates":1,"arrivedLate":1}}"#)
         #expect(throws: Never.self) { try CanonicalJSON(parsing: record.sessionJSON()) }
     }
 
@@ -69,7 +69,7 @@ import Testing
         #expect(
             json.contains(
                 #"{"event":"SESSION_STARTED","status":"STARTED","source":"webhook","timestamp":"2025-06-12T11:00:00Z","receivedAt":"2027-01-15T08:00:02Z","#
-                    + #""deliveries":1,"payload":{"n":1.5},"position":3,"decided":false,"reason":"LOWER_RANK_AT_EQUAL_TIMESTAMP","#
+                    + #""deliveries":1,"payload":{"n":1.5},"decided":false,"reason":"LOWER_RANK_AT_EQUAL_TIMESTAMP","#
             ))
         #expect(throws: Never.self) { try CanonicalJSON(parsing: record.factsJSON) }
     }

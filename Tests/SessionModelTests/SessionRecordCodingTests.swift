@@ -1,9 +1,10 @@
+import Base
 import SessionModel
 import Testing
 
 @Suite struct SessionRecordCodingTests {
     private func sample() throws -> SessionRecord {
-        try record([
+        var record = try record([
             callback("SESSION_STARTED", "2025-06-12T10:00:00.123456789Z"),
             callback("SESSION_DANCED", "0000-01-01T00:00:00Z", extras: #","n":[1,{"é":"\u0000"}]"#),
             callback("SESSION_FEE_INCURRING", "2025-06-12T10:01:00Z", extras: #","feeType":"BLOCKING""#),
@@ -19,6 +20,30 @@ import Testing
                 source: .client),
             callback("SESSION_STARTED", "2025-06-12T10:00:00.123456789Z"),
         ])
+        // Received before what was heard first here, by another receiver.
+        record.apply(
+            try callback("SESSION_STARTED", "2025-06-12T10:00:00.123456789Z"), position: 9,
+            receivedAt: Instant(seconds: 1_700_000_000, nanoseconds: 5),
+            place: Place(origin: Identity(high: .max, low: 1), sequence: .min))
+        return record
+    }
+
+    @Test func anOriginIsWrittenOnceAndASequenceAsItsDistanceFromThePosition() throws {
+        func bytes(_ places: (Int64) -> Place) throws -> Int {
+            var record = SessionRecord(sessionId: "S1")
+            for index in 1...8 as ClosedRange<Int64> {
+                record.apply(
+                    try callback("SESSION_STARTED", "2025-06-12T10:00:0\(index)Z"), position: 1000 + index,
+                    receivedAt: Instant(seconds: 1_800_000_000 + index), place: places(index))
+            }
+            return record.encoded.count
+        }
+        let own = Identity(high: 1, low: 2)
+        let usual = try bytes { Place(origin: own, sequence: 1000 + $0) }
+        #expect(try bytes { Place(origin: .none, sequence: 1000 + $0) } == usual)
+        #expect(try bytes { Place(origin: own, sequence: 990 + $0) } == usual)
+        #expect(try bytes { Place(origin: own, sequence: 1 + $0) } == usual + 8)
+        #expect(try bytes { Place(origin: $0 < 5 ? own : .none, sequence: 1000 + $0) } == usual + 16)
     }
 
     @Test func readsBackExactly() throws {
@@ -28,9 +53,11 @@ import Testing
         #expect(copy.state == record.state)
         #expect(copy.sessionJSON() == record.sessionJSON())
         #expect(copy.factsJSON == record.factsJSON)
-        #expect(copy.lastPosition == 7)
-        #expect(copy.received == 7)
-        #expect(copy.duplicates == 1)
+        #expect(copy.lastPosition == 9)
+        #expect(copy.received == 8)
+        #expect(copy.duplicates == 2)
+        #expect(copy.facts.map(\.first) == record.facts.map(\.first))
+        #expect(copy.facts.map(\.heardAt) == record.facts.map(\.heardAt))
         #expect(record.encoded.first == SessionRecord.codingVersion)
 
         var appended: [UInt8] = [1, 2, 3]

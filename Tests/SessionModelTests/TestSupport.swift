@@ -1,3 +1,4 @@
+import Base
 import SessionModel
 import Testing
 
@@ -27,6 +28,15 @@ func record(
         record.apply(event, position: Int64(index + 1), receivedAt: first.adding(seconds: Int64(index)))
     }
     return record
+}
+
+extension SessionRecord {
+    /// Of the one receiver there is: its log is all that it has received.
+    @discardableResult
+    mutating func apply(_ event: SessionEvent, position: Int64, receivedAt: Instant) -> Application {
+        apply(
+            event, position: position, receivedAt: receivedAt, place: Place(origin: .none, sequence: position))
+    }
 }
 
 /// All orders of up to a handful of elements.

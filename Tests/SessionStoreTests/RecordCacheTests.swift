@@ -1,3 +1,4 @@
+import Base
 import SessionModel
 import Testing
 
@@ -133,7 +134,7 @@ struct RecordCacheTests {
         let count = try #require(evictions(cache.record(key)))
         let event = try SessionEvent.decode(body("SESSION_STARTED", "a", at: 1))
         cache.update(key, orInsert: record("a"), bytes: 10, hasRow: false) { entry in
-            entry.record.apply(event, position: 1, receivedAt: .epoch)
+            entry.record.apply(event, position: 1, receivedAt: .epoch, place: Place(origin: .none, sequence: 1))
             entry.isDirty = true
         }
         let settled = try #require(cache.settle(nil, key: key, bytes: 0, evictions: count))

@@ -83,6 +83,40 @@ struct SelectionTests {
         store.close()
     }
 
+    /// A clock that was set back: what comes later was received before what is known.
+    @Test func aSessionMovesWithTheFactThatWasReceivedFirst() async throws {
+        let store = try openStore(directory)
+        func ingest(_ name: String, _ session: String, at seconds: Int64, receivedAt: Int64) async throws {
+            let bytes = body(name, session, at: seconds, extra: #","userId":"u""#)
+            _ = try await store.ingest(
+                Delivery(
+                    event: try SessionEvent.decode(bytes), body: bytes,
+                    receivedAt: Instant(seconds: 1_770_000_000 + receivedAt)))
+        }
+        for (index, id) in ["a", "b", "c", "d"].enumerated() {
+            try await ingest("SESSION_STARTED", id, at: 10 * Int64(index), receivedAt: 100)
+        }
+        try store.flush()
+        #expect(try await all(store, .user("u"), limit: 1) == ["d", "c", "b", "a"])
+        // A new fact moves one up, and another one down; a repeat of what is known moves none.
+        try await ingest("SESSION_STOPPED", "a", at: 25, receivedAt: 50)
+        try await ingest("SESSION_START_FAILED", "d", at: 5, receivedAt: 50)
+        try await ingest("SESSION_STARTED", "b", at: 10, receivedAt: 50)
+        let moved = ["a", "c", "b", "d"]
+        for limit in 1...4 { #expect(try await all(store, .user("u"), limit: limit) == moved) }
+        try store.flush()
+        store.parts.cache.evictAll()
+        for limit in 1...4 { #expect(try await all(store, .user("u"), limit: limit) == moved) }
+        // Of two facts that are known, the repeat of one makes it the first.
+        try await ingest("SESSION_STARTED", "d", at: 30, receivedAt: 40)
+        #expect(try await all(store, .user("u"), limit: 2) == ["d", "a", "c", "b"])
+        try store.flush()
+        store.parts.cache.evictAll()
+        #expect(try await all(store, .user("u"), limit: 2) == ["d", "a", "c", "b"])
+        #expect(try store.check { _ in }.differenceCount == 0)
+        store.close()
+    }
+
     @Test func aPageLooksAtABoundedNumberOfRowsAndSaysWhereToGoOn() async throws {
         let store = try openStore(directory, manualOptions { $0.rowsPerPageMax = 10 })
         for index in 0..<45 {

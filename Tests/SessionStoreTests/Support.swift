@@ -1,3 +1,4 @@
+import Base
 import CSQLiteFaults
 import Dispatch
 import Glibc
@@ -211,7 +212,9 @@ func pureFold(_ log: [LogEntry]) throws -> [String: SessionRecord] {
     for entry in log {
         let event = try SessionEvent.decode(entry.body, source: entry.source)
         records[event.sessionId, default: SessionRecord(sessionId: event.sessionId)]
-            .apply(event, position: entry.position, receivedAt: entry.receivedAt)
+            .apply(
+                event, position: entry.position, receivedAt: entry.receivedAt,
+                place: Place(origin: .none, sequence: entry.position))
     }
     return records
 }

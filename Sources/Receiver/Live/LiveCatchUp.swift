@@ -195,7 +195,7 @@ final class LiveCatchUp: @unchecked Sendable {
             .sorted { $0.position < $1.position }
             .map {
                 FoldedChange(
-                    record: record.rewound(to: $0.position), position: $0.position, receivedAt: $0.receivedAt)
+                    record: record.rewound(to: $0.position), position: $0.position, receivedAt: $0.heardAt)
             }
     }
 

@@ -4094,6 +4094,26 @@ package enum OpenAPIDocument {
           "TIMESTAMP_IN_FUTURE"
         ]
       },
+      "DecisionReason": {
+        "enum": [
+          "ONLY_STATUS_FACT",
+          "LATEST_TIMESTAMP",
+          "HIGHER_RANK_AT_EQUAL_TIMESTAMP",
+          "GREATER_PAYLOAD_AT_EQUAL_RANK",
+          "GREATER_NAME_AT_EQUAL_PAYLOAD",
+          "COMPLETE_IS_FINAL",
+          "REFUNDED_IS_FINAL",
+          "CHANGES_NO_STATUS",
+          "EARLIER_TIMESTAMP",
+          "LOWER_RANK_AT_EQUAL_TIMESTAMP",
+          "SMALLER_PAYLOAD_AT_EQUAL_RANK",
+          "SMALLER_NAME_AT_EQUAL_PAYLOAD",
+          "OVERRULED_BY_COMPLETE",
+          "OVERRULED_BY_REFUNDED",
+          "NO_STATUS_FACT"
+        ],
+        "description": "Why a fact did, or did not, decide the status."
+      },
       "Erasure": {
         "type": "object",
         "properties": {
@@ -4145,7 +4165,8 @@ package enum OpenAPIDocument {
           },
           "receivedAt": {
             "type": "string",
-            "format": "date-time"
+            "format": "date-time",
+            "description": "When the fact was first received."
           },
           "deliveries": {
             "type": "integer",
@@ -4154,15 +4175,11 @@ package enum OpenAPIDocument {
           "payload": {
             "type": "object"
           },
-          "position": {
-            "type": "integer",
-            "minimum": 1
-          },
           "decided": {
             "type": "boolean"
           },
           "reason": {
-            "type": "string"
+            "$ref": "#/components/schemas/DecisionReason"
           },
           "explanation": {
             "type": "string"
@@ -4175,7 +4192,6 @@ package enum OpenAPIDocument {
           "receivedAt",
           "deliveries",
           "payload",
-          "position",
           "decided",
           "reason",
           "explanation"
@@ -4198,7 +4214,7 @@ package enum OpenAPIDocument {
             "type": "object",
             "properties": {
               "reason": {
-                "type": "string"
+                "$ref": "#/components/schemas/DecisionReason"
               },
               "explanation": {
                 "type": "string"
@@ -4389,7 +4405,7 @@ package enum OpenAPIDocument {
               "statusSince": {
                 "type": "string",
                 "format": "date-time",
-                "description": "Timestamp of the fact that decided."
+                "description": "When the status began: the first fact of the unbroken run that reports it. Hearing of it again does not move it."
               },
               "startTime": {
                 "type": "string",
@@ -4716,7 +4732,7 @@ package enum OpenAPIDocument {
           "statusSince": {
             "type": "string",
             "format": "date-time",
-            "description": "Timestamp of the fact that decided."
+            "description": "When the status began: the first fact of the unbroken run that reports it. Hearing of it again does not move it."
           },
           "startTime": {
             "type": "string",
@@ -4797,11 +4813,13 @@ package enum OpenAPIDocument {
               },
               "duplicates": {
                 "type": "integer",
-                "minimum": 0
+                "minimum": 0,
+                "description": "Deliveries of facts that were known already."
               },
               "arrivedLate": {
                 "type": "integer",
-                "minimum": 0
+                "minimum": 0,
+                "description": "Facts before which one with a later timestamp was received."
               }
             },
             "required": [

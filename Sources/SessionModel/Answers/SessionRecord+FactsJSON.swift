@@ -41,7 +41,6 @@ extension Fact {
         writer.field("deliveries", deliveries)
         writer.key("payload")
         writer.json(payload)
-        writer.field("position", position)
     }
 }
 

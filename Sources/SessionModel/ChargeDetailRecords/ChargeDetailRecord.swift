@@ -178,7 +178,7 @@ extension SessionRecord {
 extension Fact {
     /// In microseconds, which is what the log keeps.
     fileprivate var isDatedByArrival: Bool {
-        timestamp.microsecondsSince1970 == receivedAt.microsecondsSince1970
+        timestamp.microsecondsSince1970 == heardAt.microsecondsSince1970
     }
 }
 

@@ -51,7 +51,7 @@ package enum SessionStatus: Hashable, Sendable {
         }
     }
 
-    /// `COMPLETE` and what follows it: once a session is complete, nothing of a lower rank changes its status.
+    /// `COMPLETE` and `REFUNDED`: once one of them is known, nothing of a lower rank changes the status.
     var isFinal: Bool { rank >= SessionStatus.complete.rank }
 
     /// All statuses with a name of their own; the index is the code in stored records, so new ones go to the end.

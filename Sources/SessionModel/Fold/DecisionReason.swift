@@ -8,6 +8,7 @@ package enum DecisionReason: String, Sendable, Hashable, CaseIterable {
     case greaterPayloadAtEqualRank = "GREATER_PAYLOAD_AT_EQUAL_RANK"
     case greaterNameAtEqualPayload = "GREATER_NAME_AT_EQUAL_PAYLOAD"
     case completeIsFinal = "COMPLETE_IS_FINAL"
+    case refundedIsFinal = "REFUNDED_IS_FINAL"
     // Of the others.
     case changesNoStatus = "CHANGES_NO_STATUS"
     case earlierTimestamp = "EARLIER_TIMESTAMP"
@@ -15,6 +16,7 @@ package enum DecisionReason: String, Sendable, Hashable, CaseIterable {
     case smallerPayloadAtEqualRank = "SMALLER_PAYLOAD_AT_EQUAL_RANK"
     case smallerNameAtEqualPayload = "SMALLER_NAME_AT_EQUAL_PAYLOAD"
     case overruledByComplete = "OVERRULED_BY_COMPLETE"
+    case overruledByRefunded = "OVERRULED_BY_REFUNDED"
     // Of a session that no fact decided.
     case noStatusFact = "NO_STATUS_FACT"
 
@@ -29,6 +31,7 @@ package enum DecisionReason: String, Sendable, Hashable, CaseIterable {
         case .greaterNameAtEqualPayload:
             "Another fact has the same timestamp, rank and payload; name, source or status of this one is the greater."
         case .completeIsFinal: "The session is complete: later facts of a lower rank do not change that."
+        case .refundedIsFinal: "The session is refunded: later facts of a lower rank do not change that."
         case .changesNoStatus: "Events of this name report no status; they are kept and shown."
         case .earlierTimestamp: "The fact that decided has a later timestamp."
         case .lowerRankAtEqualTimestamp: "The fact that decided has the same timestamp and a higher rank."
@@ -36,6 +39,7 @@ package enum DecisionReason: String, Sendable, Hashable, CaseIterable {
         case .smallerNameAtEqualPayload:
             "The fact that decided has the same timestamp, rank and payload, and a greater name, source or status."
         case .overruledByComplete: "The session is complete, and the status of this fact ranks lower."
+        case .overruledByRefunded: "The session is refunded, and the status of this fact ranks lower."
         case .noStatusFact: "No known fact reports a status."
         }
     }
@@ -45,9 +49,11 @@ extension SessionRecord {
     /// Why the session has the status it has. Cost: linear in the facts behind the deciding one.
     package var decisionReason: DecisionReason {
         guard let deciding = state.decidingIndex else { return .noStatusFact }
-        if facts[(deciding + 1)...].contains(where: { $0.status != nil }) { return .completeIsFinal }
-        guard let other = facts[..<deciding].last(where: { $0.status != nil }) else { return .onlyStatusFact }
         let decider = facts[deciding]
+        if facts[(deciding + 1)...].contains(where: { $0.status != nil }) {
+            return decider.status == .refunded ? .refundedIsFinal : .completeIsFinal
+        }
+        guard let other = facts[..<deciding].last(where: { $0.status != nil }) else { return .onlyStatusFact }
         if other.timestamp != decider.timestamp { return .latestTimestamp }
         if other.rank != decider.rank { return .higherRankAtEqualTimestamp }
         return other.payload == decider.payload ? .greaterNameAtEqualPayload : .greaterPayloadAtEqualRank
@@ -60,8 +66,8 @@ extension SessionRecord {
         let fact = facts[index]
         guard fact.status != nil, let deciding = state.decidingIndex else { return .changesNoStatus }
         if index == deciding { return decision }
-        if index > deciding { return .overruledByComplete }
         let decider = facts[deciding]
+        if index > deciding { return decider.status == .refunded ? .overruledByRefunded : .overruledByComplete }
         if fact.timestamp != decider.timestamp { return .earlierTimestamp }
         if fact.rank != decider.rank { return .lowerRankAtEqualTimestamp }
         return fact.payload == decider.payload ? .smallerNameAtEqualPayload : .smallerPayloadAtEqualRank

@@ -7,14 +7,31 @@ package struct Fact: Sendable {
     package let userId: String?
     /// The payload without `sessionId` and `timestamp`.
     package let payload: CanonicalJSON
-    /// Log position of the first delivery.
+    /// The position, in this receiver's own log, of the delivery that made the fact known here. Local: never shown.
     package let position: Int64
-    /// Of the first delivery.
-    package let receivedAt: Instant
+    /// When the delivery at `position` was received. Local as that is.
+    package let heardAt: Instant
+    /// The least of the deliveries that are known.
+    package internal(set) var first: Receipt
     /// All deliveries of the fact, at least one.
     package internal(set) var deliveries: Int
 
-    init(_ event: SessionEvent, position: Int64, receivedAt: Instant, deliveries: Int = 1) {
+    /// What deliveries are ordered by, so that "first" means the same at every receiver, whoever came here first.
+    package struct Receipt: Sendable, Hashable, Comparable {
+        package let receivedAt: Instant
+        package let place: Place
+
+        package init(receivedAt: Instant, place: Place) {
+            self.receivedAt = receivedAt
+            self.place = place
+        }
+
+        package static func < (left: Receipt, right: Receipt) -> Bool {
+            left.receivedAt == right.receivedAt ? left.place < right.place : left.receivedAt < right.receivedAt
+        }
+    }
+
+    init(_ event: SessionEvent, position: Int64, heardAt: Instant, first: Receipt, deliveries: Int = 1) {
         name = event.name
         source = event.source
         timestamp = event.timestamp
@@ -22,14 +39,23 @@ package struct Fact: Sendable {
         userId = event.userId
         payload = event.payload
         self.position = position
-        self.receivedAt = receivedAt
+        self.heardAt = heardAt
+        self.first = first
         self.deliveries = deliveries
     }
 
     /// The place of the fact's status among those of the same instant; -1 where it has none.
     var rank: Int { status?.rank ?? -1 }
 
-    var isFinal: Bool { status?.isFinal ?? false }
+    /// What the order that decides goes by before fold order: a status that is final comes after all of a lower rank,
+    /// whatever their timestamps (rule 3), and a fact without a status before all that have one.
+    var tier: Int {
+        guard let status else { return -1 }
+        return status.isFinal ? status.rank : 0
+    }
+
+    /// When the fact was first received.
+    package var receivedAt: Instant { first.receivedAt }
 
     /// The order of the fold: instant, rank, canonical payload, then whatever else tells facts apart. Total: zero means
     /// that the two are the same fact. Nothing in it depends on arrival.

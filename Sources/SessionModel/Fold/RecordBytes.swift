@@ -1,3 +1,5 @@
+internal import Base
+
 /// Builds the stored form of a record.
 struct RecordWriter {
     var bytes: [UInt8]
@@ -15,6 +17,19 @@ struct RecordWriter {
     /// Small magnitudes in few bytes (zigzag).
     mutating func write(signed value: Int64) {
         write(UInt64(bitPattern: value << 1 ^ value >> 63))
+    }
+
+    mutating func write(_ instant: Instant) {
+        write(signed: instant.seconds)
+        write(UInt64(instant.nanoseconds))
+    }
+
+    mutating func write(_ identity: Identity) {
+        for word in [identity.high, identity.low] {
+            for shift in stride(from: 56, through: 0, by: -8) {
+                bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+            }
+        }
     }
 
     mutating func write(_ text: [UInt8]) {
@@ -71,6 +86,12 @@ struct RecordReader {
             throw RecordCodingError(reason: .invalid)
         }
         return Instant(seconds: seconds, nanoseconds: Int32(nanoseconds))
+    }
+
+    mutating func readIdentity() throws(RecordCodingError) -> Identity {
+        guard Identity.byteCount <= bytes.count - position else { throw RecordCodingError(reason: .truncated) }
+        position += Identity.byteCount
+        return Identity(bytes, at: position - Identity.byteCount)
     }
 
     mutating func readBytes() throws(RecordCodingError) -> [UInt8] {

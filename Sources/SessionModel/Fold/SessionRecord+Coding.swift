@@ -1,3 +1,5 @@
+internal import Base
+
 /// A stored record that can't be read: cut off, altered, or of a newer version.
 package struct RecordCodingError: Error, Hashable, Sendable {
     package enum Reason: Hashable, Sendable {
@@ -19,7 +21,7 @@ extension SessionRecord {
     /// The first byte of every encoded record.
     package static let codingVersion: UInt8 = 1
 
-    /// Appends the record in its stored form: the version, the account of deliveries, the facts in fold order with
+    /// Appends the record in its stored form: the version, the origins of first deliveries, the facts in fold order with
     /// integers as variable-length quantities, and a checksum of all that. What follows from the facts is not stored.
     package func encode(into output: inout [UInt8]) {
         let start = output.count
@@ -28,14 +30,25 @@ extension SessionRecord {
         swap(&writer.bytes, &output)
         writer.bytes.append(Self.codingVersion)
         writer.write(sessionId)
-        writer.write(UInt64(received))
-        writer.write(UInt64(duplicates))
-        writer.write(UInt64(arrivedLate))
         writer.write(signed: lastPosition)
+        let origins = firstOrigins
+        writer.write(UInt64(origins.count))
+        for origin in origins { writer.write(origin) }
         writer.write(UInt64(facts.count))
-        for fact in facts { fact.encode(into: &writer) }
+        for fact in facts {
+            fact.encode(into: &writer, origin: origins.firstIndex(of: fact.first.place.origin) ?? 0)
+        }
         swap(&writer.bytes, &output)
         Self.appendChecksum(from: start, to: &output)
+    }
+
+    /// Where the first deliveries of facts were received, each origin once, in the order of the facts. Mostly one.
+    private var firstOrigins: [Identity] {
+        var origins: [Identity] = []
+        for fact in facts where !origins.contains(fact.first.place.origin) {
+            origins.append(fact.first.place.origin)
+        }
+        return origins
     }
 
     private static func appendChecksum(from start: Int, to output: inout [UInt8]) {
@@ -75,16 +88,23 @@ extension SessionRecord {
         guard SessionEvent.isValid(sessionId: sessionId, bytesMax: .max) else {
             throw RecordCodingError(reason: .invalid)
         }
-        received = try reader.readCount()
-        duplicates = try reader.readCount()
-        arrivedLate = try reader.readCount()
         lastPosition = try reader.readSigned()
+        let originCount = try reader.readCount()
+        guard originCount <= content.count / Identity.byteCount else { throw RecordCodingError(reason: .invalid) }
+        var origins: [Identity] = []
+        for _ in 0..<originCount { origins.append(try reader.readIdentity()) }
         let count = try reader.readCount()
         // A fact has eight bytes at least: a count that the bytes can't hold must not reserve memory.
         guard count <= content.count / 8 else { throw RecordCodingError(reason: .invalid) }
         facts.reserveCapacity(count)
+        var received = 0
         for _ in 0..<count {
-            let fact = try Fact(decoding: &reader, sessionId: sessionId)
+            let fact = try Fact(decoding: &reader, sessionId: sessionId, origins: origins)
+            // Far from where a sum, or one more delivery, could overflow.
+            guard fact.deliveries >= 1, fact.deliveries <= Int.max / 2 - received else {
+                throw RecordCodingError(reason: .invalid)
+            }
+            received += fact.deliveries
             if let last = facts.last, Fact.foldOrder(last, fact) >= 0 { throw RecordCodingError(reason: .invalid) }
             facts.append(fact)
         }
@@ -105,7 +125,8 @@ extension Fact {
     private static let statusOther: UInt8 = 2
     private static let statusKnown: UInt8 = 3
 
-    fileprivate func encode(into writer: inout RecordWriter) {
+    /// - Parameter origin: which of the record's origins received the first delivery.
+    fileprivate func encode(into writer: inout RecordWriter, origin: Int) {
         writer.bytes.append(source.rawValue)
         if let code = EventName.known.firstIndex(of: name) {
             writer.bytes.append(UInt8(code + 1))
@@ -125,16 +146,21 @@ extension Fact {
         } else {
             writer.bytes.append(Self.statusNone)
         }
-        writer.write(signed: timestamp.seconds)
-        writer.write(UInt64(timestamp.nanoseconds))
+        writer.write(timestamp)
         writer.write(payload.bytes)
         writer.write(signed: position)
-        writer.write(signed: receivedAt.seconds)
-        writer.write(UInt64(receivedAt.nanoseconds))
         writer.write(UInt64(deliveries))
+        writer.write(first.receivedAt)
+        // One byte of zero each, where one receiver hears everything first.
+        let isFirstHere = heardAt == first.receivedAt
+        writer.write(UInt64(origin) << 1 | (isFirstHere ? 0 : 1))
+        writer.write(signed: first.place.sequence &- position)
+        if !isFirstHere { writer.write(heardAt) }
     }
 
-    fileprivate init(decoding reader: inout RecordReader, sessionId: String) throws(RecordCodingError) {
+    fileprivate init(
+        decoding reader: inout RecordReader, sessionId: String, origins: [Identity]
+    ) throws(RecordCodingError) {
         guard let source = FactSource(rawValue: try reader.readByte()) else {
             throw RecordCodingError(reason: .invalid)
         }
@@ -164,7 +190,17 @@ extension Fact {
             name: name, source: source, sessionId: sessionId, timestamp: timestamp, status: status,
             userId: userId?.isEmpty == true ? nil : userId, payload: payload)
         let position = try reader.readSigned()
+        let deliveries = try reader.readCount()
         let receivedAt = try reader.readInstant()
-        self.init(event, position: position, receivedAt: receivedAt, deliveries: try reader.readCount())
+        let origin = try reader.readUnsigned()
+        guard let index = Int(exactly: origin >> 1), index < origins.count else {
+            throw RecordCodingError(reason: .invalid)
+        }
+        let sequence = position &+ (try reader.readSigned())
+        let heardAt = origin & 1 == 0 ? receivedAt : try reader.readInstant()
+        let place = Place(origin: origins[index], sequence: sequence)
+        self.init(
+            event, position: position, heardAt: heardAt, first: Receipt(receivedAt: receivedAt, place: place),
+            deliveries: deliveries)
     }
 }

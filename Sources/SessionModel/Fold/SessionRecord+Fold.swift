@@ -1,7 +1,7 @@
+internal import Base
+
 /// What the incremental fold remembers between facts, besides the state itself.
 struct FoldTracking: Sendable {
-    /// A COMPLETE is known: facts of rank 7 and above come before all others.
-    var isComplete = false
     /// The fact that the state's `userId` is from.
     var userIndex: Int?
     /// The earliest STARTED that callbacks and clients reported.
@@ -13,60 +13,51 @@ struct FoldTracking: Sendable {
 }
 
 extension SessionRecord {
-    /// The order that decides, as a pair to compare: the tier of a fact, then its place in fold order.
-    ///
-    /// Tier 0 changes no status; 1 does; 2 is COMPLETE and what follows it, once a COMPLETE is known (rule 3).
-    private func tier(_ index: Int) -> Int {
-        guard let status = facts[index].status else { return 0 }
-        return tracking.isComplete && status.isFinal ? 2 : 1
-    }
-
+    /// The order that decides: by the tier of a fact, then by its place in fold order.
     private func decides(_ index: Int, over other: Int?) -> Bool {
         guard let other else { return true }
-        return (tier(index), index) > (tier(other), other)
+        return (facts[index].tier, index) > (facts[other].tier, other)
+    }
+
+    /// Whether an event would decide the status if it were applied now.
+    package func wouldDecide(_ event: SessionEvent) -> Bool {
+        guard event.status != nil else { return false }
+        guard let deciding = state.decidingIndex else { return true }
+        let nowhere = Fact.Receipt(receivedAt: .epoch, place: Place(origin: .none, sequence: 0))
+        let fact = Fact(event, position: 0, heardAt: .epoch, first: nowhere)
+        let decider = facts[deciding]
+        return fact.tier == decider.tier ? Fact.foldOrder(decider, fact) < 0 : fact.tier > decider.tier
     }
 
     /// Brings the state up to date with the fact that has just been inserted at `index`.
     mutating func foldInsertedFact(at index: Int) {
         shiftIndices(from: index)
-        state.version = facts.count
-        if facts[index].status == .complete, !tracking.isComplete {
-            // All that has been decided so far has to be looked at again, once in the life of a session.
-            tracking.isComplete = true
-            state.decidingIndex = nil
-            tracking.userIndex = nil
-            state.enrichment = Enrichment()
-            for other in facts.indices { decide(with: other) }
-        } else {
-            decide(with: index)
-        }
-        if let deciding = state.decidingIndex, let status = facts[deciding].status {
-            state.status = status
-            state.statusSince = facts[deciding].timestamp
-        }
-        state.userId = tracking.userIndex.flatMap { facts[$0].userId }
+        decide(with: index)
         collect(facts[index])
+        summarize()
     }
 
     /// Rebuilds the state of a record whose facts have been put in place.
     mutating func foldAll() {
         state = SessionState(sessionId: sessionId)
         tracking = FoldTracking()
-        tracking.isComplete = facts.contains { $0.status == .complete }
         for index in facts.indices {
             decide(with: index)
             collect(facts[index])
         }
+        summarize()
+    }
+
+    /// Says in the state what the indices point to.
+    private mutating func summarize() {
         state.version = facts.count
-        if let deciding = state.decidingIndex, let status = facts[deciding].status {
-            state.status = status
-            state.statusSince = facts[deciding].timestamp
-        }
+        state.statusSince = state.sinceIndex.map { facts[$0].timestamp }
         state.userId = tracking.userIndex.flatMap { facts[$0].userId }
     }
 
     private mutating func shiftIndices(from index: Int) {
         if let deciding = state.decidingIndex, deciding >= index { state.decidingIndex = deciding + 1 }
+        if let since = state.sinceIndex, since >= index { state.sinceIndex = since + 1 }
         if let user = tracking.userIndex, user >= index { tracking.userIndex = user + 1 }
         for entry in state.enrichment.entries.indices where state.enrichment.entries[entry].factIndex >= index {
             state.enrichment.entries[entry].factIndex += 1
@@ -76,7 +67,7 @@ extension SessionRecord {
     /// Lets one fact compete for all that the greatest fact decides.
     private mutating func decide(with index: Int) {
         let fact = facts[index]
-        if fact.status != nil, decides(index, over: state.decidingIndex) { state.decidingIndex = index }
+        if let status = fact.status { decideStatus(with: index, status) }
         if fact.userId != nil, decides(index, over: tracking.userIndex) { tracking.userIndex = index }
         for (field, value) in Enrichment.fields(of: fact.payload) {
             let place = state.enrichment.entries.firstIndex { $0.field.rawValue >= field.rawValue }
@@ -88,6 +79,35 @@ extension SessionRecord {
                 Enrichment.Entry(
                     field: field, value: CanonicalJSON(canonical: Array(fact.payload.bytes[value])), factIndex: index),
                 at: place ?? state.enrichment.entries.count)
+        }
+    }
+
+    /// Lets one fact compete for the status, and keeps track of where the run of facts that report it begins.
+    ///
+    /// Facts are looked through only where one comes in late: where it breaks the run for the first one behind it, and
+    /// where it may lengthen the run for one that stands in between.
+    private mutating func decideStatus(with index: Int, _ status: SessionStatus) {
+        guard let deciding = state.decidingIndex, let since = state.sinceIndex,
+            facts[index].tier <= facts[deciding].tier
+        else {
+            (state.status, state.decidingIndex, state.sinceIndex) = (status, index, index)
+            return
+        }
+        guard facts[index].tier == facts[deciding].tier else { return }
+        let isSame = status == state.status
+        // Also where it is the same: names that are equal may have other bytes.
+        if index > deciding { (state.status, state.decidingIndex) = (status, index) }
+        if status.isFinal {
+            // All of the tier report the one status.
+            state.sinceIndex = min(index, since)
+        } else if isSame {
+            if index < since, !facts[(index + 1)..<since].contains(where: { $0.status != nil }) {
+                state.sinceIndex = index
+            }
+        } else if index > deciding {
+            state.sinceIndex = index
+        } else if index > since {
+            state.sinceIndex = facts[(index + 1)...].firstIndex { $0.status != nil }
         }
     }
 

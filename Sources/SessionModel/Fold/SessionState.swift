@@ -2,7 +2,8 @@
 package struct SessionState: Sendable, Equatable {
     package let sessionId: String
     package internal(set) var status: SessionStatus = .unknown
-    /// The timestamp of the fact that decided the status; nil where none did.
+    /// When the status began, and not when it was last heard of: of the facts that report a status, in the order that
+    /// decides, the timestamp of the first one of the unbroken run at the end that reports this one. nil where none does.
     package internal(set) var statusSince: Instant?
     /// From the greatest fact, in the order that decides, that names a user.
     package internal(set) var userId: String?
@@ -20,6 +21,8 @@ package struct SessionState: Sendable, Equatable {
     package internal(set) var version = 0
     /// Where the fact that decided the status stands in the record's facts.
     package internal(set) var decidingIndex: Int?
+    /// Where the fact that `statusSince` is from stands in the record's facts.
+    package internal(set) var sinceIndex: Int?
     /// What payloads tell of the session beyond its status.
     package internal(set) var enrichment = Enrichment()
 

@@ -19,7 +19,8 @@ struct GuidanceRules {
         summary = FactSummary(record, settings)
         self.settings = settings
         self.now = now
-        since = record.state.decidingIndex.map { FactSummary.reference(record.facts[$0]) }
+        // When the status began: hearing of it again must not make anybody wait longer.
+        since = record.state.sinceIndex.map { FactSummary.reference(record.facts[$0]) }
     }
 
     private mutating func isOver(_ limit: Instant) -> Bool {

@@ -1,16 +1,18 @@
 /// What of a session changes by time alone, and the instants that indexes go by. Pure, like everything here.
 extension SessionRecord {
-    /// The position of the session's first delivery: unique, never changes, ascending in the order of creation.
+    /// The position of the session's first delivery in this receiver's own log: unique, never changes, ascending in the
+    /// order of creation. Another receiver's differs: never shown.
     package var number: Int64 {
         facts.reduce(Int64.max) { min($0, $1.position) }
     }
 
-    /// What a user's sessions are ordered by: the timestamp of the fact that was delivered first.
+    /// What a user's sessions are ordered by: the timestamp of the fact that was received first (`Fact.first`).
     ///
-    /// It is known from the first moment on and never changes, whatever arrives later, so that no session moves while
-    /// somebody turns pages. For most sessions it is their start, or a few seconds from it.
+    /// It is known from the first moment on and hardly ever changes: only where a delivery comes in that was received
+    /// before all that are known, by another receiver or by a clock that was set back. So no session moves while somebody
+    /// turns pages. For most sessions it is their start, or a few seconds from it.
     package var orderedBy: Instant {
-        facts.min { $0.position < $1.position }?.timestamp ?? .epoch
+        facts.min { $0.first < $1.first }?.timestamp ?? .epoch
     }
 
     /// The session's start, for bounds: `startTime` where it is known, else `orderedBy`.
@@ -25,10 +27,10 @@ extension SessionRecord {
         }
     }
 
-    /// From when on the session has been STARTED, where that is its status.
+    /// From when on the session has been STARTED, where that is its status; hearing so again does not change it.
     package var startedSince: Instant? {
-        guard state.status == .started, let deciding = state.decidingIndex else { return nil }
-        return FactSummary.reference(facts[deciding])
+        guard state.status == .started, let since = state.sinceIndex else { return nil }
+        return FactSummary.reference(facts[since])
     }
 
     /// The latest instant from which on time alone may still change the session: the start of the wait for a start, or
@@ -77,8 +79,8 @@ extension SessionRecord {
             .sorted { ($0.feeWillApplyFrom ?? .latest) < ($1.feeWillApplyFrom ?? .latest) }
     }
 
-    /// The record as it was when the log ended at `position`: facts that were first delivered later are taken away.
-    /// Deliveries are counted as they are now.
+    /// The record as it was when the log ended at `position`: facts that became known later are taken away.
+    /// The deliveries of the others are counted as they are now.
     package func rewound(to position: Int64) -> SessionRecord {
         guard facts.contains(where: { $0.position > position }) else { return self }
         var earlier = self

@@ -91,8 +91,8 @@ final class DerivedReader {
 enum RecordSize {
     static let empty = 600
 
-    static func estimate(encodedBytes: Int) -> Int { empty + encodedBytes * 3 }
+    static func estimate(encodedBytes: Int) -> Int { empty + encodedBytes * 4 }
 
     /// What one more fact adds.
-    static func fact(_ event: SessionEvent) -> Int { 320 + event.payload.bytes.count }
+    static func fact(_ event: SessionEvent) -> Int { 360 + event.payload.bytes.count }
 }

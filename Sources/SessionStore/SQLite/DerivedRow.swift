@@ -29,14 +29,12 @@ struct DerivedRow {
     /// Encodes a record's row; the record's own bytes are added to `buffer`.
     init(_ record: SessionRecord, isNew: Bool = false, into buffer: inout [UInt8]) {
         self.isNew = isNew
-        // The first delivery of a session is the first delivery of one of its facts.
-        let first = record.facts.min { $0.position < $1.position }
-        number = first?.position ?? Int64.max
+        number = record.number
         sessionId = record.sessionId
         userId = record.state.userId
         status = record.state.status.name
         let start = record.state.startTime?.microsecondsSince1970
-        let key = (first?.timestamp ?? .epoch).microsecondsSince1970
+        let key = record.orderedBy.microsecondsSince1970
         // Without `startedTooLong`, which depends on the time: `started_since` stands for it.
         let anomalies = Anomaly.all(of: record, now: .earliest).reduce(0 as Int64) { $0 | $1.bit }
         integers = [

@@ -21,7 +21,7 @@ enum DerivedSchema {
                     INSERT INTO properties VALUES('derived_position', 0), ('log_id', ''), ('record_version', 0);
                     """),
             // The rows follow from the log, so the step drops them: the start folds them anew, with the new columns.
-            // `order_key` never changes and `user_id` seldom: an update of the other columns leaves the big index alone.
+            // `order_key` and `user_id` seldom change: an update of the other columns leaves the big index alone.
             SchemaMigration(
                 version: 2,
                 sql: """

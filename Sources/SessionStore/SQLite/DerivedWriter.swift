@@ -11,7 +11,7 @@ final class DerivedWriter {
     /// Every log position up to this one is covered by the rows.
     private(set) var derivedPosition: Int64
     private let upsert: Statement
-    private let updateUser: Statement
+    private let updateOrder: Statement
     private let updateSettlement: Statement
     private let setPosition: Statement
 
@@ -33,10 +33,10 @@ final class DerivedWriter {
             ON CONFLICT(number) DO UPDATE SET status = excluded.status, record = excluded.record,
                 \(updated.map { "\($0) = excluded.\($0)" }.joined(separator: ", "))
             """)
-        updateUser = try database.prepare(
+        updateOrder = try database.prepare(
             """
-            UPDATE sessions SET user_id = ?2, skewed = ?3
-            WHERE number = ?1 AND (user_id IS NOT ?2 OR skewed IS NOT ?3)
+            UPDATE sessions SET user_id = ?2, skewed = ?3, order_key = ?4
+            WHERE number = ?1 AND (user_id IS NOT ?2 OR skewed IS NOT ?3 OR order_key IS NOT ?4)
             """)
         updateSettlement = try database.prepare(
             "UPDATE sessions SET settlement = ?2 WHERE number = ?1 AND settlement IS NOT ?2")
@@ -69,10 +69,11 @@ final class DerivedWriter {
                     for (index, value) in row.integers.enumerated() { upsert.bind(Int32(index) + 7, value) }
                     _ = try upsert.step()
                     if row.isNew { continue }
-                    updateUser.bind(1, row.number)
-                    updateUser.bind(2, text: row.userId)
-                    updateUser.bind(3, row.integers[2])
-                    _ = try updateUser.step()
+                    updateOrder.bind(1, row.number)
+                    updateOrder.bind(2, text: row.userId)
+                    updateOrder.bind(3, row.integers[2])
+                    updateOrder.bind(4, row.integers[1])
+                    _ = try updateOrder.step()
                     updateSettlement.bind(1, row.number)
                     updateSettlement.bind(2, row.integers.last ?? nil)
                     _ = try updateSettlement.step()
@@ -126,7 +127,7 @@ final class DerivedWriter {
 
     func close() {
         upsert.finalize()
-        updateUser.finalize()
+        updateOrder.finalize()
         updateSettlement.finalize()
         setPosition.finalize()
         database.close()

@@ -167,7 +167,9 @@ final class ErasureWork {
             for row in rows[key] ?? [] where row.position <= last {
                 try log.row(at: row.position) { row in
                     guard let event = row.event() else { return }
-                    record.apply(event, position: row.position, receivedAt: row.receivedAt)
+                    record.apply(
+                        event, position: row.position, receivedAt: row.receivedAt,
+                        place: Place(origin: .none, sequence: row.position))
                 }
             }
             if !record.facts.isEmpty { records.append(record) }

@@ -130,7 +130,8 @@ final class Folder: @unchecked Sendable {
     ) throws(StoreError) -> IngestOutcome {
         let key = SessionKey(event.sessionId)
         let change = { (entry: CacheEntry) -> IngestOutcome in
-            let application = entry.record.apply(event, position: position, receivedAt: receivedAt)
+            let application = entry.record.apply(
+                event, position: position, receivedAt: receivedAt, place: Place(origin: .none, sequence: position))
             if application != .alreadyApplied && !entry.isDirty {
                 entry.isDirty = true
                 self.newlyDirty.append(entry)

@@ -99,7 +99,9 @@ struct LogCheck {
             try run.log.row(at: position) { row in
                 guard let event = row.event() else { return }
                 records[SessionKey(event.sessionId), default: SessionRecord(sessionId: event.sessionId)]
-                    .apply(event, position: row.position, receivedAt: row.receivedAt)
+                    .apply(
+                        event, position: row.position, receivedAt: row.receivedAt,
+                        place: Place(origin: .none, sequence: row.position))
             }
             run.folded += 1
         }

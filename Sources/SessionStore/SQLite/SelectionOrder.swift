@@ -178,11 +178,11 @@ struct PageBuilder {
     }
 
     /// - Parameter place: where the row stands in the index.
-    /// - Returns: whether the record belongs to the page.
+    /// - Returns: whether the record belongs to the page, and there.
     mutating func add(_ record: SessionRecord, at place: SessionPlace) -> Bool {
-        // A record newer than its row may belong somewhere else, or nowhere.
-        guard order.place(of: record) != nil else { return false }
-        return add(record, place)
+        // A record newer than its row may belong somewhere else, or nowhere. Where it is now, it is found by every page.
+        guard let current = order.place(of: record) else { return false }
+        return add(record, current) && current == place
     }
 
     @discardableResult

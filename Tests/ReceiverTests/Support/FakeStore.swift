@@ -80,7 +80,9 @@ final class FakeStore: SessionStore {
                 if let id = delivery.quarantineId { state.quarantine.removeAll { $0.id == id } }
                 let key = SessionKey(event.sessionId)
                 var record = state.records[key] ?? SessionRecord(sessionId: event.sessionId)
-                let application = record.apply(event, position: position, receivedAt: delivery.receivedAt)
+                let application = record.apply(
+                    event, position: position, receivedAt: delivery.receivedAt,
+                    place: Place(origin: .none, sequence: position))
                 state.records[key] = record
                 return IngestOutcome(
                     duplicate: application == .duplicate, sessionId: event.sessionId, status: record.state.status,
