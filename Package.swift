@@ -30,6 +30,12 @@ let package = Package(
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
         .target(name: "Compression", dependencies: ["CZlib", "Base"]),
         .target(
+            name: "SessionIndex",
+            dependencies: [
+                "Base", "CSQLite", "EventLog", "SQLite", "SessionModel", .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        .target(
             name: "SessionStore",
             dependencies: [
                 "CLinux", "CSQLite", "Base", "SQLite", "SessionModel",

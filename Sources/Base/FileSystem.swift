@@ -45,6 +45,16 @@ extension FileSystem {
         return names
     }
 
+    /// A path below a directory.
+    package static func join(_ directory: String, _ name: String) -> String {
+        directory.hasSuffix("/") ? directory + name : directory + "/" + name
+    }
+
+    /// Gives a file another name, if it is there.
+    package static func rename(_ path: String, to other: String) {
+        Glibc.rename(path, other)
+    }
+
     /// Gives a file another name beside its own, `PATH.WHY-1` and so on, never over one that is there.
     /// - Returns: the new path; nil where it could not be moved.
     @discardableResult
@@ -52,6 +62,6 @@ extension FileSystem {
         var number = 1
         while exists("\(path).\(why)-\(number)") { number += 1 }
         let aside = "\(path).\(why)-\(number)"
-        return rename(path, aside) == 0 ? aside : nil
+        return Glibc.rename(path, aside) == 0 ? aside : nil
     }
 }

@@ -21,7 +21,7 @@ struct LogOpening {
     }
 
     private var path: String {
-        directory.hasSuffix("/") ? directory + LogFormat.directoryName : directory + "/" + LogFormat.directoryName
+        FileSystem.join(directory, LogFormat.directoryName)
     }
 
     func open(known: KnownLog?) throws(StoreError) -> Opened {

@@ -18,6 +18,7 @@ package final class Database {
     package let path: String
     package private(set) var handle: OpaquePointer?
     private var queue: DispatchQueue?
+    private var cancellation: Cancellation?
 
     /// Done once, before the first connection of the process; where something else has used SQLite before, it counts on.
     private static let hasNoMemoryStatus: Bool = csqlite_disable_memory_status() == SQLITE_OK
@@ -98,6 +99,22 @@ package final class Database {
         let statement = try prepare(sql)
         defer { statement.finalize() }
         return try statement.step() ? statement.text(0) : nil
+    }
+
+    /// Lets long statements end early, as failed: `isCancelled` is asked now and then while they run.
+    package func setCancellation(_ isCancelled: @escaping @Sendable () -> Bool) {
+        checkOwner()
+        let cancellation = Cancellation(isCancelled)
+        self.cancellation = cancellation
+        sqlite3_progress_handler(
+            handle, 10_000,
+            { Unmanaged<Cancellation>.fromOpaque($0!).takeUnretainedValue().isCancelled() ? 1 : 0 },
+            Unmanaged.passUnretained(cancellation).toOpaque())
+    }
+
+    private final class Cancellation {
+        let isCancelled: @Sendable () -> Bool
+        init(_ isCancelled: @escaping @Sendable () -> Bool) { self.isCancelled = isCancelled }
     }
 
     /// Whether a transaction is open.

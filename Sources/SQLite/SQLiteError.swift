@@ -15,6 +15,9 @@ package struct SQLiteError: Error, Sendable, CustomStringConvertible {
     /// No room: on disk (ENOSPC while writing) or within `max_page_count`. Nothing of the transaction is in the file.
     package var isFull: Bool { code == SQLITE_FULL }
 
+    /// Somebody has ended the statement early.
+    package var isInterruption: Bool { code == SQLITE_INTERRUPT }
+
     /// An error of the device or of the file system: what is on disk is not known.
     package var isInputOutput: Bool { code == SQLITE_IOERR }
 

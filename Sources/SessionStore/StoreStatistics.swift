@@ -3,9 +3,9 @@ package struct StoreStatistics: Sendable, Equatable {
     /// The highest position in the log.
     package var lastPosition: Int64 = 0
     /// The highest position folded into the records.
-    package var foldedPosition: Int64 = 0
+    package var folded: Int64 = 0
     /// The highest position that the derived rows cover.
-    package var derivedPosition: Int64 = 0
+    package var covered: Int64 = 0
     /// Deliveries accepted and not yet answered.
     package var queueCount = 0
     package var queueBytes = 0

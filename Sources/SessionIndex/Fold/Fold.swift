@@ -1,0 +1,282 @@
+internal import Base
+internal import Dispatch
+internal import EventLog
+internal import Logging
+internal import SessionModel
+internal import Synchronization
+
+/// Folds what is durable into the records, in the order of the log, and answers. Runs on the log's queue.
+///
+/// `@unchecked Sendable`: all mutable state is confined to that queue, except the atomics.
+final class Fold: @unchecked Sendable {
+    let log: EventLog
+    var queue: DispatchQueue { log.queue }
+    let cache: RecordCache
+    private let reader: RowReader
+    let filters: PartitionFilters
+    /// nil when open for reading only: then changed records stay in memory.
+    let writeBehind: WriteBehind?
+    let options: IndexOptions
+    let logger: Logger
+    /// Told once when the rows' file turns out to be damaged.
+    let onDamage: @Sendable (String) -> Void
+
+    /// Everything up to here is in the records.
+    private(set) var folded: Int64
+    private var newlyDirty: [CacheEntry] = []
+    private var observer: FoldObserver?
+    private var changes: [FoldedChange] = []
+
+    /// Why folding stands still, or nil: sessions cannot be read, though nothing says that they are damaged.
+    let obstacle = Locked<StoreError?>(nil)
+    private let stalled = Atomic(false)
+    private var isRetryScheduled = false
+    /// Up to where a part of the log is folded behind the start; nil when it is done. See `catchUpBehind`.
+    let behind = Locked<Int64?>(nil)
+    let isBehindFlag = Atomic(false)
+    /// Sessions whose rows are damaged: they are folded from the log again, and left alone meanwhile.
+    var refolding: Set<SessionKey> = []
+    private let recordsRead = Atomic(0)
+    private let undecodable = Atomic(0)
+
+    init(
+        log: EventLog, cache: RecordCache, reader: RowReader, filters: PartitionFilters, writeBehind: WriteBehind?,
+        covered: Int64, options: IndexOptions, logger: Logger, onDamage: @escaping @Sendable (String) -> Void
+    ) {
+        self.log = log
+        self.cache = cache
+        self.reader = reader
+        self.filters = filters
+        self.writeBehind = writeBehind
+        self.options = options
+        self.logger = logger
+        self.onDamage = onDamage
+        folded = covered
+        reader.confine(to: log.queue)
+    }
+
+    /// Rows could not be read, so folding stands still at `folded`. What is durable stays in the log.
+    var isStalled: Bool { stalled.load(ordering: .acquiring) }
+
+    // MARK: A batch
+
+    /// Folds a durable batch and answers each item of it.
+    func take(_ batch: CommittedBatch) {
+        dispatchPrecondition(condition: .onQueue(queue))
+        if postpones(upTo: batch.lastPosition) { return answerUnfolded(batch) }
+        var error: StoreError?
+        // Where folding stalled.
+        if folded < batch.firstPosition - 1 && !catchUp(to: batch.firstPosition - 1) {
+            error = obstacle.withLock { $0 } ?? StoreError(.unavailable, "sessions cannot be read")
+        }
+        var results: [Result<IngestOutcome, StoreError>] = []
+        results.reserveCapacity(batch.items.count)
+        var position = batch.firstPosition
+        var sequence = batch.firstSequence
+        for item in batch.items {
+            let delivery = Self.pending(item).delivery
+            if error == nil {
+                do throws(StoreError) {
+                    let outcome = try apply(
+                        delivery.event, position: position, receivedAt: delivery.receivedAt,
+                        place: Place(origin: batch.origin, sequence: sequence))
+                    folded = position
+                    results.append(.success(outcome))
+                } catch let failure {
+                    stall(failure)
+                    error = failure
+                }
+            }
+            // It is in the log and will be folded, but what came of it cannot be said now.
+            if let error { results.append(.failure(error)) }
+            position += 1
+            sequence += 1
+        }
+        // Before the answers: whoever has one finds what it tells of in every query.
+        publish()
+        answer(batch, results)
+    }
+
+    /// Nothing else is appended to the log.
+    private static func pending(_ item: any LogItem) -> PendingDelivery {
+        unsafeDowncast(item, to: PendingDelivery.self)
+    }
+
+    /// Answers a durable batch that will be folded later.
+    private func answerUnfolded(_ batch: CommittedBatch) {
+        answer(
+            batch,
+            batch.items.enumerated().map { index, item in
+                .success(
+                    .unfolded(
+                        Self.pending(item).delivery.event.sessionId, position: batch.firstPosition + Int64(index)))
+            })
+    }
+
+    private func answer(_ batch: CommittedBatch, _ results: [Result<IngestOutcome, StoreError>]) {
+        options.aroundAnswers {
+            for (item, result) in zip(batch.items, results) { Self.pending(item).completion(result) }
+        }
+    }
+
+    /// See `SessionIndex.observe`.
+    func observe(_ observer: FoldObserver?) -> Int64 {
+        queue.sync {
+            self.observer = observer
+            return folded
+        }
+    }
+
+    private func apply(
+        _ event: SessionEvent, position: Int64, receivedAt: Instant, place: Place
+    ) throws(StoreError) -> IngestOutcome {
+        let key = SessionKey(event.sessionId)
+        let change = { (entry: CacheEntry) -> IngestOutcome in
+            let application = entry.record.apply(event, position: position, receivedAt: receivedAt, place: place)
+            if application != .alreadyApplied && !entry.isDirty {
+                entry.isDirty = true
+                self.newlyDirty.append(entry)
+            }
+            if application == .accepted {
+                entry.bytes += RecordSize.fact(event)
+                if self.observer != nil {
+                    self.changes.append(
+                        FoldedChange(record: entry.record, position: position, receivedAt: receivedAt))
+                }
+            }
+            return IngestOutcome(
+                duplicate: application == .duplicate, sessionId: event.sessionId, status: entry.record.state.status,
+                version: entry.record.state.version, position: position)
+        }
+        if case .found(let outcome) = cache.update(key, change) { return outcome }
+        if !refolding.isEmpty, refolding.contains(key) { return .unfolded(event.sessionId, position: position) }
+        let hash = SessionFilter.hash(event.sessionId.utf8)
+        do throws(RowError) {
+            for partition in filters.candidates(hash) {
+                let row = try reader.record(
+                    event.sessionId, partition: partition, writes: writeBehind?.writeCount ?? 0)
+                if let row {
+                    recordsRead.wrappingAdd(1, ordering: .relaxed)
+                    return cache.update(key, orInsert: row.record, bytes: row.bytes, hasRow: true, change)
+                }
+            }
+        } catch {
+            switch error {
+            case .undecodable(let number):
+                refold(RefoldRequest(key: key, number: number))
+                return .unfolded(event.sessionId, position: position)
+            case .corrupt(let error):
+                giveUp("\(error)")
+                return .unfolded(event.sessionId, position: position)
+            case .unavailable(let error): throw StoreError(.unavailable, "a session cannot be read: \(error)")
+            }
+        }
+        filters.insert(hash, number: position)
+        return cache.update(
+            key, orInsert: SessionRecord(sessionId: event.sessionId), bytes: RecordSize.empty, hasRow: false, change)
+    }
+
+    private func publish() {
+        reader.endSnapshot()
+        writeBehind?.add(newlyDirty, folded: folded)
+        // The write-behind keeps the array as it is.
+        newlyDirty = []
+        guard let observer else { return }
+        observer(changes, folded)
+        changes = []
+    }
+
+    /// What a session has become that was folded again: whoever observes is told what it was not told meanwhile.
+    func tell(_ changes: [FoldedChange]) {
+        observer?(changes, folded)
+    }
+
+    /// The file of rows is damaged beyond single rows: from here on everything is only logged, until somebody makes the
+    /// rows anew.
+    func giveUp(_ reason: String) {
+        behind.withLock { $0 = nil }
+        guard !isBehindFlag.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        onDamage(reason)
+    }
+
+    private func stall(_ error: StoreError) {
+        stalled.store(true, ordering: .releasing)
+        let isNew = obstacle.withLock { obstacle in
+            defer { obstacle = error }
+            return obstacle == nil
+        }
+        if isNew { logger.error("callbacks are refused", metadata: ["reason": "\(error.message)"]) }
+        retry()
+    }
+
+    /// One try to go on, some time from now, unless one is due already: nobody may append meanwhile.
+    private func retry() {
+        guard !isRetryScheduled else { return }
+        isRetryScheduled = true
+        queue.asyncAfter(deadline: .now() + .milliseconds(options.retryMilliseconds)) { [weak self] in
+            guard let self else { return }
+            isRetryScheduled = false
+            let position = log.lastPosition
+            if isStalled, !postpones(upTo: position), !catchUp(to: position) { retry() }
+        }
+    }
+
+    // MARK: From the log
+
+    /// Folds rows of the log that are not folded yet: the tail at a start, what a stall left behind, or everything.
+    /// - Returns: whether everything up to `last` is folded now.
+    @discardableResult
+    func catchUp(to last: Int64, progress: ((Int64) -> Void)? = nil) -> Bool {
+        dispatchPrecondition(condition: .onQueue(queue))
+        do {
+            while folded < last {
+                // In chunks, so that records do not pile up.
+                let end = min(last, folded + Self.chunkRows)
+                try log.read(after: folded, through: end) { (row) throws(StoreError) in
+                    if let event = row.event() {
+                        _ = try apply(
+                            event, position: row.position, receivedAt: row.receivedAt, place: row.place)
+                    } else {
+                        undecodable.wrappingAdd(1, ordering: .relaxed)
+                    }
+                    folded = row.position
+                    return true
+                }
+                folded = end
+                publish()
+                if options.writesBehindAutomatically, let writeBehind, !writeBehind.hasRoomForTail {
+                    try writeBehind.flush()
+                }
+                progress?(folded)
+            }
+            recovered()
+            return true
+        } catch let error as LogReadError<StoreError> {
+            publish()
+            switch error {
+            case .log(let error), .visitor(let error): stall(error)
+            }
+        } catch {
+            stall(error as? StoreError ?? StoreError(.unavailable, "\(error)"))
+        }
+        return false
+    }
+
+    static let chunkRows: Int64 = 1_024
+
+    private func recovered() {
+        guard stalled.exchange(false, ordering: .acquiringAndReleasing) else { return }
+        obstacle.withLock { $0 = nil }
+        logger.notice("sessions are folded again")
+    }
+
+    func close() {
+        queue.sync { reader.close() }
+    }
+
+    func report(into figures: inout IndexFigures) {
+        figures.recordsRead += recordsRead.load(ordering: .relaxed)
+        figures.undecodableRows = undecodable.load(ordering: .relaxed)
+        (figures.recordsInMemory, figures.recordBytesInMemory) = cache.load
+    }
+}

@@ -1,0 +1,58 @@
+internal import CSQLite
+internal import SQLite
+internal import SessionModel
+
+/// One session as a row of the derived file.
+struct SessionRow {
+    /// The log position of the session's first delivery.
+    let number: Int64
+    let sessionId: String
+    let userId: String?
+    /// The integer columns, in the order of `integerColumns`.
+    let integers: [Int64?]
+    /// Where the encoded record stands in the buffer that goes with the row.
+    let record: Range<Int>
+    /// Whether there is no row of the session yet.
+    let isNew: Bool
+
+    /// Instants are microseconds since 1970.
+    static let integerColumns = [
+        "start_time", "order_key", "skewed", "ongoing", "anomalies", "started_since", "waits_until", "requested_at",
+        "settlement",
+    ]
+
+    /// A session whose start lies further than this from the key it is ordered by is `skewed`: those are few, and are
+    /// looked through apart, so that bounds of the start are bounds of the key for all others.
+    static let skewMaxMicroseconds: Int64 = 86_400_000_000
+
+    /// Encodes a record's row; the record's own bytes are added to `buffer`.
+    init(_ record: SessionRecord, isNew: Bool = false, into buffer: inout [UInt8]) {
+        self.isNew = isNew
+        number = record.number
+        sessionId = record.sessionId
+        userId = record.state.userId
+        let start = record.state.startTime?.microsecondsSince1970
+        let key = record.orderedBy.microsecondsSince1970
+        // Without `startedTooLong`, which depends on the time: `started_since` stands for it.
+        let anomalies = Anomaly.all(of: record, now: .earliest).reduce(0 as Int64) { $0 | $1.bit }
+        integers = [
+            start, key, Self.isSkewed(start: start, key: key) ? 1 : 0, record.isOngoing ? 1 : 0, anomalies,
+            record.startedSince?.microsecondsSince1970, record.waitsUntil?.microsecondsSince1970,
+            record.requestedAt?.microsecondsSince1970, record.settlement.rawValue,
+        ]
+        let offset = buffer.count
+        record.encode(into: &buffer)
+        self.record = offset..<buffer.count
+    }
+
+    private static func isSkewed(start: Int64?, key: Int64) -> Bool {
+        guard let start else { return false }
+        return start - key > skewMaxMicroseconds || key - start > skewMaxMicroseconds
+    }
+}
+
+extension SQLiteError {
+    /// A row whose record is not what was written.
+    static let undecodableRow = SQLiteError(
+        code: SQLITE_CORRUPT, message: "a session's row cannot be decoded", action: "reading sessions")
+}

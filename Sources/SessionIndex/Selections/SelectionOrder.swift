@@ -1,0 +1,221 @@
+internal import SQLite
+internal import SessionModel
+
+/// One walk down an index, as SQL with its parameters. Columns: number, key, session_id, record.
+struct IndexQuery {
+    let sql: String
+    var texts: [(index: Int32, value: String)] = []
+    var integers: [(index: Int32, value: Int64)] = []
+
+    func bind(_ statement: Statement) {
+        for text in texts { statement.bind(text.index, text: text.value) }
+        for integer in integers { statement.bind(integer.index, integer.value) }
+    }
+}
+
+/// What a selection means: which sessions belong to it, in which order, and which indexes have them.
+struct SelectionOrder {
+    let selection: SessionSelection
+    let isDescending: Bool
+
+    init(_ selection: SessionSelection) {
+        self.selection = selection
+        isDescending =
+            switch selection.scope {
+            case .user, .ongoing, .anomaly: true
+            case .started, .waiting, .requested, .unsettled: false
+            }
+    }
+
+    /// Whether one place comes before another in this order.
+    func precedes(_ left: SessionPlace, _ right: SessionPlace) -> Bool {
+        isDescending ? right < left : left < right
+    }
+
+    // MARK: Membership
+
+    /// A quick look, before the record is copied.
+    func mayMatch(_ record: SessionRecord) -> Bool {
+        switch selection.scope {
+        case .user(let userId), .ongoing(let userId):
+            record.state.userId.map { SessionKey($0) == SessionKey(userId) } ?? false
+        case .started: record.state.status == .started
+        case .anomaly, .waiting, .requested, .unsettled: true
+        }
+    }
+
+    /// Where a record stands in the scope's order; nil where it does not belong to the scope.
+    func place(of record: SessionRecord) -> SessionPlace? {
+        guard mayMatch(record) else { return nil }
+        let key: Int64?
+        switch selection.scope {
+        case .user: key = record.orderedBy.microsecondsSince1970
+        case .ongoing: key = record.isOngoing ? record.orderedBy.microsecondsSince1970 : nil
+        case .anomaly(let anomaly):
+            key = Anomaly.all(of: record, now: .earliest).contains(anomaly) ? record.number : nil
+        case .started(let since): key = record.startedSince.flatMap { Self.microseconds($0, atMost: since) }
+        case .waiting(let from): key = record.waitsUntil.flatMap { Self.microseconds($0, atLeast: from) }
+        case .requested(let from): key = record.requestedAt.flatMap { Self.microseconds($0, atLeast: from) }
+        case .unsettled(let least): key = record.settlement.rawValue >= least.rawValue ? record.number : nil
+        }
+        return key.map { SessionPlace(key: $0, number: record.number) }
+    }
+
+    /// Whether a record of the scope fulfils the selection's conditions.
+    func admits(_ record: SessionRecord) -> Bool {
+        if let statuses = selection.statuses, !statuses.contains(record.state.status.name) { return false }
+        if selection.startsFrom != nil || selection.startsTo != nil {
+            let start = record.startOrFirstHeard
+            if let from = selection.startsFrom, start < from { return false }
+            if let to = selection.startsTo, start > to { return false }
+        }
+        return selection.condition?(record) ?? true
+    }
+
+    private static func microseconds(_ instant: Instant, atMost limit: Instant) -> Int64? {
+        let value = instant.microsecondsSince1970
+        return value <= limit.microsecondsSince1970 ? value : nil
+    }
+
+    private static func microseconds(_ instant: Instant, atLeast limit: Instant) -> Int64? {
+        let value = instant.microsecondsSince1970
+        return value >= limit.microsecondsSince1970 ? value : nil
+    }
+
+    // MARK: Queries
+
+    private static func select(_ key: String, _ index: String, _ condition: String, _ order: String) -> String {
+        """
+        SELECT number, \(key), session_id, record FROM sessions INDEXED BY \(index)
+        WHERE \(condition) ORDER BY \(order)
+        """
+    }
+
+    private static let ofUser = select(
+        "order_key", "sessions_by_user",
+        "partition = ?5 AND user_id = ?1 AND skewed = 0 AND (order_key, number) < (?2, ?3) AND order_key >= ?4",
+        "order_key DESC, number DESC")
+    private static let skewedOfUser = select(
+        "order_key", "sessions_skewed", "user_id = ?1 AND skewed = 1 AND (order_key, number) < (?2, ?3)",
+        "order_key DESC, number DESC")
+    private static let ongoing = select(
+        "order_key", "sessions_ongoing", "user_id = ?1 AND ongoing = 1 AND (order_key, number) < (?2, ?3)",
+        "order_key DESC, number DESC")
+
+    private static func ascending(_ column: String, _ index: String, _ bound: String) -> String {
+        select(
+            column, index, "\(column) IS NOT NULL AND \(column) \(bound) ?4 AND (\(column), number) > (?2, ?3)",
+            "\(column), number")
+    }
+
+    /// One walk each. A user's sessions are walked partition by partition, the newest first, and those that are skewed apart.
+    /// - Parameter partitions: the number of partitions that may have rows.
+    func queries(partitions: Int) -> [IndexQuery] {
+        let first = isDescending ? SessionPlace(key: .max, number: .max) : SessionPlace(key: .min, number: .min)
+        let after = selection.after ?? first
+        let place: [(index: Int32, value: Int64)] = [(2, after.key), (3, after.number)]
+        func bounded(_ sql: String, by instant: Instant) -> [IndexQuery] {
+            [IndexQuery(sql: sql, integers: place + [(4, instant.microsecondsSince1970)])]
+        }
+        switch selection.scope {
+        case .user(let userId):
+            let skewed = IndexQuery(sql: Self.skewedOfUser, texts: [(1, userId)], integers: place)
+            // All others start within the skew of their key.
+            let highest = selection.startsTo.map { $0.microsecondsSince1970 + SessionRow.skewMaxMicroseconds + 1 }
+            let start = min(after, SessionPlace(key: highest ?? .max, number: .max))
+            let lowest = selection.startsFrom.map { $0.microsecondsSince1970 - SessionRow.skewMaxMicroseconds - 1 }
+            let bounds: [(index: Int32, value: Int64)] = [(2, start.key), (3, start.number), (4, lowest ?? .min)]
+            let usual = (0..<partitions).reversed().map { partition in
+                IndexQuery(sql: Self.ofUser, texts: [(1, userId)], integers: bounds + [(5, Int64(partition))])
+            }
+            return usual + [skewed]
+        case .ongoing(let userId):
+            return [IndexQuery(sql: Self.ongoing, texts: [(1, userId)], integers: place)]
+        case .anomaly(let anomaly):
+            let condition = "(anomalies & \(anomaly.bit)) != 0 AND number < ?3"
+            let sql = Self.select("number", "sessions_anomaly_\(anomaly.bit)", condition, "number DESC")
+            return [IndexQuery(sql: sql, integers: [(3, after.number)])]
+        case .started(let since):
+            return bounded(Self.ascending("started_since", "sessions_started", "<="), by: since)
+        case .waiting(let from):
+            return bounded(Self.ascending("waits_until", "sessions_waiting", ">="), by: from)
+        case .requested(let from):
+            return bounded(Self.ascending("requested_at", "sessions_requested", ">="), by: from)
+        case .unsettled(let least):
+            let sql = Self.select(
+                "number", "sessions_unsettled", "settlement = ?4 AND settlement > 0 AND number > ?3", "number")
+            return SessionRecord.Settlement.allCases.filter { $0 != .settled && $0.rawValue >= least.rawValue }.map {
+                IndexQuery(sql: sql, integers: [(3, after.number), (4, $0.rawValue)])
+            }
+        }
+    }
+}
+
+/// Merges what the sources of a page have.
+struct PageBuilder {
+    private let order: SelectionOrder
+    private let limit: Int
+    private var found: [(place: SessionPlace, record: SessionRecord)] = []
+    private var numbers: Set<Int64> = []
+    /// The last place of a page that is full, and one more.
+    private var last: SessionPlace?
+    /// The first place that was not looked at, because a source had too many rows.
+    private var end: SessionPlace?
+
+    init(order: SelectionOrder, limit: Int) {
+        self.order = order
+        self.limit = limit
+    }
+
+    mutating func addFromMemory(_ record: SessionRecord) {
+        guard let place = order.place(of: record) else { return }
+        add(record, place)
+    }
+
+    /// - Parameter place: where the row stands in the index.
+    /// - Returns: whether the record belongs to the page, and there.
+    mutating func add(_ record: SessionRecord, at place: SessionPlace) -> Bool {
+        // A record newer than its row may belong somewhere else, or nowhere. Where it is now, it is found by every page.
+        guard let current = order.place(of: record) else { return false }
+        return add(record, current) && current == place
+    }
+
+    @discardableResult
+    private mutating func add(_ record: SessionRecord, _ place: SessionPlace) -> Bool {
+        if let after = order.selection.after, !order.precedes(after, place) { return false }
+        guard order.admits(record), numbers.insert(place.number).inserted else { return false }
+        found.append((place, record))
+        return true
+    }
+
+    /// Whether neither this place nor any after it can come into the page, which is full of others.
+    func isBeyondEnd(_ place: SessionPlace) -> Bool {
+        last.map { order.precedes($0, place) } ?? false
+    }
+
+    /// Between two sources: keeps what the page can hold, and one more, which tells whether there is a next page.
+    mutating func trim() {
+        guard found.count > limit else { return }
+        found.sort { order.precedes($0.place, $1.place) }
+        found.removeSubrange((limit + 1)...)
+        last = found[limit].place
+    }
+
+    mutating func stop(before place: SessionPlace) {
+        if end.map({ order.precedes(place, $0) }) ?? true { end = place }
+    }
+
+    consuming func finish() -> SessionPage {
+        found.sort { order.precedes($0.place, $1.place) }
+        var page = SessionPage()
+        if let end { found.removeAll { !order.precedes($0.place, end) } }
+        page.records = found.prefix(limit).map(\.record)
+        if found.count > limit {
+            page.next = found[limit - 1].place
+        } else if let end {
+            // Everything before this place has been looked at: the next page begins with the place itself.
+            page.next = SessionPlace(key: end.key, number: order.isDescending ? end.number + 1 : end.number - 1)
+        }
+        return page
+    }
+}

@@ -1,0 +1,86 @@
+internal import Base
+package import SessionModel
+
+/// A place in the order of a selection: the key that it is ordered by, then the session's number.
+package struct SessionPlace: Sendable, Hashable, Comparable {
+    /// Microseconds since 1970, or the number again, depending on the selection.
+    package let key: Int64
+    /// `SessionRecord.number`.
+    package let number: Int64
+
+    package init(key: Int64, number: Int64) {
+        self.key = key
+        self.number = number
+    }
+
+    package static func < (left: SessionPlace, right: SessionPlace) -> Bool {
+        (left.key, left.number) < (right.key, right.number)
+    }
+}
+
+/// Which sessions, and where to begin. Every scope has an index of its own, so that a page costs the same wherever it
+/// stands.
+package struct SessionSelection: Sendable {
+    package enum Scope: Sendable, Hashable {
+        /// All sessions of a user, by `SessionRecord.orderedBy`, latest first.
+        case user(String)
+        /// Those that `isOngoing`, in the same order.
+        case ongoing(userId: String)
+        /// Sessions with an anomaly that does not depend on time, the youngest number first.
+        case anomaly(Anomaly)
+        /// Sessions that have been STARTED since that instant or longer, the longest first.
+        case started(since: Instant)
+        /// Sessions whose `waitsUntil` is that instant or later, the soonest first.
+        case waiting(from: Instant)
+        /// Sessions whose start a client asked for at that instant or later, the earliest first.
+        case requested(from: Instant)
+        /// Sessions of which so much, or more, is still to come, in order of creation.
+        case unsettled(SessionRecord.Settlement)
+    }
+
+    package var scope: Scope
+    /// Names of statuses; nil for all.
+    package var statuses: Set<String>?
+    /// Bounds of `SessionRecord.startOrFirstHeard`, inclusive (scope `user` only).
+    package var startsFrom: Instant?
+    package var startsTo: Instant?
+    /// What a session must fulfil besides. Called on a queue of the store.
+    package var condition: (@Sendable (SessionRecord) -> Bool)?
+    /// Begin behind this place; nil for the beginning.
+    package var after: SessionPlace?
+    /// Sessions in the page, at most.
+    package var limit: Int
+
+    package init(_ scope: Scope, limit: Int) {
+        self.scope = scope
+        self.limit = limit
+    }
+}
+
+package struct SessionPage: Sendable {
+    package var records: [SessionRecord] = []
+    /// Where the next page begins; nil on the last one. A page may be short and yet have a next one: no page looks at
+    /// more than `IndexOptions.rowsPerPageMax` rows.
+    package var next: SessionPlace?
+
+    package init() {}
+}
+
+/// One fact that was new, right after it was folded.
+package struct FoldedChange: Sendable {
+    /// The session with the fact.
+    package let record: SessionRecord
+    /// Where the fact stands in the log.
+    package let position: Int64
+    package let receivedAt: Instant
+
+    package init(record: SessionRecord, position: Int64, receivedAt: Instant) {
+        self.record = record
+        self.position = position
+        self.receivedAt = receivedAt
+    }
+}
+
+/// Called on the log's queue, in the order of the log, with what a batch changed and the position folded now: hand it
+/// on and return. While there is no observer the fold does nothing for it.
+package typealias FoldObserver = @Sendable (_ changes: [FoldedChange], _ position: Int64) -> Void
