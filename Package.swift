@@ -36,14 +36,18 @@ let package = Package(
             ]
         ),
         .target(
-            name: "SessionStore",
+            name: "Ledger",
             dependencies: [
-                "CLinux", "CSQLite", "Base", "SQLite", "SessionModel",
-                .product(name: "Logging", package: "swift-log"),
+                "Base", "CSQLite", "SQLite", "SessionModel", .product(name: "Logging", package: "swift-log"),
             ]
         ),
         .target(
-            name: "EventLog", dependencies: ["Base", "CLinux", .product(name: "Logging", package: "swift-log")]),
+            name: "SessionStore",
+            dependencies: [
+                "Base", "EventLog", "Ledger", "SQLite", "SessionIndex", "SessionModel",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .target(name: "DriveAPI", dependencies: ["HTTPClient", "Base", "SessionModel", "WebhookSecurity"]),
         .target(
             name: "Sandbox",

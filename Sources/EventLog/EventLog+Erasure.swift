@@ -62,6 +62,51 @@ package struct LogPatches: Sendable, Equatable {
     }
 
     init() {}
+
+    /// Writes the patches to the files of a log that nobody has opened: what a crash has left unfinished. Repeating it is
+    /// harmless.
+    package func write(inDirectory directory: String) throws(StoreError) {
+        let path = FileSystem.join(directory, LogFormat.directoryName)
+        for segment in Set(patches.map(\.segment)).sorted() {
+            let name = FileSystem.join(path, LogFormat.fileName(firstPosition: segment))
+            // A segment that is gone has nothing that would have to be erased.
+            guard FileSystem.exists(name) else { continue }
+            do throws(LogFileError) {
+                try LogPatches.write(patches.filter { $0.segment == segment }[...], to: name, hook: nil)
+            } catch {
+                throw StoreError(.unavailable, "an erasure cannot be finished: \(error)")
+            }
+        }
+    }
+
+    /// Writes patches of one segment, and syncs.
+    static func write(
+        _ patches: ArraySlice<Patch>, to path: String, hook: LogOptions.WriteHook?
+    ) throws(LogFileError) {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { throw LogFileError(code: errno, action: "opening \(path)") }
+        defer { Glibc.close(descriptor) }
+        var status = stat()
+        let size = fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
+        for patch in patches {
+            let bytes = patch.bytes + [UInt8](repeating: 0, count: patch.zeros)
+            // A segment that was emptied meanwhile does not grow again.
+            guard patch.offset + bytes.count <= size else { continue }
+            if let code = hook?(.write), code != 0 { throw LogFileError(code: code, action: "writing the log") }
+            var done = 0
+            while done < bytes.count {
+                let count = bytes.withUnsafeBytes {
+                    pwrite(
+                        descriptor, $0.baseAddress?.advanced(by: done), bytes.count - done, off_t(patch.offset + done))
+                }
+                if count < 0 && errno == EINTR { continue }
+                guard count > 0 else { throw LogFileError(code: errno, action: "writing \(path)") }
+                done += count
+            }
+        }
+        if let code = hook?(.sync), code != 0 { throw LogFileError(code: code, action: "syncing the log") }
+        guard fdatasync(descriptor) == 0 else { throw LogFileError(code: errno, action: "syncing \(path)") }
+    }
 }
 
 /// Erasing rows in place. The intent (`plan`) must be durable elsewhere before `apply`, and may go after it; a start
@@ -202,7 +247,9 @@ extension EventLog {
         try queue.sync { Result { () throws(StoreError) in try write(patches) } }.get()
     }
 
-    private func write(_ patches: LogPatches) throws(StoreError) {
+    /// The same, on the log's queue: nothing is appended between what the caller has seen and the writing.
+    package func write(_ patches: LogPatches) throws(StoreError) {
+        dispatchPrecondition(condition: .onQueue(queue))
         try proveIfDoubtful()
         let segments = segments.withLock { $0 }
         var rest = patches.patches[...]
@@ -225,28 +272,13 @@ extension EventLog {
     private func write(
         _ patches: ArraySlice<LogPatches.Patch>, to segment: Segment, isLast: Bool
     ) throws(LogFileError) {
-        let descriptor = open(segment.path, O_RDWR | O_CLOEXEC)
-        guard descriptor >= 0 else { throw LogFileError(code: errno, action: "opening \(segment.path)") }
-        defer { Glibc.close(descriptor) }
-        for patch in patches {
-            let bytes = patch.bytes + [UInt8](repeating: 0, count: patch.zeros)
-            if isLast { bytes.withUnsafeBytes { onQueue.appender?.overwrite($0, at: patch.offset) } }
-            if let code = options.writeHook?(.write), code != 0 {
-                throw LogFileError(code: code, action: "writing the log")
-            }
-            var done = 0
-            while done < bytes.count {
-                let count = bytes.withUnsafeBytes {
-                    pwrite(
-                        descriptor, $0.baseAddress?.advanced(by: done), bytes.count - done, off_t(patch.offset + done))
-                }
-                if count < 0 && errno == EINTR { continue }
-                guard count > 0 else { throw LogFileError(code: errno, action: "writing \(segment.name)") }
-                done += count
+        if isLast {
+            for patch in patches {
+                let bytes = patch.bytes + [UInt8](repeating: 0, count: patch.zeros)
+                bytes.withUnsafeBytes { onQueue.appender?.overwrite($0, at: patch.offset) }
             }
         }
-        if let code = options.writeHook?(.sync), code != 0 { throw LogFileError(code: code, action: "syncing the log") }
-        guard fdatasync(descriptor) == 0 else { throw LogFileError(code: errno, action: "syncing \(segment.name)") }
+        try LogPatches.write(patches, to: segment.path, hook: options.writeHook)
     }
 
     /// Gives back the room of whole segments of which no row is left, but for the one in use. Blocks; not on the log's

@@ -299,15 +299,3 @@ package final class EventLog: Sendable {
         }
     }
 }
-
-/// What somebody else remembers of a log.
-package struct KnownLog: Sendable, Equatable {
-    package var identity: Identity
-    /// The highest position that was seen in it.
-    package var end: Int64
-
-    package init(identity: Identity, end: Int64) {
-        self.identity = identity
-        self.end = end
-    }
-}

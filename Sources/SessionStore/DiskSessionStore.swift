@@ -1,68 +1,128 @@
 package import Base
 internal import Dispatch
+package import EventLog
+package import Ledger
 package import Logging
-internal import SQLite
+package import SessionIndex
 package import SessionModel
+internal import Synchronization
 
-/// The store on two SQLite files in one data directory: `log.sqlite`, the truth, and `sessions.sqlite`, which follows.
+/// A data directory on disk: `lock`, `log/`, `sessions.sqlite`, `ledger.sqlite`.
+///
+/// It is the one that has the right to the directory, decides whether what is in there fits together, and wires the rooms:
+/// what the log makes durable goes to the index, on the log's queue. See docs/storage.md.
 package final class DiskSessionStore: SessionStore {
-    let parts: StoreParts
+    package let log: EventLog
     /// nil when open for reading only.
-    let eraser: Eraser?
+    private let ledgerIfWritable: Ledger?
+    let options: StoreOptions
+    let logger: Logger
+    private let directory: String
+    private let lock: DirectoryLock
+    private let current: Locked<SessionIndex>
+    private let observing = Locked<FoldObserver?>(nil)
+    private let restartReason = Locked<StoreError?>(nil)
     private let closing = Locked(false)
+    /// Makes the index anew, and notes how far the log goes.
+    private let upkeep = DispatchQueue(label: "chargefold.store.upkeep", qos: .utility)
+    private let verification = DispatchQueue(label: "chargefold.store.verify", qos: .background)
+    private let eraserIfWritable: Locked<Eraser?>
 
-    /// Opens a data directory (and makes it, mode 0700), and folds what the derived rows do not cover yet.
+    /// Opens a data directory (and makes it, mode 0700), and folds what the session rows do not cover yet.
     ///
     /// - Parameters:
     ///   - readOnly: for tools, while no server runs: nothing is written but the lock, and `append` refuses.
     ///   - progress: called now and then while a long tail, or the whole log, is folded.
+    /// - Throws: `locked`, `directory`, `lostLog`, `damaged`, `newerSchema`, `unavailable`.
     package init(
-        directory: String, options: IndexOptions = IndexOptions(), readOnly: Bool = false, logger: Logger,
+        directory: String, options: StoreOptions = StoreOptions(), readOnly: Bool = false, logger: Logger,
         progress: ((_ position: Int64, _ last: Int64) -> Void)? = nil
     ) throws(StoreError) {
-        parts = try StoreParts(
-            directory: directory, options: options, readOnly: readOnly, logger: logger, progress: progress)
-        eraser = Eraser(parts: parts)
-        if options.resumesErasures { whenCaughtUp { [weak self] in self?.eraser?.resume() } }
+        self.directory = directory
+        self.options = options
+        self.logger = logger
+        lock = try DirectoryLock(directory: directory, readOnly: readOnly)
+        let ledger = try readOnly ? nil : Ledger(directory: directory, options: options.ledger, logger: logger)
+        ledgerIfWritable = ledger
+        let known = try Self.known(directory, ledger)
+        if let ledger { try Self.redoErasures(directory, ledger) }
+        log = try EventLog(
+            directory: directory, known: known, acceptsLoss: options.acceptsLostLog, readOnly: readOnly, claim: lock,
+            options: options.log, logger: logger)
+        let isAfresh = known.map { $0.identity != log.identity || $0.end > log.lastPosition } ?? false
+        let rebuild = Rebuild()
+        let index = try SessionIndex(
+            directory: directory, log: log, isAfresh: isAfresh && !readOnly, readOnly: readOnly, options: options.index,
+            logger: logger, progress: progress, onDamage: { rebuild.run($0, $1) })
+        current = Locked(index)
+        eraserIfWritable = Locked(nil)
+        log.setConsumer(index)
+        rebuild.set(self)
+        guard let ledger else { return }
+        let (identity, end) = (log.identity, log.lastPosition)
+        try ledger.blocking { (ledger) throws(StoreError) in
+            if isAfresh { try ledger.forgetLog() }
+            try ledger.noteLog(identity: identity, end: end)
+        }
+        eraserIfWritable.withLock { $0 = Eraser(self, ledger) }
+        if isAfresh {
+            logger.critical("the log is not the one that was remembered, or is shorter; this was accepted")
+        }
+        noteByItself()
+        verification.async { [weak self] in self?.verifyByItself() }
+        whenCaughtUp { [weak self] in self?.eraser?.resume() }
     }
 
     deinit {
         close()
     }
 
+    /// What others remember of the log. Where they disagree, whoever has heard of it last counts.
+    private static func known(_ directory: String, _ ledger: Ledger?) throws(StoreError) -> KnownLog? {
+        let byRows = SessionIndex.knownLog(directory: directory)
+        let byLedger = try ledger?.blocking { (ledger) throws(StoreError) in try ledger.knownLog() }
+        guard let byLedger else { return byRows }
+        guard let byRows, byRows.identity == byLedger.identity else { return byLedger }
+        return KnownLog(identity: byRows.identity, end: max(byRows.end, byLedger.end))
+    }
+
+    /// What a crash has left of an erasure's writing is finished before anybody reads the log.
+    private static func redoErasures(_ directory: String, _ ledger: Ledger) throws(StoreError) {
+        let redos = try ledger.blocking { (ledger) throws(StoreError) in try ledger.redos() }
+        for redo in redos {
+            guard let patches = LogPatches(decoding: redo.bytes) else { continue }
+            try patches.write(inDirectory: directory)
+        }
+    }
+
+    var index: SessionIndex { current.withLock { $0 } }
+    var eraser: Eraser? { eraserIfWritable.withLock { $0 } }
+
+    /// The ledger of the directory.
+    /// - Throws: `readOnly`.
+    package var ledger: Ledger {
+        get throws(StoreError) {
+            guard let ledgerIfWritable else { throw StoreError(.readOnly, "the store is open for reading only") }
+            return ledgerIfWritable
+        }
+    }
+
     // MARK: Writing
 
-    package func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion) -> Bool {
-        guard let committer = parts.committer, parts.writeBehind?.takesMore ?? false else { return false }
-        return committer.add(.delivery(PendingDelivery(delivery, completion)))
-    }
-
-    package var isUnderPressure: Bool { parts.committer?.pending.isUnderPressure ?? false }
-
-    package func quarantineVerified(
-        _ body: consuming QuarantinedBody, completion: @escaping @Sendable (Result<Int64, StoreError>) -> Void
-    ) -> Bool {
-        parts.committer?.add(.quarantine(PendingQuarantine(body, completion))) ?? false
-    }
-
-    package func quarantineUnverified(_ body: consuming QuarantinedBody) {
-        parts.committer?.addUnverified(body)
-    }
-
-    package func removeQuarantined(
-        _ ids: [Int64], completion: @escaping @Sendable (Result<Int, StoreError>) -> Void
-    ) {
-        guard let committer = parts.committer else {
-            completion(.failure(StoreError(.readOnly, "the store is open for reading only")))
-            return
+    package func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion) {
+        guard index.takesMore else {
+            return completion(.failure(index.obstacle ?? StoreError(.queueFull, "session rows lag behind")))
         }
-        committer.removeQuarantined(ids, completion: completion)
+        log.append(PendingDelivery(delivery, completion))
     }
+
+    package var isUnderPressure: Bool { log.isUnderPressure }
 
     package func flush() throws(StoreError) {
-        try parts.settle()
-        parts.committer?.flushUnverified()
-        try parts.writeBehind?.flush()
+        guard !closing.withLock({ $0 }) else { throw StoreError(.closed, "the store is closed") }
+        while log.load.count > 0 { log.queue.sync {} }
+        ledgerIfWritable?.perform { $0.flush() }
+        try index.flush()
     }
 
     /// Not from a completion: it waits for them.
@@ -73,83 +133,67 @@ package final class DiskSessionStore: SessionStore {
         }
         guard isFirst else { return }
         eraser?.stop()
-        parts.close()
+        upkeep.sync {}
+        verification.sync {}
+        index.stopCatchingUp()
+        log.drainAndClose()
+        index.close()
+        noteLog()
+        log.close()
+        ledgerIfWritable?.closeAndWait()
+        lock.release()
     }
 
     // MARK: Reading
 
-    package var isCatchingUp: Bool { parts.folder.isBehind }
+    package var isCatchingUp: Bool { index.isCatchingUp }
 
-    package func whenCaughtUp(_ body: @escaping @Sendable () -> Void) { parts.whenReady(body) }
+    package func whenCaughtUp(_ body: @escaping @Sendable () -> Void) { index.whenCaughtUp(body) }
 
     package func session(_ id: String, completion: @escaping @Sendable (Result<SessionRecord?, StoreError>) -> Void) {
-        if isCatchingUp { return completion(.failure(.catchingUp)) }
-        parts.sessionReader.session(id, completion: completion)
+        index.session(id, completion: completion)
+    }
+
+    package func memo(of id: String) -> MemoLookup { index.memo(of: id) }
+
+    package func keep(_ memo: any SessionMemo, of record: SessionRecord, ticket: MemoTicket) {
+        index.keep(memo, of: record, ticket: ticket)
     }
 
     package func select(
         _ selection: SessionSelection, completion: @escaping @Sendable (Result<SessionPage, StoreError>) -> Void
     ) {
-        if isCatchingUp { return completion(.failure(.catchingUp)) }
-        parts.indexReader.select(selection, completion: completion)
+        index.select(selection, completion: completion)
     }
 
     @discardableResult
-    package func observe(_ observer: FoldObserver?) -> Int64 { parts.folder.observe(observer) }
-
-    package func quarantined(
-        after id: Int64, limit: Int, kind: QuarantineKind?
-    ) throws(StoreError) -> [QuarantineEntry] {
-        parts.committer?.flushUnverified()
-        var entries = try parts.readLog { (reader) throws(SQLiteError) in
-            try reader.quarantined(after: id, limit: limit, kind: kind)
-        }
-        // What could not be written (a full disk) is still in the ring.
-        if kind != .verified, let ring = parts.committer?.unverified.entries.filter({ $0.id > id }), !ring.isEmpty {
-            let known = Set(entries.map(\.id))
-            entries += ring.filter { !known.contains($0.id) }
-            entries.sort { $0.id < $1.id }
-        }
-        return Array(entries.prefix(limit))
-    }
-
-    package func quarantined(id: Int64) throws(StoreError) -> QuarantineEntry? {
-        guard id > 0 else { return nil }
-        let found = try quarantined(after: id - 1, limit: 1, kind: nil).first
-        return found?.id == id ? found : nil
+    package func observe(_ observer: FoldObserver?) -> Int64 {
+        observing.withLock { $0 = observer }
+        return index.observe(observer)
     }
 
     @discardableResult
     package func scanLog(
         after position: Int64, visit: (LogEntry) throws(StoreError) -> Bool
     ) throws(StoreError) -> Int64 {
-        var position = position
-        while true {
-            var entries: [LogEntry] = []
-            var reached: Int64?
-            try parts.readLog { (reader) throws(SQLiteError) in
-                do throws(LogReadError<Never>) {
-                    reached = try reader.chunk(after: position) { (row) throws(Never) in
-                        if row.isErased { return }
-                        entries.append(
-                            LogEntry(
-                                position: row.position, receivedAt: row.receivedAt, source: row.source ?? .webhook,
-                                body: [UInt8](row.body)))
-                    }
-                } catch {
-                    if case .sqlite(let error) = error { throw error }
-                }
+        do throws(LogReadError<StoreError>) {
+            return try log.read(after: position) { (row) throws(StoreError) in try visit(LogEntry(row)) }
+        } catch {
+            switch error {
+            case .log(let error), .visitor(let error): throw error
             }
-            guard let reached else { return position }
-            for entry in entries {
-                guard try visit(entry) else { return entry.position }
-            }
-            position = reached
         }
     }
 
+    package func logEntry(at position: Int64) throws(StoreError) -> LogEntry? {
+        try log.row(at: position) { LogEntry($0) }
+    }
+
+    package func historyMark(at position: Int64) throws(StoreError) -> UInt64? { try log.seal(at: position) }
+
     package func check(progress: (CheckProgress) -> Void) throws(StoreError) -> CheckReport {
-        try LogCheck(parts: parts).run(progress: progress)
+        while log.load.count > 0 { log.queue.sync {} }
+        return try StoreCheck(log: log, index: index).run(progress: progress)
     }
 
     // MARK: Condition
@@ -157,17 +201,100 @@ package final class DiskSessionStore: SessionStore {
     package var isWritable: Bool { unavailability == nil }
 
     package var unavailability: StoreError? {
-        guard let writeBehind = parts.writeBehind else {
-            return StoreError(.readOnly, "the store is open for reading only")
-        }
         if closing.withLock({ $0 }) { return StoreError(.closed, "the store is closed") }
-        if let error = parts.health.error(.log) ?? parts.health.error(.fold) { return error }
-        if let seconds = parts.committer?.stall.seconds {
-            return StoreError(.unavailable, "the disk has not answered for \(seconds) s")
-        }
-        if writeBehind.takesMore { return nil }
-        return parts.health.error(.derived) ?? StoreError(.queueFull, "derived rows lag behind")
+        return needsRestart ?? log.obstacle ?? index.obstacle ?? ledgerIfWritable?.unavailability
     }
 
-    package var statistics: StoreStatistics { parts.statistics }
+    package var needsRestart: StoreError? { restartReason.withLock { $0 } }
+
+    package var statistics: StoreStatistics {
+        var statistics = StoreStatistics()
+        statistics.durable = log.lastPosition
+        (statistics.queueCount, statistics.queueBytes) = log.load
+        statistics.log = log.figuresNow
+        statistics.index = index.figures
+        if let ledgerIfWritable { statistics.ledger = ledgerIfWritable.statistics }
+        return statistics
+    }
+
+    // MARK: Upkeep
+
+    /// Notes in the ledger how far the log goes, so that a start notices a log that is shorter.
+    private func noteByItself() {
+        upkeep.asyncAfter(deadline: .now() + .milliseconds(options.noteMilliseconds)) { [weak self] in
+            guard let self, !closing.withLock({ $0 }) else { return }
+            noteLog()
+            noteByItself()
+        }
+    }
+
+    private func noteLog() {
+        let (identity, end) = (log.identity, log.lastPosition)
+        do throws(StoreError) {
+            try ledgerIfWritable?.blocking { (ledger) throws(StoreError) in
+                try ledger.checkFiles()
+                try ledger.noteLog(identity: identity, end: end)
+            }
+        } catch {
+            logger.warning("the ledger cannot be written", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// Reads every byte of the log once after a start, so that damage is told before somebody needs what is damaged.
+    private func verifyByItself() {
+        do throws(StoreError) {
+            _ = try log.verify { _ in !self.closing.withLock { $0 } }
+        } catch {
+            logger.warning("the log cannot be verified", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// The rows' file is damaged: it is moved aside, and everything is folded from the log again, while deliveries are
+    /// taken and queries are not.
+    fileprivate func makeIndexAnew(_ damaged: SessionIndex, _ reason: String) {
+        guard damaged === index, !closing.withLock({ $0 }) else { return }
+        logger.critical(
+            "the session rows are damaged; the log is not: they are made again", metadata: ["reason": "\(reason)"])
+        damaged.close()
+        var options = options.index
+        // Never before this returns: the log's queue is not to wait for it.
+        options.tailBeforeOpeningMax = 0
+        do throws(StoreError) {
+            let rebuild = Rebuild()
+            rebuild.set(self)
+            let index = try SessionIndex(
+                directory: directory, log: log, isAfresh: true, observer: observing.withLock { $0 },
+                toldThrough: log.queue.sync { damaged.folded }, options: options, logger: logger,
+                onDamage: { rebuild.run($0, $1) })
+            current.withLock { $0 = index }
+            log.setConsumer(index)
+        } catch {
+            restartReason.withLock { $0 = error }
+            logger.critical("session rows cannot be made again", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// The store, for an index that is made before it.
+    private final class Rebuild: Sendable {
+        private let store = Locked<DiskSessionStoreReference>(DiskSessionStoreReference())
+
+        func set(_ store: DiskSessionStore) { self.store.withLock { $0.store = store } }
+
+        func run(_ index: SessionIndex, _ reason: String) {
+            guard let store = store.withLock({ $0.store }) else { return }
+            store.upkeep.async { store.makeIndexAnew(index, reason) }
+        }
+    }
+}
+
+private struct DiskSessionStoreReference {
+    weak var store: DiskSessionStore?
+}
+
+extension LogEntry {
+    init(_ row: LogRow) {
+        self.init(
+            position: row.position, receivedAt: row.receivedAt, source: row.factSource ?? .webhook,
+            body: [UInt8](row.body))
+    }
 }

@@ -1,57 +1,54 @@
 internal import Base
 internal import Dispatch
+internal import EventLog
+internal import Ledger
 internal import Logging
-internal import SQLite
+internal import SessionIndex
 internal import SessionModel
 internal import Synchronization
 
 /// Runs erasures, one after the other, each in small steps between which ingest goes on.
 ///
-/// An erasure is a durable intent and a chain of steps that may each be repeated: after a crash or a failure the chain
-/// runs again from where it is known to have come. The order matters: the log is the truth, so it is rewritten first;
-/// then records and rows are folded anew from it; the name goes last.
+/// An erasure is a durable intent in the ledger and a chain of steps that may each be repeated: after a crash or a failure
+/// the chain runs again from where it is known to have come. The order matters: the log is the truth, so it is rewritten
+/// first; then records and rows are folded anew from it; the name goes last.
 ///
-/// `@unchecked Sendable`: the work is confined to `queue`, the flag is atomic.
+/// `@unchecked Sendable`: the work is confined to `queue`, the flags are atomic.
 final class Eraser: @unchecked Sendable {
-    /// Rows of the log in one commit.
-    static let rowsPerCommit = 256
-    /// Sessions whose derived rows are replaced while the fold stands still.
+    /// Rows of the log that are rewritten together.
+    static let rowsPerStep = 256
+    /// Sessions whose rows are replaced while the fold stands still.
     static let sessionsPerReplacement = 200
     /// Sessions that one erasure by age is about.
     static let sessionsPerRetention = 10_000
 
     let queue = DispatchQueue(label: "chargefold.store.erase", qos: .utility)
-    let parts: StoreParts
-    let committer: Committer
-    let writeBehind: WriteBehind
-    /// Whoever else keeps something of users and sessions, in files of their own.
-    private let participant = Locked<(@Sendable (_ userId: String?, _ sessions: [String]) throws -> Void)?>(nil)
+    private unowned let store: DiskSessionStore
+    let log: EventLog
+    private let ledger: Ledger
     private let stopping = Atomic(false)
     private let retryScheduled = Atomic(false)
-    private let lastUnpack = Locked<@Sendable ([UInt8]) -> [UInt8]?>({ _ in nil })
 
-    init?(parts: StoreParts) {
-        guard let committer = parts.committer, let writeBehind = parts.writeBehind else { return nil }
-        self.parts = parts
-        self.committer = committer
-        self.writeBehind = writeBehind
+    init(_ store: DiskSessionStore, _ ledger: Ledger) {
+        self.store = store
+        self.ledger = ledger
+        log = store.log
     }
+
+    var index: SessionIndex { store.index }
 
     // MARK: Asking
 
     func eraseUser(
-        _ userId: String, unpack: @escaping @Sendable ([UInt8]) -> [UInt8]?,
-        completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void
+        _ userId: String, completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void
     ) {
-        lastUnpack.withLock { $0 = unpack }
-        guard !parts.folder.isBehind else { return completion(.failure(.catchingUp)) }
+        guard !store.isCatchingUp else { return completion(.failure(.catchingUp)) }
         queue.async {
             completion(
                 self.result {
-                    // Bodies that are only in memory come to disk, where they are found.
-                    try self.committer.bringUnverifiedToDisk()
-                    _ = try self.commit { (writer) throws(SQLiteError) in
-                        try writer.add(erasureOf: userId, sessions: nil)
+                    let through = self.log.lastPosition
+                    _ = try self.ledger.blocking { (ledger) throws(StoreError) in
+                        try ledger.addErasure(userId: userId, sessions: nil, through: through)
                     }
                     return try self.runPending()
                 })
@@ -61,33 +58,29 @@ final class Eraser: @unchecked Sendable {
     func removeSessions(
         endedBefore cutoff: Instant, completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void
     ) {
-        guard !parts.folder.isBehind else { return completion(.failure(.catchingUp)) }
+        guard !store.isCatchingUp else { return completion(.failure(.catchingUp)) }
         queue.async {
             completion(
                 self.result {
                     _ = try self.runPending()
                     var report = ErasureReport()
-                    let search = EndedSessions(parts: self.parts, cutoff: cutoff)
+                    let search = EndedSessions(self.index, cutoff: cutoff)
                     while true {
                         try self.goOn()
                         // What comes after this was not looked at.
-                        let folder = self.parts.folder
-                        let through = folder.queue.sync { folder.folded }
+                        let index = self.index
+                        let through = self.log.queue.sync { index.folded }
                         let sessions = try search.next(Self.sessionsPerRetention)
                         if sessions.isEmpty { return report }
-                        let intent = try self.commit { (writer) throws(SQLiteError) in
-                            try writer.add(erasureOf: nil, sessions: sessions, through: through)
+                        let intent = try self.ledger.blocking { (ledger) throws(StoreError) in
+                            try ledger.addErasure(userId: nil, sessions: sessions, through: through)
                         }
-                        let part = try self.run(intent)
-                        report.sessions += part.sessions
-                        report.deliveriesRemoved += part.deliveriesRemoved
+                        let removed = try self.run(intent)
+                        report.sessions += removed.sessions
+                        report.deliveriesRemoved += removed.deliveriesRemoved
                     }
                 })
         }
-    }
-
-    func join(_ participant: @escaping @Sendable (String?, [String]) throws -> Void) {
-        self.participant.withLock { $0 = participant }
     }
 
     /// Finishes what an earlier process, or a failure, has left behind.
@@ -103,46 +96,49 @@ final class Eraser: @unchecked Sendable {
 
     // MARK: Running
 
-    /// Everything that is not finished, in the order in which it was asked for: there is one plan at a time.
+    /// Everything that is not finished, in the order in which it was asked for.
     /// - Returns: what the last one has removed.
     private func runPending() throws -> ErasureReport {
         var report = ErasureReport()
-        for intent in try pending() {
+        // Reads only: an opening with nothing to finish writes nothing.
+        for intent in try ledger.blocking({ (ledger) throws(StoreError) in try ledger.erasures() }) {
             report = try run(intent)
         }
         return report
     }
 
-    /// Reads only: an opening with nothing to finish writes nothing.
-    private func pending() throws -> [ErasureIntent] {
-        try committer.queue.sync { try committer.readyWriter().erasures }
-    }
-
     private func run(_ intent: ErasureIntent) throws -> ErasureReport {
         var report = ErasureReport()
-        parts.logger.info(
+        store.logger.info(
             "erasing",
             metadata: ["what": "\(intent.userId == nil ? "old sessions" : "a user")", "stage": "\(intent.stage)"])
         if intent.stage != .forgotten {
+            // A crash may have come between the writing and the note that it is done.
+            try ledger.blocking { (ledger) throws(StoreError) in try ledger.removeRedo(of: intent) }
             if intent.stage == .asked {
                 reached(.asked)
                 try plan(intent)
             }
             reached(.planned)
-            let work = try ErasureWork(self, intent)
+            let sessions = try ledger.blocking { (ledger) throws(StoreError) in try ledger.plannedSessions(intent) }
+            let work = try ErasureWork(self, intent, sessions: sessions)
             try work.rewriteLog(&report)
             reached(.rewritten)
             try work.replaceRecords(&report)
             reached(.derived)
-            if let userId = intent.userId { report.quarantined = try eraseQuarantined(userId) }
-            try participant.withLock { $0 }?(intent.userId, work.sessionsGone)
-            try scrubDerived()
+            let (gone, unpack) = (work.sessionsGone, store.options.unpackQuarantined)
+            report.quarantined = try ledger.blocking { (ledger) throws(StoreError) in
+                try ledger.erase(userId: intent.userId, sessions: gone, unpack: unpack)
+            }
+            try scrubRows()
             reached(.scrubbed)
-            try commit { (writer) throws(SQLiteError) in try writer.forget(intent) }
+            try ledger.blocking { (ledger) throws(StoreError) in
+                try ledger.forget(intent)
+                try ledger.scrub()
+            }
         }
         reached(.forgotten)
-        try emptyLog()
-        try commit { (writer) throws(SQLiteError) in try writer.remove(intent) }
+        try ledger.blocking { (ledger) throws(StoreError) in try ledger.remove(intent) }
         reached(.done)
         return report
     }
@@ -151,86 +147,58 @@ final class Eraser: @unchecked Sendable {
     private func plan(_ intent: ErasureIntent) throws {
         guard let userId = intent.userId else { return }
         let mentions = UserMentions(userId)
-        let log = try openLog()
-        defer { log.close() }
         var sessions = Set<SessionKey>()
-        var position: Int64 = 0
-        while true {
-            try goOn()
-            let reached = try log.chunk(after: position, through: intent.through) { (row) throws(Never) in
-                guard !row.isErased, mentions.mayBe(in: row.body), let event = row.event(),
-                    let named = event.userId, mentions.isUser(named)
-                else { return }
-                sessions.insert(SessionKey(event.sessionId))
-            }
-            guard let reached else { break }
-            position = reached
+        try log.read(after: 0, through: intent.through) { (row) throws(StoreError) in
+            if row.position % 1_024 == 0 { try goOn() }
+            guard mentions.mayBe(in: row.body), let event = row.event(), let named = event.userId,
+                mentions.isUser(named)
+            else { return true }
+            sessions.insert(SessionKey(event.sessionId))
+            return true
         }
         let found = sessions.map(\.sessionId)
-        try commit { (writer) throws(SQLiteError) in try writer.plan(intent, found) }
+        try ledger.blocking { (ledger) throws(StoreError) in try ledger.plan(intent, found) }
     }
 
-    private func eraseQuarantined(_ userId: String) throws -> Int {
-        let mentions = UserMentions(userId)
-        let unpack = lastUnpack.withLock { $0 }
-        func isErased(_ entry: QuarantineEntry) -> Bool {
-            mentions.areNamed(in: entry.content.body)
-                || unpack(entry.content.body).map { mentions.areNamed(in: $0) } ?? false
+    /// Overwrites rows of the log: what is to be written is durable before it is.
+    /// - Parameter choose: on the log's queue, so that nothing is appended between the choice and the writing.
+    /// - Returns: how many rows there were.
+    func erase(_ intent: ErasureIntent, choose: () throws -> [RowErasure]) throws -> Int {
+        let rows = try log.queue.sync {
+            let rows = try choose()
+            try write(try log.plan(rows), intent)
+            return rows
         }
-        // Most users are in none of them, and rewriting them makes callbacks wait.
-        let mayHaveRemnants = try committer.queue.sync { try committer.readyWriter().mayHaveRemnants }
-        guard try mayHaveRemnants || isAnyQuarantined(where: isErased) else { return 0 }
-        return try commit { (writer) throws(SQLiteError) in try writer.eraseQuarantined(where: isErased) }
+        try log.removeEmptySegments(holding: rows.map(\.position))
+        return rows.count
     }
 
-    private func isAnyQuarantined(where isErased: (QuarantineEntry) -> Bool) throws -> Bool {
-        let log = try openLog()
-        defer { log.close() }
-        var last: Int64 = 0
-        while true {
+    /// Clears what of the log is not sound: nobody can say whose it is.
+    func clearUnsound(_ intent: ErasureIntent) throws(StoreError) {
+        let patches = try log.planUnsound()
+        try log.queue.sync { Result { () throws(StoreError) in try write(patches, intent) } }.get()
+    }
+
+    private func write(_ patches: LogPatches, _ intent: ErasureIntent) throws(StoreError) {
+        guard !patches.isEmpty else { return }
+        let bytes = patches.encoded
+        try ledger.blocking { (ledger) throws(StoreError) in try ledger.setRedo(bytes, of: intent) }
+        try log.write(patches)
+        try ledger.blocking { (ledger) throws(StoreError) in try ledger.removeRedo(of: intent) }
+    }
+
+    private func scrubRows() throws {
+        for _ in 0..<200 {
             try goOn()
-            let entries = try log.quarantined(after: last, limit: 200, kind: nil)
-            guard let newest = entries.last else { return false }
-            if entries.contains(where: isErased) { return true }
-            last = newest.id
+            // Readers are in the way for moments only.
+            if try index.scrub() { return }
+            Thread.pause(milliseconds: 10)
         }
-    }
-
-    private func scrubDerived() throws {
-        try retrying("the derived rows' WAL") {
-            try self.writeBehind.queue.sync {
-                _ = try self.writeBehind.writer.database.checkpoint(truncating: true)
-                guard FileSystem.size(self.parts.derivedPath + "-wal") == 0 else { return false }
-                try PageScrubber(self.writeBehind.writer.database).run()
-                return true
-            }
-        }
-    }
-
-    private func emptyLog() throws {
-        try retrying("the log's WAL") {
-            try self.committer.queue.sync { try self.committer.emptyLog() }
-        }
-    }
-
-    // MARK: Tools of the steps
-
-    /// Runs `body` in a durable transaction on the committer's queue.
-    func commit<Value>(_ body: (LogWriter) throws(SQLiteError) -> Value) throws(StoreError) -> Value {
-        let committer = committer
-        return try committer.queue.sync { () -> Result<Value, StoreError> in
-            Result { () throws(StoreError) in try committer.transaction(body) }
-        }.get()
-    }
-
-    func openLog() throws(SQLiteError) -> LogReader {
-        try LogReader(
-            path: parts.logPath, mode: parts.readMode.log, virtualFileSystem: parts.options.virtualFileSystem,
-            unmoved: parts.unmoved)
+        throw StoreError(.unavailable, "the session rows' WAL is in use")
     }
 
     func reached(_ step: ErasureStep) {
-        parts.options.erasureHook?(step)
+        store.options.erasureHook?(step)
     }
 
     /// - Throws: `closed` when the store is about to close: what is left is for the next start.
@@ -238,33 +206,30 @@ final class Eraser: @unchecked Sendable {
         if stopping.load(ordering: .acquiring) { throw StoreError(.closed, "the store is closing") }
     }
 
-    /// Until `attempt` returns true: readers and checkpoints are in the way for moments only.
-    private func retrying(_ what: String, _ attempt: () throws -> Bool) throws {
-        for _ in 0..<200 {
-            try goOn()
-            if try attempt() { return }
-            Thread.pause(milliseconds: 10)
-        }
-        throw StoreError(.unavailable, "\(what) is in use")
-    }
-
     private func result(_ body: () throws -> ErasureReport) -> Result<ErasureReport, StoreError> {
         do {
             return .success(try body())
         } catch {
-            let failure =
-                error as? StoreError ?? StoreError(.unavailable, "an erasure cannot go on now: \(error)")
+            let failure = Self.storeError(error)
             if failure.code != .closed {
-                parts.logger.error("an erasure waits", metadata: ["reason": "\(failure.message)"])
+                store.logger.error("an erasure waits", metadata: ["reason": "\(failure.message)"])
                 scheduleRetry()
             }
             return .failure(failure)
         }
     }
 
+    private static func storeError(_ error: any Error) -> StoreError {
+        switch error {
+        case let error as StoreError: error
+        case LogReadError<StoreError>.log(let error), LogReadError<StoreError>.visitor(let error): error
+        default: StoreError(.unavailable, "an erasure cannot go on now: \(error)")
+        }
+    }
+
     private func scheduleRetry() {
         guard !retryScheduled.exchange(true, ordering: .acquiringAndReleasing) else { return }
-        queue.asyncAfter(deadline: .now() + .milliseconds(parts.options.erasureRetryMilliseconds)) { [weak self] in
+        queue.asyncAfter(deadline: .now() + .milliseconds(store.options.erasureRetryMilliseconds)) { [weak self] in
             guard let self, !stopping.load(ordering: .acquiring) else { return }
             retryScheduled.store(false, ordering: .releasing)
             _ = result { try self.runPending() }

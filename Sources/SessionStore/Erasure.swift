@@ -12,12 +12,9 @@ package protocol SessionEraser: AnyObject, Sendable {
     ///
     /// The call is durable as soon as it has begun: after a crash the next start finishes it. Repeating it is harmless.
     ///
-    /// - Parameters:
-    ///   - unpack: undoes the content coding of a quarantined body; nil where there is none or it is damaged.
-    ///   - completion: called from a queue of the store once nothing of the user is left in any file.
+    /// - Parameter completion: called from a queue of the store once nothing of the user is left in any file.
     func eraseUser(
-        _ userId: String, unpack: @escaping @Sendable ([UInt8]) -> [UInt8]?,
-        completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void)
+        _ userId: String, completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void)
 
     /// Removes sessions that ended (`FAILED`, `STOPPED`, `COMPLETE`, `REFUNDED`) and of which nothing has been heard
     /// since `cutoff`, neither by timestamp nor by arrival.
@@ -58,4 +55,24 @@ package enum ErasureStep: Sendable, CaseIterable {
     /// The intent holds no name any more; only the write-ahead log may.
     case forgotten
     case done
+}
+
+extension DiskSessionStore: SessionEraser {
+    package func eraseUser(
+        _ userId: String, completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void
+    ) {
+        guard let eraser else { return completion(.failure(.readOnly)) }
+        eraser.eraseUser(userId, completion: completion)
+    }
+
+    package func removeSessions(
+        endedBefore cutoff: Instant, completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void
+    ) {
+        guard let eraser else { return completion(.failure(.readOnly)) }
+        eraser.removeSessions(endedBefore: cutoff, completion: completion)
+    }
+}
+
+extension StoreError {
+    fileprivate static let readOnly = StoreError(.readOnly, "the store is open for reading only")
 }

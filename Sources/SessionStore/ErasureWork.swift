@@ -1,10 +1,12 @@
 internal import Base
 internal import Dispatch
+internal import EventLog
 internal import Glibc
-internal import SQLite
+internal import Ledger
+internal import SessionIndex
 internal import SessionModel
 
-/// The part of an erasure that deals with sessions: what to do with each delivery, and the records that follow.
+/// The steps of an erasure that deal with sessions: what to do with each delivery, and the records that follow.
 final class ErasureWork {
     private struct Row {
         let position: Int64
@@ -17,55 +19,44 @@ final class ErasureWork {
     private let eraser: Eraser
     private let intent: ErasureIntent
     private let mentions: UserMentions?
-    private let log: LogReader
+    private var log: EventLog { eraser.log }
     private var rows: [SessionKey: [Row]] = [:]
     /// Rows that this release cannot read, but that hold the user's id.
     private var strays: [Int64] = []
     /// How far the log has been looked through.
-    private var seen: Int64
+    private var seen: Int64 = 0
     /// The sessions of which nothing is left, after `replaceRecords`.
     private(set) var sessionsGone: [String] = []
 
-    init(_ eraser: Eraser, _ intent: ErasureIntent) throws {
+    init(_ eraser: Eraser, _ intent: ErasureIntent, sessions: [String]) throws {
         self.eraser = eraser
         self.intent = intent
         mentions = intent.userId.map { UserMentions($0) }
-        log = try eraser.openLog()
-        let sessions = try eraser.commit { (writer) throws(SQLiteError) in try writer.plannedSessions }
         for session in sessions { rows[SessionKey(session)] = [] }
-        seen = 0
         // Without a session of the user's, rows that cannot be read may still name them.
         guard !rows.isEmpty || mentions != nil else { return }
-        try collect(through: .max, pausing: true)
-    }
-
-    deinit {
-        log.close()
+        try collect(through: .max)
     }
 
     /// Notes the deliveries of the sessions after `seen`.
-    private func collect(through last: Int64, pausing: Bool) throws {
-        while seen < last {
-            if pausing { try eraser.goOn() }
-            let reached = try log.chunk(after: seen, through: last) { (row) throws(Never) in
-                if row.isErased { return }
-                guard let event = row.event() else {
-                    if row.position <= intent.through, mentions?.areNamed(in: [UInt8](row.body)) == true {
-                        strays.append(row.position)
-                    }
-                    return
+    private func collect(through last: Int64) throws {
+        seen = try log.read(after: seen, through: last) { (row) throws(StoreError) in
+            if row.position % 1_024 == 0 { try eraser.goOn() }
+            guard let event = row.event() else {
+                if row.position <= intent.through, mentions?.areNamed(in: [UInt8](row.body)) == true {
+                    strays.append(row.position)
                 }
-                let key = SessionKey(event.sessionId)
-                guard rows[key] != nil else { return }
-                var note = Row(position: row.position)
-                if let named = event.userId, let mentions {
-                    note.isSubject = mentions.isUser(named)
-                    note.isOther = !note.isSubject
-                }
-                rows[key]?.append(note)
+                return true
             }
-            guard let reached else { return }
-            seen = reached
+            let key = SessionKey(event.sessionId)
+            guard rows[key] != nil else { return true }
+            var note = Row(position: row.position)
+            if let named = event.userId, let mentions {
+                note.isSubject = mentions.isUser(named)
+                note.isOther = !note.isSubject
+            }
+            rows[key]?.append(note)
+            return true
         }
     }
 
@@ -88,24 +79,24 @@ final class ErasureWork {
                 }
             }
         }
-        var changes = removed.map { ErasureChange(position: $0, body: nil) }
+        var erasures = removed.map { RowErasure(position: $0, body: nil) }
         for position in redacted {
-            var body: [UInt8]?
-            try log.row(at: position) { body = mentions?.redacted($0.body) }
-            changes.append(ErasureChange(position: position, body: body))
+            let body = try log.row(at: position) { mentions?.redacted($0.body) }
+            erasures.append(RowErasure(position: position, body: body ?? nil))
         }
-        changes.sort { $0.position < $1.position }
+        erasures.sort { $0.position < $1.position }
         report.deliveriesRemoved = removed.count
         report.deliveriesRedacted = redacted.count
         var start = 0
-        while start < changes.count {
+        while start < erasures.count {
             try eraser.goOn()
-            let end = min(start + Eraser.rowsPerCommit, changes.count)
-            let step = changes[start..<end]
-            try eraser.commit { (writer) throws(SQLiteError) in try writer.rewrite(step) }
+            let end = min(start + Eraser.rowsPerStep, erasures.count)
+            let step = Array(erasures[start..<end])
+            _ = try eraser.erase(intent) { step }
             start = end
             eraser.reached(.rewriting)
         }
+        try eraser.clearUnsound(intent)
     }
 
     /// Old sessions go whole, or not at all: one of which something new is heard stays as it is.
@@ -114,12 +105,11 @@ final class ErasureWork {
         var start = 0
         while start < keys.count {
             try eraser.goOn()
-            try collect(through: .max, pausing: true)
-            // On the committer's queue nothing new comes between the look and the commit.
-            try eraser.committer.queue.sync {
-                try collect(through: .max, pausing: false)
+            try collect(through: .max)
+            report.deliveriesRemoved += try eraser.erase(intent) {
+                try collect(through: .max)
                 var positions: [Int64] = []
-                while start < keys.count, positions.count < Eraser.rowsPerCommit {
+                while start < keys.count, positions.count < Eraser.rowsPerStep {
                     let ofSession = rows[keys[start]] ?? []
                     // One that stays is folded anew with the others: an earlier run may have begun with it.
                     if !ofSession.contains(where: { $0.position > intent.through }) {
@@ -127,9 +117,7 @@ final class ErasureWork {
                     }
                     start += 1
                 }
-                let changes = positions.sorted().map { ErasureChange(position: $0, body: nil) }
-                try eraser.committer.transaction { (writer) throws(SQLiteError) in try writer.rewrite(changes) }
-                report.deliveriesRemoved += changes.count
+                return positions.sorted().map { RowErasure(position: $0, body: nil) }
             }
             eraser.reached(.rewriting)
         }
@@ -139,17 +127,17 @@ final class ErasureWork {
 
     func replaceRecords(_ report: inout ErasureReport) throws {
         // Most of what has come meanwhile; the rest, a little, is looked through while the fold stands still.
-        if !rows.isEmpty { try collect(through: .max, pausing: true) }
+        if !rows.isEmpty { try collect(through: .max) }
         let keys = Array(rows.keys)
         var start = 0
         while start < keys.count {
             try eraser.goOn()
             let end = min(start + Eraser.sessionsPerReplacement, keys.count)
             let step = keys[start..<end]
-            let folder = eraser.parts.folder
-            let kept = try folder.queue.sync {
-                try collect(through: folder.folded, pausing: false)
-                return try replace(step, through: folder.folded)
+            let index = eraser.index
+            let kept = try log.queue.sync {
+                try collect(through: index.folded)
+                return try replace(step, in: index)
             }
             report.sessionsKept += kept
             report.sessions += step.count - kept
@@ -157,53 +145,25 @@ final class ErasureWork {
         }
     }
 
-    /// On the folder's queue: only the fold changes records, and it stands still. What is left of each session is folded
-    /// anew from the log and takes the place of row and record.
+    /// On the log's queue: only the fold changes records, and it stands still. What is left of each session is folded anew
+    /// from the log and takes the place of row and record.
     /// - Returns: how many of the sessions there still are.
-    private func replace(_ keys: ArraySlice<SessionKey>, through last: Int64) throws -> Int {
+    private func replace(_ keys: ArraySlice<SessionKey>, in index: SessionIndex) throws -> Int {
         var records: [SessionRecord] = []
         for key in keys {
             var record = SessionRecord(sessionId: key.sessionId)
-            for row in rows[key] ?? [] where row.position <= last {
-                try log.row(at: row.position) { row in
+            for row in rows[key] ?? [] where row.position <= index.folded {
+                _ = try log.row(at: row.position) { row in
                     guard let event = row.event() else { return }
-                    record.apply(
-                        event, position: row.position, receivedAt: row.receivedAt,
-                        place: Place(origin: .none, sequence: row.position))
+                    record.apply(event, position: row.position, receivedAt: row.receivedAt, place: row.place)
                 }
             }
             if !record.facts.isEmpty { records.append(record) }
         }
-        let sessions = keys.map(\.sessionId)
         let kept = Set(records.map { SessionKey($0.sessionId) })
         sessionsGone += keys.filter { !kept.contains($0) }.map(\.sessionId)
-        // Nothing of the sessions may be waiting to be written: it would bring the old row back.
-        try eraser.writeBehind.flush()
-        let directory = eraser.parts.filters
-        // Without its first delivery, a session is in the part of another one.
-        for record in records { directory.insert(SessionFilter.hash(record.sessionId.utf8), number: record.number) }
-        let replaced = sessions.map { RowWriter.Replaced(sessionId: $0, parts: directory.candidates($0)) }
-        try eraser.writeBehind.replace(replaced, with: records)
-        eraser.parts.cache.remove(sessions)
+        try index.replace(records, of: Array(keys))
         return records.count
-    }
-}
-
-extension WriteBehind {
-    /// Replaces the rows of sessions of which nothing is dirty. Not on the queue; blocks.
-    func replace(_ sessions: [RowWriter.Replaced], with records: [SessionRecord]) throws(StoreError) {
-        var buffer: [UInt8] = []
-        let rows = records.map { SessionRow($0, into: &buffer) }
-        let result = queue.sync { () -> Result<Void, SQLiteError> in
-            Result { () throws(SQLiteError) in
-                try writer.write(rows, buffer: buffer, position: writer.covered, replacing: sessions)
-            }
-        }
-        do throws(SQLiteError) {
-            try result.get()
-        } catch {
-            throw StoreError(.unavailable, "derived rows cannot be written: \(error)")
-        }
     }
 }
 

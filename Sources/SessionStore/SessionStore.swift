@@ -1,37 +1,17 @@
 package import Base
+package import SessionIndex
 package import SessionModel
 
-/// Called once, on a queue of the store: return soon, and do not call blocking functions of the store from it.
-package typealias IngestCompletion = @Sendable (Result<IngestOutcome, StoreError>) -> Void
-
-/// The durable log of deliveries, and the sessions folded from it.
+/// A data directory: the log, which is the truth; the sessions that are folded from it; and the ledger.
 ///
-/// The log is the truth: a session's record is a pure function of it. An outcome is reported only when the delivery
-/// would survive a power cut, and every read sees every delivery whose outcome was reported.
+/// An outcome is reported only when the delivery would survive a power cut, and every read sees every delivery whose
+/// outcome was reported.
 package protocol SessionStore: AnyObject, Sendable {
-    /// Logs a delivery and folds it into its session; from any thread.
+    /// Logs a delivery and folds it into its session; from any thread. Every verified delivery is logged, repeats too.
     ///
-    /// Every verified delivery is logged, repeats too.
-    /// - Returns: false when the bounded queue is full (or the store is closed); `completion` is not called then.
-    func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion) -> Bool
-
-    /// Keeps an authentic body that is no valid event; durable when `completion` reports its id.
-    /// - Returns: false when the bounded queue is full (or the store is closed); `completion` is not called then.
-    func quarantineVerified(
-        _ body: consuming QuarantinedBody, completion: @escaping @Sendable (Result<Int64, StoreError>) -> Void
-    ) -> Bool
-
-    /// Keeps a body with wrong credentials for a while: in memory at once, on disk soon, within bounds.
-    func quarantineUnverified(_ body: consuming QuarantinedBody)
-
-    /// Entries with ids above `id`, ascending. Blocks: not for a worker's thread.
-    func quarantined(after id: Int64, limit: Int, kind: QuarantineKind?) throws(StoreError) -> [QuarantineEntry]
-
-    /// One entry, or nil. Blocks: not for a worker's thread.
-    func quarantined(id: Int64) throws(StoreError) -> QuarantineEntry?
-
-    /// Removes entries; reports how many there were.
-    func removeQuarantined(_ ids: [Int64], completion: @escaping @Sendable (Result<Int, StoreError>) -> Void)
+    /// `completion` is called once: with `queueFull` or `closed` at once, on the caller's thread, where nothing more is
+    /// taken; else on the log's queue.
+    func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion)
 
     /// Everything known of a session, or nil. Calls back at once when that is in memory, else from a reader's queue.
     func session(_ id: String, completion: @escaping @Sendable (Result<SessionRecord?, StoreError>) -> Void)
@@ -59,10 +39,17 @@ package protocol SessionStore: AnyObject, Sendable {
     @discardableResult
     func scanLog(after position: Int64, visit: (LogEntry) throws(StoreError) -> Bool) throws(StoreError) -> Int64
 
-    /// Refolds the whole log and compares it with the derived rows. Blocks, and may take long.
+    /// One row of the log, or nil. Blocks: not for a worker's thread.
+    func logEntry(at position: Int64) throws(StoreError) -> LogEntry?
+
+    /// What tells the history up to a position from any other, also of the same log that was set back and continued; nil
+    /// where the log has no such position, or nobody can say any more. Blocks for a moment.
+    func historyMark(at position: Int64) throws(StoreError) -> UInt64?
+
+    /// Verifies the whole log, folds it again and compares that with the session rows. Blocks, and may take long.
     func check(progress: (CheckProgress) -> Void) throws(StoreError) -> CheckReport
 
-    /// Writes every changed derived row. Blocks: not for a worker's thread.
+    /// Writes every changed session row. Blocks: not for a worker's thread.
     func flush() throws(StoreError)
 
     /// Answers what is accepted, writes everything, and frees the data directory. Blocks. A second call does nothing.
@@ -71,17 +58,20 @@ package protocol SessionStore: AnyObject, Sendable {
     /// Whether the store believes that the next delivery can be made durable.
     var isWritable: Bool { get }
 
-    /// Why the store is not writable, or nil.
+    /// Why the store is not writable, or why its files are not as they should be; or nil.
     var unavailability: StoreError? { get }
+
+    /// Why only a start could mend what is wrong, or nil.
+    var needsRestart: StoreError? { get }
 
     /// Whether deliveries arrive faster than they become durable, so that the bounded queue may fill up. Cheap: one load.
     var isUnderPressure: Bool { get }
 
-    /// Whether a long part of the log is still being folded behind the opening: deliveries are accepted, and answered with
-    /// the status UNKNOWN and the version 0; queries are refused (`catchingUp`).
+    /// Whether a long part of the log is still being folded: deliveries are accepted, and answered with the status UNKNOWN
+    /// and the version 0; queries are refused (`catchingUp`).
     var isCatchingUp: Bool { get }
 
-    /// Runs `body` once everything that the log held at the opening is folded: now, or later on a queue of the store.
+    /// Runs `body` once everything that the log held at the opening is folded: now, or later on the log's queue.
     func whenCaughtUp(_ body: @escaping @Sendable () -> Void)
 
     var statistics: StoreStatistics { get }
@@ -90,14 +80,52 @@ package protocol SessionStore: AnyObject, Sendable {
 extension SessionStore {
     package var isUnderPressure: Bool { false }
     package var isCatchingUp: Bool { false }
+    package var needsRestart: StoreError? { nil }
     package func memo(of id: String) -> MemoLookup { MemoLookup(nil, .never) }
     package func keep(_ memo: any SessionMemo, of record: SessionRecord, ticket: MemoTicket) {}
     package func whenCaughtUp(_ body: @escaping @Sendable () -> Void) { body() }
+    package func historyMark(at position: Int64) throws(StoreError) -> UInt64? { 0 }
+
+    package func logEntry(at position: Int64) throws(StoreError) -> LogEntry? {
+        var found: LogEntry?
+        try scanLog(after: position - 1) { (entry) throws(StoreError) in
+            if entry.position == position { found = entry }
+            return false
+        }
+        return found
+    }
+
+    /// A store without indexes says so.
+    package func select(
+        _ selection: SessionSelection, completion: @escaping @Sendable (Result<SessionPage, StoreError>) -> Void
+    ) {
+        completion(.failure(StoreError(.unavailable, "this store has no indexes")))
+    }
+
+    /// A store that tells of no changes.
+    @discardableResult
+    package func observe(_ observer: FoldObserver?) -> Int64 { statistics.index.folded }
+}
+
+/// One row of the log, as it was received.
+package struct LogEntry: Sendable, Equatable {
+    /// Ascending, in the order of arrival here; starts at 1. Gaps are possible after an erasure.
+    package let position: Int64
+    package let receivedAt: Instant
+    package let source: FactSource
+    package let body: [UInt8]
+
+    package init(position: Int64, receivedAt: Instant, source: FactSource, body: [UInt8]) {
+        self.position = position
+        self.receivedAt = receivedAt
+        self.source = source
+        self.body = body
+    }
 }
 
 /// How far a check has come.
 package struct CheckProgress: Sendable {
-    package enum Phase: Sendable { case reading, folding, comparing }
+    package enum Phase: Sendable { case verifying, reading, folding, comparing }
     package let phase: Phase
     package let done: Int64
     package let total: Int64
@@ -108,13 +136,19 @@ package struct CheckReport: Sendable {
     package var deliveries: Int64 = 0
     package var sessions: Int64 = 0
     package var undecodableRows: Int64 = 0
+    /// Files of the log of which not everything is as it was written.
+    package var damagedFiles: [String] = []
+    /// Deliveries that are known to be missing in them.
+    package var missingDeliveries = 0
     /// The number of sessions that differ.
     package var differenceCount: Int64 = 0
     /// The first of them, bounded in number.
     package var differences: [CheckDifference] = []
+
+    package var isClean: Bool { damagedFiles.isEmpty && differenceCount == 0 }
 }
 
-/// One session whose derived row is not what the log says.
+/// One session whose row is not what the log says.
 package struct CheckDifference: Sendable, Equatable {
     package enum Kind: String, Sendable { case missing, different, surplus }
     package let kind: Kind

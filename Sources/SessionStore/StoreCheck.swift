@@ -1,57 +1,58 @@
 internal import Base
 internal import Dispatch
+internal import EventLog
 internal import SQLite
+internal import SessionIndex
 internal import SessionModel
 
-/// Refolds the whole log, independently of the store's machinery, and compares every session with its derived row byte
-/// by byte.
+/// Verifies the log; then folds it again, independently of the index's machinery, and compares every session with its row
+/// byte by byte. So it can tell which side is damaged.
 ///
-/// In bounded memory: a scan notes which rows belong to which of many parts of the sessions (by a hash of the id), then
-/// each part is folded for itself, reading its rows in the order of the log.
-struct LogCheck {
-    /// About so many deliveries in a part; a part's sessions are in memory at once.
-    static let deliveriesPerPart: Int64 = 100_000
+/// In bounded memory: a scan notes which rows belong to which of many groups of sessions (by a hash of the id), then each
+/// group is folded for itself, reading its rows in the order of the log.
+struct StoreCheck {
+    /// About so many deliveries in a group; a group's sessions are in memory at once.
+    static let deliveriesPerGroup: Int64 = 100_000
     /// So many deliveries are noted in one scan, at about two bytes each.
     static let deliveriesPerScan: Int64 = 30_000_000
     static let differencesMax = 100
 
-    let parts: StoreParts
+    let log: EventLog
+    let index: SessionIndex
 
     private struct Run {
         var report = CheckReport()
-        let log: LogReader
         let rows: RowSnapshot
         let last: Int64
         var folded: Int64 = 0
 
         mutating func note(_ kind: CheckDifference.Kind, _ sessionId: String) {
             report.differenceCount += 1
-            if report.differences.count < LogCheck.differencesMax {
+            if report.differences.count < StoreCheck.differencesMax {
                 report.differences.append(CheckDifference(kind: kind, sessionId: sessionId))
             }
         }
     }
 
     func run(progress: (CheckProgress) -> Void) throws(StoreError) -> CheckReport {
-        try parts.settle()
         do {
-            // While the folder stands still, so that rows and position fit.
-            let (rows, last) = try parts.folder.queue.sync {
-                try parts.writeBehind?.flush()
-                return (try RowSnapshot(parts: parts), parts.folder.folded)
+            // While the fold stands still, so that rows and position fit.
+            let (rows, last) = try log.queue.sync {
+                try index.flush()
+                return (try RowSnapshot(index), index.folded)
             }
-            let log = try LogReader(
-                path: parts.logPath, mode: parts.readMode.log, virtualFileSystem: parts.options.virtualFileSystem,
-                unmoved: parts.unmoved)
-            defer {
-                rows.close()
-                log.close()
+            defer { rows.close() }
+            var run = Run(rows: rows, last: last)
+            let verified = try log.verify { position in
+                progress(CheckProgress(phase: .verifying, done: position, total: last))
+                return true
             }
-            var run = Run(log: log, rows: rows, last: last)
-            let partCount = max(1, Int(last / Self.deliveriesPerPart))
+            run.report.damagedFiles = verified.damagedFiles
+            run.report.missingDeliveries = verified.missingRows
+            let groupCount = max(1, Int(last / Self.deliveriesPerGroup))
             let scanCount = max(1, Int(last / Self.deliveriesPerScan))
             for scan in 0..<scanCount {
-                let lists = try collect(&run, scan: scan, of: scanCount, partCount: partCount, progress)
+                let lists = try collect(&run, scan: scan, of: scanCount, groupCount: groupCount, progress)
                 for list in lists {
                     try compare(&run, list)
                     progress(CheckProgress(phase: .folding, done: run.folded, total: last))
@@ -61,47 +62,46 @@ struct LogCheck {
             return run.report
         } catch let error as StoreError {
             throw error
+        } catch LogReadError<Never>.log(let error) {
+            throw error
         } catch {
             throw StoreError(.unavailable, "the check cannot go on: \(error)")
         }
     }
 
-    private static func part(_ sessionId: String, of count: Int) -> Int {
-        Int(SessionFilter.hash(sessionId.utf8) % UInt64(count))
+    private static func group(_ sessionId: String, of count: Int) -> Int {
+        Int(SessionKey(sessionId).stableHash % UInt64(count))
     }
 
-    /// Notes the positions of the parts that are this scan's turn.
+    /// Notes the positions of the groups that are this scan's turn.
     private func collect(
-        _ run: inout Run, scan: Int, of scanCount: Int, partCount: Int, _ progress: (CheckProgress) -> Void
+        _ run: inout Run, scan: Int, of scanCount: Int, groupCount: Int, _ progress: (CheckProgress) -> Void
     ) throws -> [PositionList] {
-        var lists = [PositionList](repeating: PositionList(), count: partCount / scanCount + 1)
-        var position: Int64 = 0
-        while position < run.last {
-            let reached = try run.log.chunk(after: position, through: run.last) { (row) throws(Never) in
-                guard let event = row.event() else {
-                    if scan == 0 && !row.isErased { run.report.undecodableRows += 1 }
-                    return
-                }
-                if scan == 0 { run.report.deliveries += 1 }
-                let part = Self.part(event.sessionId, of: partCount)
-                if part % scanCount == scan { lists[part / scanCount].append(row.position) }
+        var lists = [PositionList](repeating: PositionList(), count: groupCount / scanCount + 1)
+        try log.read(after: 0, through: run.last) { (row) throws(Never) in
+            if row.position % 4_096 == 0 {
+                progress(CheckProgress(phase: .reading, done: row.position, total: run.last))
             }
-            position = reached ?? run.last
-            progress(CheckProgress(phase: .reading, done: position, total: run.last))
+            guard let event = row.event() else {
+                if scan == 0 { run.report.undecodableRows += 1 }
+                return true
+            }
+            if scan == 0 { run.report.deliveries += 1 }
+            let group = Self.group(event.sessionId, of: groupCount)
+            if group % scanCount == scan { lists[group / scanCount].append(row.position) }
+            return true
         }
         return lists
     }
 
-    /// Folds one part of the sessions and compares it.
+    /// Folds one group of the sessions and compares it.
     private func compare(_ run: inout Run, _ list: PositionList) throws {
         var records: [SessionKey: SessionRecord] = [:]
-        try list.forEach { (position) throws(SQLiteError) in
-            try run.log.row(at: position) { row in
+        try list.forEach { (position) throws(StoreError) in
+            _ = try log.row(at: position) { row in
                 guard let event = row.event() else { return }
                 records[SessionKey(event.sessionId), default: SessionRecord(sessionId: event.sessionId)]
-                    .apply(
-                        event, position: row.position, receivedAt: row.receivedAt,
-                        place: Place(origin: .none, sequence: row.position))
+                    .apply(event, position: row.position, receivedAt: row.receivedAt, place: row.place)
             }
             run.folded += 1
         }
@@ -121,13 +121,12 @@ struct LogCheck {
         let total = try run.rows.count
         guard total + run.rows.missingCount > run.report.sessions else { return }
         var done: Int64 = 0
+        let last = run.last
         try run.rows.forEach { (number, sessionId) throws(SQLiteError) in
-            var isKnown = false
-            try run.log.row(at: number) { row in
-                guard row.position <= run.last, let event = row.event() else { return }
-                isKnown = SessionKey(event.sessionId) == SessionKey(sessionId)
+            let event = number <= last ? (try? log.row(at: number) { $0.event() }).flatMap { $0 } : nil
+            if event.map({ SessionKey($0.sessionId) != SessionKey(sessionId) }) ?? true {
+                run.note(.surplus, sessionId)
             }
-            if !isKnown { run.note(.surplus, sessionId) }
             done += 1
             if done % 4096 == 0 { progress(CheckProgress(phase: .comparing, done: done, total: total)) }
         }

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import SessionModel
+package import SessionModel
 
 /// Tells sessions that are certainly not stored from those that may be, without a look at the disk: a Bloom filter whose
 /// bits for one session lie within one cache line ("Cache-, Hash- and Space-Efficient Bloom Filters", Putze et al. 2007).
@@ -137,4 +137,9 @@ final class SessionFilter: @unchecked Sendable {
                 blocks: memory.assumingMemoryBound(to: UInt64.self), blockCount: UInt64(blockCount),
                 capacity: capacity))
     }
+}
+
+extension SessionKey {
+    /// The same in every process.
+    package var stableHash: UInt64 { SessionFilter.hash(sessionId.utf8) }
 }

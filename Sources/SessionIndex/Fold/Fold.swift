@@ -25,6 +25,8 @@ final class Fold: @unchecked Sendable {
     private(set) var folded: Int64
     private var newlyDirty: [CacheEntry] = []
     private var observer: FoldObserver?
+    /// The observer has heard of everything up to here, from an index before this one.
+    private var toldThrough: Int64
     private var changes: [FoldedChange] = []
 
     /// Why folding stands still, or nil: sessions cannot be read, though nothing says that they are damaged.
@@ -41,7 +43,8 @@ final class Fold: @unchecked Sendable {
 
     init(
         log: EventLog, cache: RecordCache, reader: RowReader, filters: PartitionFilters, writeBehind: WriteBehind?,
-        covered: Int64, options: IndexOptions, logger: Logger, onDamage: @escaping @Sendable (String) -> Void
+        covered: Int64, observer: FoldObserver?, toldThrough: Int64, options: IndexOptions, logger: Logger,
+        onDamage: @escaping @Sendable (String) -> Void
     ) {
         self.log = log
         self.cache = cache
@@ -51,6 +54,8 @@ final class Fold: @unchecked Sendable {
         self.options = options
         self.logger = logger
         self.onDamage = onDamage
+        self.observer = observer
+        self.toldThrough = toldThrough
         folded = covered
         reader.confine(to: log.queue)
     }
@@ -139,7 +144,7 @@ final class Fold: @unchecked Sendable {
             }
             if application == .accepted {
                 entry.bytes += RecordSize.fact(event)
-                if self.observer != nil {
+                if self.observer != nil, position > self.toldThrough {
                     self.changes.append(
                         FoldedChange(record: entry.record, position: position, receivedAt: receivedAt))
                 }
@@ -181,7 +186,7 @@ final class Fold: @unchecked Sendable {
         writeBehind?.add(newlyDirty, folded: folded)
         // The write-behind keeps the array as it is.
         newlyDirty = []
-        guard let observer else { return }
+        guard let observer, folded > toldThrough else { return }
         observer(changes, folded)
         changes = []
     }

@@ -1,0 +1,25 @@
+package import EventLog
+package import Ledger
+package import SessionIndex
+
+/// What a data directory's rooms are told.
+package struct StoreOptions: Sendable {
+    package var log = LogOptions()
+    package var index = IndexOptions()
+    package var ledger = LedgerOptions()
+
+    /// Go on with a log that is missing, shorter or another one than the rest of the directory remembers; the session rows
+    /// are moved aside then, and made again.
+    package var acceptsLostLog = false
+    /// Milliseconds between two notes in the ledger of how far the log goes.
+    package var noteMilliseconds = 5_000
+
+    /// Undoes the content coding of a quarantined body; nil where there is none, or it is damaged or too large.
+    package var unpackQuarantined: @Sendable ([UInt8]) -> [UInt8]? = { _ in nil }
+    /// Milliseconds until an erasure that failed is tried again.
+    package var erasureRetryMilliseconds = 15_000
+    /// Called at each step of an erasure, on the erasing queue. For tests, which choose the moment of a crash with it.
+    package var erasureHook: (@Sendable (ErasureStep) -> Void)?
+
+    package init() {}
+}
