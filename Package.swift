@@ -48,6 +48,12 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
+        .target(
+            name: "Ledger",
+            dependencies: [
+                "CSQLite", "Base", "SQLite", "SessionModel", .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .target(name: "DriveAPI", dependencies: ["HTTPClient", "Base", "SessionModel", "WebhookSecurity"]),
         .target(
             name: "Sandbox",
@@ -74,7 +80,7 @@ let package = Package(
 
         .testTarget(name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer", "Base"]),
         .testTarget(name: "HTTPClientTests", dependencies: ["CLinux", "HTTPClient", "HTTPServer"]),
-        .target(name: "TestSupport", dependencies: ["Base"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["Base", "CSQLiteFaults"], path: "Tests/TestSupport"),
         .testTarget(name: "SQLiteTests", dependencies: ["CSQLite", "SQLite", "TestSupport"]),
         .testTarget(name: "SessionModelTests", dependencies: ["Base", "SessionModel"]),
         .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
@@ -93,6 +99,13 @@ let package = Package(
             name: "SessionStoreTests",
             dependencies: [
                 "CSQLite", "CSQLiteFaults", "Base", "SQLite", "SessionModel", "SessionStore",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        .testTarget(
+            name: "LedgerTests",
+            dependencies: [
+                "CSQLite", "CSQLiteFaults", "Base", "Ledger", "SQLite", "SessionModel", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),

@@ -2,6 +2,12 @@ internal import Glibc
 
 /// The few calls on files that are needed without a descriptor of one's own.
 package enum FileSystem {
+    /// Which file a path means: two paths, or a path and a descriptor, with the same identity are the same file.
+    package struct FileIdentity: Sendable, Equatable {
+        package let device: UInt64
+        package let inode: UInt64
+    }
+
     /// Removes a file, if it is there.
     package static func remove(_ path: String) {
         unlink(path)
@@ -15,6 +21,38 @@ package enum FileSystem {
     package static func touch(_ path: String) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         if descriptor >= 0 { close(descriptor) }
+    }
+
+    /// For the owner only (mode 0600), whatever it was.
+    package static func makePrivate(_ path: String) {
+        chmod(path, 0o600)
+    }
+
+    /// Gives a file another name, in place of whatever had it. Durable once the directory has been synced.
+    /// - Returns: whether it has it.
+    package static func rename(_ path: String, to other: String) -> Bool {
+        Glibc.rename(path, other) == 0
+    }
+
+    /// Gives a file a second name, which must be free.
+    package static func link(_ path: String, to other: String) -> Bool {
+        Glibc.link(path, other) == 0
+    }
+
+    /// Syncs a file, or the names in a directory.
+    /// - Returns: whether it is on disk now.
+    package static func sync(_ path: String) -> Bool {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return fsync(descriptor) == 0
+    }
+
+    /// nil when there is no such file.
+    package static func identity(_ path: String) -> FileIdentity? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        return FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
 
     /// Bytes that a file takes on disk; 0 when there is no such file.

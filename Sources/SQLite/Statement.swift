@@ -71,6 +71,11 @@ package final class Statement {
         if let text { bind(index, text: text) } else { sqlite3_bind_null(handle, index) }
     }
 
+    /// What `other` has in a column of its current row, whatever its type.
+    package func bind(_ index: Int32, column: Int32, of other: Statement) {
+        sqlite3_bind_value(handle, index, sqlite3_column_value(other.handle, column))
+    }
+
     // MARK: Running
 
     /// Runs to the next row. False: done (and the statement is reset).
@@ -99,6 +104,9 @@ package final class Statement {
     }
 
     // MARK: Columns (counted from 0) of the current row
+
+    /// How many the statement has.
+    package var columnCount: Int32 { sqlite3_column_count(handle) }
 
     package func int64(_ column: Int32) -> Int64 {
         sqlite3_column_int64(handle, column)

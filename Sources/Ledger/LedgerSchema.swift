@@ -1,0 +1,72 @@
+internal import SQLite
+
+/// `ledger.sqlite`. Every table has the integer key `id`: by it a damaged file is read row by row (`Salvage`).
+enum LedgerSchema {
+    static let fileName = "ledger.sqlite"
+
+    static let schema = Schema(
+        applicationId: 0x4346_4C45,  // "CFLE"
+        migrations: [
+            SchemaMigration(
+                version: 1,
+                sql: """
+                    CREATE TABLE heartbeat(
+                        id INTEGER PRIMARY KEY CHECK(id = 1), at INTEGER NOT NULL, is_clean INTEGER NOT NULL,
+                        newest INTEGER NOT NULL);
+                    CREATE TABLE downtime(
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, began_at INTEGER NOT NULL, ended_at INTEGER NOT NULL,
+                        cause TEXT NOT NULL, is_searched INTEGER NOT NULL, is_truncated INTEGER NOT NULL);
+                    CREATE TABLE affected(
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, downtime INTEGER NOT NULL, session_id TEXT NOT NULL,
+                        reconciled_at INTEGER, UNIQUE(downtime, session_id));
+                    CREATE INDEX affected_open ON affected(session_id) WHERE reconciled_at IS NULL;
+                    CREATE TABLE idempotency(
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, key TEXT NOT NULL,
+                        request TEXT NOT NULL, status INTEGER, content_type TEXT, body BLOB,
+                        created_at INTEGER NOT NULL, UNIQUE(scope, key));
+                    CREATE INDEX idempotency_age ON idempotency(created_at);
+                    CREATE TABLE cooldown(
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, connector TEXT NOT NULL UNIQUE,
+                        started_at INTEGER NOT NULL);
+                    CREATE TABLE unanswered_start(
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, user_id TEXT NOT NULL, connector_id TEXT NOT NULL,
+                        started_at INTEGER NOT NULL);
+                    CREATE TABLE refund_check(
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL UNIQUE, due_at INTEGER NOT NULL,
+                        tries INTEGER NOT NULL);
+                    CREATE INDEX refund_check_due ON refund_check(due_at);
+                    CREATE TABLE quarantine(
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, received_at INTEGER NOT NULL,
+                        reason TEXT NOT NULL, credentials BLOB NOT NULL, body BLOB NOT NULL);
+                    CREATE INDEX quarantine_unverified ON quarantine(id) WHERE kind = 1;
+                    CREATE TABLE verified(
+                        id INTEGER PRIMARY KEY CHECK(id = 1), count INTEGER NOT NULL, bytes INTEGER NOT NULL);
+                    INSERT INTO verified VALUES(1, 0, 0);
+                    CREATE TABLE erasure(
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, user_id TEXT, through INTEGER NOT NULL,
+                        stage INTEGER NOT NULL);
+                    CREATE TABLE erasure_plan(
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, erasure INTEGER NOT NULL, session_id TEXT NOT NULL,
+                        UNIQUE(erasure, session_id));
+                    CREATE TABLE erasure_redo(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+                    CREATE TABLE log(
+                        id INTEGER PRIMARY KEY CHECK(id = 1), identity TEXT NOT NULL, end INTEGER NOT NULL);
+                    """)
+        ])
+
+    /// What is read of a damaged file; `verified` is counted anew. The shortest and dearest first.
+    static let salvaged = [
+        "heartbeat", "log", "erasure", "erasure_plan", "erasure_redo", "downtime", "unanswered_start", "refund_check",
+        "cooldown", "affected", "idempotency", "quarantine",
+    ]
+
+    /// FULL: a key that has been claimed, and an answer that has been given, must survive a power cut. secure_delete:
+    /// what is erased must not stay readable in free pages. cell_size_check: damage is found where it is read.
+    static let pragmas = """
+        PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = FULL;
+        PRAGMA secure_delete = ON;
+        PRAGMA cell_size_check = ON;
+        PRAGMA cache_size = -2048;
+        """
+}

@@ -1,0 +1,93 @@
+import Base
+import Ledger
+import SessionModel
+import TestSupport
+import Testing
+
+@Suite struct OwnTableTests {
+    let directory = TemporaryDirectory()
+
+    @Test func theNewestHeartbeatStaysWhateverTheClockSays() async throws {
+        var ledger = try openLedger(directory)
+        #expect(try await ledger.newestHeartbeat() == nil)
+        try await ledger.beat(at: at(100), isClean: false)
+        try await ledger.beat(at: at(50), isClean: true)
+        await ledger.close()
+        ledger = try openLedger(directory)
+        #expect(try await ledger.lastHeartbeat()?.at == at(50))
+        #expect(try await ledger.lastHeartbeat()?.isClean == true)
+        #expect(try await ledger.newestHeartbeat() == at(100))
+        _ = try await ledger.addDowntime(from: at(100), to: at(200), cause: .crashed)
+        #expect(try await ledger.newestHeartbeat() == at(200))
+        await ledger.close()
+    }
+
+    @Test func theEndOfALogOnlyRisesWhileItIsTheSameLog() async throws {
+        let (first, second) = (Identity.random(), Identity.random())
+        var ledger = try openLedger(directory)
+        #expect(try await ledger.knownLog() == nil)
+        try await ledger.noteLog(identity: first, end: 10)
+        try await ledger.noteLog(identity: first, end: 7)
+        #expect(try await ledger.knownLog() == KnownLog(identity: first, end: 10))
+        await ledger.close()
+        ledger = try openLedger(directory)
+        try await ledger.noteLog(identity: first, end: 8)
+        #expect(try await ledger.knownLog() == KnownLog(identity: first, end: 10))
+        try await ledger.noteLog(identity: second, end: 3)
+        #expect(try await ledger.knownLog() == KnownLog(identity: second, end: 3))
+        await ledger.close()
+    }
+
+    @Test func aKeyIsClaimedOnceAndItsAnswerKept() async throws {
+        var ledger = try openLedger(directory)
+        let keyed = KeyedRequest(scope: "start u", key: "k", request: "r")
+        let answer = KeptAnswer(status: 201, contentType: "application/json", body: [1, 2])
+        #expect(try await ledger.claim(keyed, now: at(0), since: at(-9)) == .claimed)
+        await ledger.close()
+        ledger = try openLedger(directory)
+        #expect(try await ledger.claim(keyed, now: at(1), since: at(-9)) == .withoutAnswer)
+        try await ledger.keepAnswer(answer, of: keyed)
+        #expect(try await ledger.claim(keyed, now: at(1), since: at(-9)) == .answered(answer))
+        let other = KeyedRequest(scope: "start u", key: "k", request: "s")
+        #expect(try await ledger.claim(other, now: at(1), since: at(-9)) == .otherRequest)
+        try await ledger.keepAnswer(nil, of: keyed)
+        #expect(try await ledger.claim(other, now: at(1), since: at(-9)) == .claimed)
+        #expect(try await ledger.claim(keyed, now: at(20), since: at(19)) == .claimed)
+        await ledger.close()
+    }
+
+    @Test func startsCoolDownAndAreForgotten() async throws {
+        let ledger = try openLedger(directory)
+        try await ledger.setStart(connectorId: "a", at(0), forgetBefore: at(-10))
+        try await ledger.setStart(connectorId: "b", at(5), forgetBefore: at(-10))
+        #expect(try await ledger.starts(since: at(-1)).map(\.connectorId).sorted() == ["a", "b"])
+        try await ledger.setStart(connectorId: "b", nil, forgetBefore: at(1))
+        #expect(try await ledger.starts(since: at(-1)).isEmpty)
+        await ledger.close()
+    }
+
+    @Test func aSessionWithoutAnswersIsAskedAboutLessAndLessAndThenNoMore() async throws {
+        let ledger = try openLedger(directory)
+        try await ledger.addRefundChecks(["a", "b"], dueAt: at(0))
+        try await ledger.addRefundChecks(["a"], dueAt: at(99))
+        #expect(try await ledger.refundChecks(dueBy: at(0), limit: 9) == ["a", "b"])
+        try await ledger.removeRefundCheck("b")
+        try await ledger.postponeRefundCheck("a", now: at(0))
+        #expect(try await ledger.refundChecks(dueBy: at(3_599), limit: 9).isEmpty)
+        #expect(try await ledger.refundChecks(dueBy: at(3_600), limit: 9) == ["a"])
+        for _ in 1..<5 { try await ledger.postponeRefundCheck("a", now: at(0)) }
+        #expect(try await ledger.refundChecks(dueBy: .latest, limit: 9).isEmpty)
+        await ledger.close()
+    }
+
+    @Test func callersThatAreNotAsyncWaitOrAreCalledInOrder() async throws {
+        let ledger = try openLedger(directory)
+        try ledger.blocking { (ledger) throws(StoreError) in try ledger.beat(at: at(1), isClean: false) }
+        let order = Locked<[Int]>([])
+        for index in 0..<10 { ledger.perform { _ in order.withLock { $0.append(index) } } }
+        let last = try ledger.blocking { (ledger) throws(StoreError) in try ledger.lastHeartbeat()?.at }
+        #expect(last == at(1))
+        #expect(order.withLock { $0 } == Array(0..<10))
+        await ledger.close()
+    }
+}

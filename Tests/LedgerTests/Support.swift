@@ -1,0 +1,76 @@
+import Base
+import Ledger
+import Logging
+import SessionModel
+import TestSupport
+
+func openLedger(
+    _ directory: TemporaryDirectory, _ log: LogLines = LogLines(), _ change: (inout LedgerOptions) -> Void = { _ in }
+) throws -> Ledger {
+    var options = LedgerOptions()
+    // Tests say when.
+    options.unverifiedWriteMilliseconds = 3_600_000
+    change(&options)
+    return try Ledger(directory: directory.path, options: options, logger: log.logger)
+}
+
+func body(_ index: Int, bytes: Int = 10) -> QuarantinedBody {
+    QuarantinedBody(
+        receivedAt: Instant(microsecondsSince1970: Int64(index)), reason: "INVALID_JSON",
+        body: [UInt8](repeating: UInt8(truncatingIfNeeded: index), count: bytes), credentials: [1, 2, 3])
+}
+
+func at(_ seconds: Int64) -> Instant { Instant(seconds: 1_770_000_000 + seconds) }
+
+/// What was logged, as lines of level and text.
+final class LogLines: Sendable {
+    private let all = Locked<[String]>([])
+
+    var lines: [String] { all.withLock { $0 } }
+    var critical: [String] { lines.filter { $0.hasPrefix("critical") } }
+
+    var logger: Logger { Logger(label: "test") { _ in Handler(lines: self) } }
+
+    private func add(_ line: String) { all.withLock { $0.append(line) } }
+
+    private struct Handler: LogHandler {
+        let lines: LogLines
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.trace
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let metadata = event.metadata ?? [:]
+            let values = metadata.map { "\($0.key)=\($0.value)" }.sorted()
+            lines.add("\(event.level) \(event.message) \(values.joined(separator: " "))")
+        }
+    }
+}
+
+extension TemporaryDirectory {
+    /// Changes the bytes of a file.
+    func change(_ name: String, _ body: (inout [UInt8]) -> Void) {
+        var bytes = Self.read(file(name))
+        body(&bytes)
+        Self.write(bytes, to: file(name))
+    }
+
+    /// The numbers (from 0) of the pages of 4 KiB in which a text stands.
+    func pages(_ name: String, with text: String) -> [Int] {
+        let bytes = Self.read(file(name))
+        return stride(from: 0, to: bytes.count, by: 4_096).enumerated().compactMap { number, start in
+            bytes[start..<min(start + 4_096, bytes.count)].contains(text.utf8) ? number : nil
+        }
+    }
+
+    /// Makes a page unreadable: its header and its cell pointers are no b-tree's any more.
+    func damagePage(_ name: String, _ number: Int) {
+        change(name) { bytes in
+            for offset in 0..<64 { bytes[number * 4_096 + offset] = 0xA5 }
+        }
+    }
+}
