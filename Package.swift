@@ -48,12 +48,6 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
-        .target(
-            name: "Ledger",
-            dependencies: [
-                "CSQLite", "Base", "SQLite", "SessionModel", .product(name: "Logging", package: "swift-log"),
-            ]
-        ),
         .target(name: "DriveAPI", dependencies: ["HTTPClient", "Base", "SessionModel", "WebhookSecurity"]),
         .target(
             name: "Sandbox",

@@ -30,6 +30,7 @@ package enum FileSystem {
 
     /// Gives a file another name, in place of whatever had it. Durable once the directory has been synced.
     /// - Returns: whether it has it.
+    @discardableResult
     package static func rename(_ path: String, to other: String) -> Bool {
         Glibc.rename(path, other) == 0
     }
@@ -86,11 +87,6 @@ extension FileSystem {
     /// A path below a directory.
     package static func join(_ directory: String, _ name: String) -> String {
         directory.hasSuffix("/") ? directory + name : directory + "/" + name
-    }
-
-    /// Gives a file another name, if it is there.
-    package static func rename(_ path: String, to other: String) {
-        Glibc.rename(path, other)
     }
 
     /// Gives a file another name beside its own, `PATH.WHY-1` and so on, never over one that is there.

@@ -49,8 +49,7 @@ enum LedgerSchema {
                         id INTEGER PRIMARY KEY AUTOINCREMENT, erasure INTEGER NOT NULL, session_id TEXT NOT NULL,
                         UNIQUE(erasure, session_id));
                     CREATE TABLE erasure_redo(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
-                    CREATE TABLE log(
-                        id INTEGER PRIMARY KEY CHECK(id = 1), identity TEXT NOT NULL, end INTEGER NOT NULL);
+                    CREATE TABLE log(id INTEGER PRIMARY KEY CHECK(id = 1), known BLOB NOT NULL);
                     """)
         ])
 

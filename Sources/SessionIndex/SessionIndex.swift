@@ -51,12 +51,9 @@ package final class SessionIndex: LogConsumer {
     package static func knownLog(directory: String) -> KnownLog? {
         let path = FileSystem.join(directory, fileName)
         guard FileSystem.size(path) > 0,
-            let database = try? Database(path: path, mode: .readOnly),
-            let text = try? database.text("SELECT value FROM properties WHERE name = 'log'"),
-            let identity = Identity(text),
-            let covered = try? database.integer("SELECT value FROM properties WHERE name = 'covered'")
+            let database = try? Database(path: path, mode: .readOnly)
         else { return nil }
-        return KnownLog(identity: identity, end: covered)
+        return (try? RowWriter.knownLog(database)) ?? nil
     }
 
     /// Opens the rows of a data directory, or makes them, and folds what they do not cover yet.

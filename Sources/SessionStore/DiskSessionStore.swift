@@ -46,9 +46,10 @@ package final class DiskSessionStore: SessionStore {
         ledgerIfWritable = ledger
         let known = try Self.known(directory, ledger)
         if let ledger { try Self.redoErasures(directory, ledger) }
-        log = try EventLog(
+        let log = try EventLog(
             directory: directory, known: known, acceptsLoss: options.acceptsLostLog, readOnly: readOnly, claim: lock,
             options: options.log, logger: logger)
+        self.log = log
         let isAfresh = known.map { $0.identity != log.identity || $0.end > log.lastPosition } ?? false
         let rebuild = Rebuild()
         let index = try SessionIndex(
@@ -59,10 +60,10 @@ package final class DiskSessionStore: SessionStore {
         log.setConsumer(index)
         rebuild.set(self)
         guard let ledger else { return }
-        let (identity, end) = (log.identity, log.lastPosition)
+        let now = KnownLog(identity: log.identity, end: log.lastPosition)
         try ledger.blocking { (ledger) throws(StoreError) in
             if isAfresh { try ledger.forgetLog() }
-            try ledger.noteLog(identity: identity, end: end)
+            try ledger.noteLog(now)
         }
         eraserIfWritable.withLock { $0 = Eraser(self, ledger) }
         if isAfresh {
@@ -229,11 +230,11 @@ package final class DiskSessionStore: SessionStore {
     }
 
     private func noteLog() {
-        let (identity, end) = (log.identity, log.lastPosition)
+        let now = KnownLog(identity: log.identity, end: log.lastPosition)
         do throws(StoreError) {
             try ledgerIfWritable?.blocking { (ledger) throws(StoreError) in
                 try ledger.checkFiles()
-                try ledger.noteLog(identity: identity, end: end)
+                try ledger.noteLog(now)
             }
         } catch {
             logger.warning("the ledger cannot be written", metadata: ["reason": "\(error)"])

@@ -14,7 +14,7 @@ import Testing
     private func fill(_ count: Int = 400) async throws -> Ledger {
         let ledger = try openLedger(directory, log)
         try await ledger.beat(at: at(100), isClean: false)
-        try await ledger.noteLog(identity: Identity(high: 1, low: 2), end: 77)
+        try await ledger.noteLog(KnownLog(identity: Identity(high: 1, low: 2), end: 77))
         _ = try await ledger.addErasure(userId: "u", sessions: ["planned"], through: 5)
         for index in 0..<count { _ = try await ledger.quarantineVerified(body(index, bytes: 500)) }
         try await ledger.addRefundChecks(

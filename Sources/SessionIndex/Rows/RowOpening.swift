@@ -73,13 +73,12 @@ struct RowOpening {
     func openForReading() throws(StoreError) -> Opened {
         do {
             let (database, mode) = try openReadOnly()
-            let covered = try database.integer("SELECT value FROM properties WHERE name = 'covered'") ?? 0
-            let identity = try database.text("SELECT value FROM properties WHERE name = 'log'")
+            let known = try RowWriter.knownLog(database)
             let positions = try database.integer("SELECT value FROM properties WHERE name = 'partition_positions'")
-            guard identity == log.identity.description, covered <= log.lastPosition,
+            guard let known, known.identity == log.identity, known.end <= log.lastPosition,
                 positions == options.positionsPerPartition
             else { throw StoreError(.damaged, "\(path) does not belong to the log; start the server once") }
-            return try opened(nil, covered: covered, mode: mode)
+            return try opened(nil, covered: known.end, mode: mode)
         } catch let error as StoreError {
             throw error
         } catch let error as SchemaError {

@@ -10,7 +10,8 @@ enum RowSchema {
     /// partition of the session (`Partitioning`), so that new sessions change few pages, however many there are. Skewed
     /// sessions are few.
     ///
-    /// In `properties`: the log that the rows belong to, the position that they cover, and the seal of the log there.
+    /// In `properties`: the log that the rows belong to and the position that they cover (`KnownLog`), and the seal of the
+    /// log there.
     static let schema = Schema(
         applicationId: 0x4346_5345,  // "CFSE"
         migrations: [
@@ -41,7 +42,7 @@ enum RowSchema {
                     CREATE TABLE filters(partition INTEGER PRIMARY KEY, filter BLOB NOT NULL);
                     CREATE TABLE properties(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
                     INSERT INTO properties VALUES
-                        ('log', ''), ('covered', 0), ('seal', 0), ('record_version', 0), ('partition_positions', 0);
+                        ('log', x''), ('seal', 0), ('record_version', 0), ('partition_positions', 0);
                     """)
         ])
 

@@ -15,15 +15,17 @@ final class RowWriter {
     private let updateOrder: Statement
     private let updateSettlement: Statement
     private let setProperty: Statement
+    private let log: Identity
 
     /// SQLite writes the entries of an index anew whenever an update names one of its columns. These seldom change, so
     /// they have a statement of their own that touches only the rows where they do.
     private static let columnsUpdatedApart: Set<String> = ["order_key", "skewed", "settlement"]
 
-    init(database: Database, partitioning: Partitioning) throws(SQLiteError) {
+    init(database: Database, partitioning: Partitioning, known: KnownLog) throws(SQLiteError) {
         self.database = database
         self.partitioning = partitioning
-        covered = try database.integer("SELECT value FROM properties WHERE name = 'covered'") ?? 0
+        log = known.identity
+        covered = known.end
         let columns = SessionRow.integerColumns
         let updated = columns.filter { !Self.columnsUpdatedApart.contains($0) }
         upsert = try database.prepare(
@@ -81,16 +83,20 @@ final class RowWriter {
                     _ = try updateSettlement.step()
                 }
             }
-            try set("covered", position)
-            try set("seal", Int64(bitPattern: seal))
+            try set(KnownLog(identity: log, end: position))
+            setProperty.bind(1, text: "seal")
+            setProperty.bind(2, Int64(bitPattern: seal))
+            try setProperty.run()
         }
         covered = position
     }
 
-    private func set(_ name: String, _ value: Int64) throws(SQLiteError) {
-        setProperty.bind(1, text: name)
-        setProperty.bind(2, value)
-        try setProperty.run()
+    private func set(_ known: KnownLog) throws(SQLiteError) {
+        setProperty.bind(1, text: "log")
+        try known.encoded.withUnsafeBufferPointer { (bytes) throws(SQLiteError) in
+            setProperty.bindBorrowed(2, blob: UnsafeRawBufferPointer(bytes))
+            try setProperty.run()
+        }
     }
 
     /// Keeps the filter of a partition, in place of any it had.
@@ -165,9 +171,8 @@ extension RowWriter {
             }
             try database.execute(RowSchema.writerPragmas)
             try RowSchema.schema.migrate(database)
-            guard try database.text("SELECT value FROM properties WHERE name = 'log'") == log.identity.description else {
-                throw Unusable(reason: "they belong to another log")
-            }
+            guard let known = try knownLog(database) else { throw Unusable(reason: "they do not say whose they are") }
+            guard known.identity == log.identity else { throw Unusable(reason: "they belong to another log") }
             let version = try database.integer("SELECT value FROM properties WHERE name = 'record_version'")
             let positions = try database.integer("SELECT value FROM properties WHERE name = 'partition_positions'")
             guard version == Int64(SessionRecord.codingVersion), positions == partitioning.positionsMin else {
@@ -176,7 +181,7 @@ extension RowWriter {
             if size <= options.checkedBeforeOpeningBytesMax, let damage = try Self.damage(of: database) {
                 throw Unusable(reason: damage)
             }
-            let writer = try RowWriter(database: database, partitioning: partitioning)
+            let writer = try RowWriter(database: database, partitioning: partitioning, known: known)
             let seal = try database.integer("SELECT value FROM properties WHERE name = 'seal'") ?? 0
             guard writer.covered <= log.lastPosition, try belongs(writer.covered, seal, log) else {
                 throw Unusable(reason: "they are of another history of the log")
@@ -191,6 +196,13 @@ extension RowWriter {
         } catch let error as SQLiteError {
             throw error.isCorruption || error.code == SQLITE_ERROR ? Unusable(reason: "\(error)") : error
         }
+    }
+
+    /// Which log rows belong to, and how far they cover it; nil where that cannot be read.
+    static func knownLog(_ database: Database) throws(SQLiteError) -> KnownLog? {
+        let select = try database.prepare("SELECT value FROM properties WHERE name = 'log'")
+        defer { select.finalize() }
+        return try select.step() ? KnownLog(decoding: select.bytes(0)) : nil
     }
 
     /// Whether the log had the seal at the position that the rows cover, as far as both can say.
@@ -213,13 +225,14 @@ extension RowWriter {
         let database = try Database(path: path, mode: .readWriteCreate, virtualFileSystem: virtualFileSystem)
         try database.execute(RowSchema.writerPragmas)
         try RowSchema.schema.migrate(database)
-        // The log's identity is hexadecimal text of our own making.
         try database.execute(
             """
-            UPDATE properties SET value = '\(log)' WHERE name = 'log';
             UPDATE properties SET value = \(SessionRecord.codingVersion) WHERE name = 'record_version';
             UPDATE properties SET value = \(partitioning.positionsMin) WHERE name = 'partition_positions';
             """)
-        return try RowWriter(database: database, partitioning: partitioning)
+        let known = KnownLog(identity: log, end: 0)
+        let writer = try RowWriter(database: database, partitioning: partitioning, known: known)
+        try writer.set(known)
+        return writer
     }
 }
