@@ -32,7 +32,8 @@ let package = Package(
         .target(
             name: "SessionIndex",
             dependencies: [
-                "Base", "CSQLite", "EventLog", "SQLite", "SessionModel", .product(name: "Logging", package: "swift-log"),
+                "Base", "CSQLite", "EventLog", "SQLite", "SessionModel",
+                .product(name: "Logging", package: "swift-log"),
             ]
         ),
         .target(
@@ -89,11 +90,25 @@ let package = Package(
             name: "ChargefoldTests",
             dependencies: ["CSQLite", "Compression", "HTTPClient", "SessionModel", "chargefold"]),
         .target(name: "CSQLiteFaults", dependencies: ["CSQLite"], path: "Tests/CSQLiteFaults"),
+        .target(
+            name: "StoreTestSupport",
+            dependencies: [
+                "Base", "EventLog", "SessionIndex", "SessionModel", .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/StoreTestSupport"
+        ),
+        .testTarget(
+            name: "SessionIndexTests",
+            dependencies: [
+                "Base", "CSQLite", "EventLog", "SQLite", "SessionIndex", "SessionModel", "StoreTestSupport",
+                "TestSupport",
+            ]
+        ),
         .testTarget(
             name: "SessionStoreTests",
             dependencies: [
-                "CSQLite", "CSQLiteFaults", "Base", "SQLite", "SessionModel", "SessionStore",
-                .product(name: "Logging", package: "swift-log"),
+                "Base", "CSQLite", "EventLog", "Ledger", "SQLite", "SessionIndex", "SessionModel", "SessionStore",
+                "StoreTestSupport", "TestSupport", .product(name: "Logging", package: "swift-log"),
             ]
         ),
         .testTarget(
