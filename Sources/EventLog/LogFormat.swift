@@ -47,7 +47,7 @@ enum LogFormat {
         guard fileName.hasSuffix(suffix) else { return nil }
         let number = fileName.dropLast(suffix.utf8.count)
         guard number.utf8.count == digits, number.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        return Int64(number)
+        return Int64(number).flatMap { 0 < $0 && $0 < .max / 2 ? $0 : nil }
     }
 }
 
@@ -202,6 +202,7 @@ struct EntryHeader: Equatable {
     static let bytes = 68
     /// "CFE1"
     static let magic: UInt32 = 0x3145_4643
+    static let magicBytes: [UInt8] = Array("CFE1".utf8)
 
     var lastPosition: Int64 { firstPosition + Int64(count) - 1 }
     /// From the start of the entry to where the next one begins.
