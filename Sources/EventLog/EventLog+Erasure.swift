@@ -81,6 +81,14 @@ package struct LogPatches: Sendable, Equatable {
         }
     }
 
+    /// Whether they were made for this log.
+    package func fit(_ log: EventLog) -> Bool {
+        log.segments.withLock { $0 }.allSatisfy { segment in
+            let ofSegment = patches.filter { $0.segment == segment.firstPosition }
+            return segment.isEmptied || ((try? Self.fit(ofSegment, segment.path)) ?? false)
+        }
+    }
+
     /// Whether these are the bytes that the patches were made for, or those that they have made of them: not those of
     /// another log, nor of another history of this one.
     private static func fit(_ patches: [Patch], _ path: String) throws(LogFileError) -> Bool {
@@ -306,6 +314,14 @@ extension EventLog {
         }
         try segment.overwriting.withLock { (_) throws(LogFileError) in
             try LogPatches.write(patches, to: segment.path, hook: options.writeHook)
+        }
+    }
+
+    /// Removes files that were kept aside because something was wrong with them: nobody can say who is named in them.
+    package func removeAside() {
+        for name in FileSystem.names(in: directory)
+        where name.hasSuffix(".restoring") || name.contains(".damaged-") || name.contains(".replaced-") {
+            FileSystem.remove(directory + "/" + name)
         }
     }
 

@@ -28,13 +28,12 @@ extension Fold {
             request.key = (try? log.row(at: number) { $0.event() }).flatMap { $0 }.map { SessionKey($0.sessionId) }
         }
         guard let key = request.key else { return removeRow(request) }
-        guard refolding.insert(key).inserted else { return }
+        guard refolding[key] == nil else { return }
+        refolding[key] = []
         logger.critical(
             "the row of a session is damaged; it is folded from the log again",
             metadata: ["number": "\(request.number ?? 0)"])
-        let since = folded
-        let number = request.number
-        DispatchQueue.global(qos: .utility).async { self.refold(key, number, since: since) }
+        refoldBeside(key, request.number)
     }
 
     /// Nobody knows whose row it is: its session has no delivery there any more, and if it has others, it is found to be
@@ -46,7 +45,11 @@ extension Fold {
     }
 
     /// Beside the log's queue: most of the log; then on it, what has come meanwhile.
-    private func refold(_ key: SessionKey, _ number: Int64?, since: Int64) {
+    private func refoldBeside(_ key: SessionKey, _ number: Int64?) {
+        DispatchQueue.global(qos: .utility).async { self.refold(key, number) }
+    }
+
+    private func refold(_ key: SessionKey, _ number: Int64?) {
         var record = SessionRecord(sessionId: key.sessionId)
         let mentions = UserMentions(key.sessionId)
         func read(_ first: Int64, _ last: Int64) throws(LogReadError<Never>) {
@@ -63,8 +66,8 @@ extension Fold {
             try queue.sync {
                 if folded > through { try read(through, folded) }
                 try replace([record], of: [key], numbers: [number].compactMap { $0 })
-                refolding.remove(key)
-                let missed = record.facts.map(\.position).filter { $0 > since }.sorted()
+                let left = Set(refolding.removeValue(forKey: key) ?? [])
+                let missed = record.facts.map(\.position).filter(left.contains).sorted()
                 tell(missed.map { position in
                     let rewound = record.rewound(to: position)
                     let fact = record.facts.first { $0.position == position }
@@ -75,9 +78,7 @@ extension Fold {
         } catch {
             logger.error("a session cannot be folded from the log now", metadata: ["reason": "\(error)"])
             queue.asyncAfter(deadline: .now() + .milliseconds(options.retryMilliseconds)) { [weak self] in
-                guard let self else { return }
-                refolding.remove(key)
-                refold(RefoldRequest(key: key, number: number))
+                self?.refoldBeside(key, number)
             }
         }
     }
