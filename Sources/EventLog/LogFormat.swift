@@ -155,9 +155,12 @@ struct SegmentHeader: Equatable {
         previousFirstPosition = block.integer(64)
         emptiedThrough = block.integer(72)
         emptiedSeal = block.integer(80)
-        guard firstPosition > 0, firstPosition < .max / 2, emptiedThrough >= 0, emptiedThrough < .max / 2 else {
-            return nil
-        }
+        // Nothing that others count on from here overflows.
+        let counts: Range<Int64> = 1..<Int64.max / 2
+        guard counts.contains(firstPosition), counts.contains(nextSequence),
+            emptiedThrough == 0 || firstPosition - 1..<Int64.max / 2 ~= emptiedThrough,
+            0..<Int64.max / 2 ~= previousFirstPosition
+        else { return nil }
     }
 
     init(
@@ -235,7 +238,7 @@ struct EntryHeader: Equatable {
         previousSeal = bytes.integer(32)
         origin = Identity(bytes, at: 40)
         firstSequence = bytes.integer(56)
-        guard firstPosition > 0, firstPosition < .max / 2, count > 0,
+        guard firstPosition > 0, firstPosition < .max / 2, firstSequence > 0, firstSequence < .max / 2, count > 0,
             entryBytes >= Self.bytes + count * RowHeader.bytes
         else { return nil }
     }

@@ -80,6 +80,17 @@ struct SegmentTests {
         #expect(try crashed.rows == expected)
     }
 
+    @Test func `a commit that is larger than a segment has one to itself`() throws {
+        let log = try filled()
+        let large = String(repeating: "y", count: 100_000)
+        #expect(log.append([large, large])[1].position == 602)
+        #expect(log.append(["behind"])[0].position == 603)
+        let crashed = try TestLog(directory.copyAsAfterCrash())
+        #expect(try crashed.rows == log.rows)
+        #expect(try crashed.rows[602] == large)
+        #expect(try crashed.log.verify().isSound)
+    }
+
     @Test func `a segment of which nothing could be saved makes way, for good`() throws {
         let log = try filled()
         let expected = try log.rows

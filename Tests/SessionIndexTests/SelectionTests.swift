@@ -9,8 +9,7 @@ import Testing
 struct SelectionTests {
     let directory = TemporaryDirectory()
 
-    private func all(_ store: TestIndex, _ scope: SessionSelection.Scope, limit: Int) async throws -> [String]
-    {
+    private func all(_ store: TestIndex, _ scope: SessionSelection.Scope, limit: Int) async throws -> [String] {
         var selection = SessionSelection(scope, limit: limit)
         var found: [String] = []
         while true {

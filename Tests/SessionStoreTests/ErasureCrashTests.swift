@@ -21,7 +21,8 @@ struct ErasureCrashTests {
         // A session of two users: its rows are redacted, not removed.
         for user in 0...1 {
             try await store.ingest(
-                try delivery("SESSION_X\(user)", "shared", at: 5, extra: #","userId":"\#(UserHistories.userId(user))""#))
+                try delivery("SESSION_X\(user)", "shared", at: 5, extra: #","userId":"\#(UserHistories.userId(user))""#)
+            )
         }
         try store.flush()
     }

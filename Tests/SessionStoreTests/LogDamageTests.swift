@@ -39,7 +39,9 @@ struct LogDamageTests {
         let entries = try opened.entries()
         #expect(entries.count >= acknowledged.count - 1)
         let lost = Set(acknowledged.map(\.position)).subtracting(entries.map(\.position))
-        for entry in entries { #expect(try SessionEvent.decode(entry.body).sessionId == "s\((entry.position - 1) % 7)") }
+        for entry in entries {
+            #expect(try SessionEvent.decode(entry.body).sessionId == "s\((entry.position - 1) % 7)")
+        }
         _ = try opened.check { _ in }
         #expect(lines.lines.contains { $0.contains("damaged") })
         // It goes on, and the sessions are the fold of what there is.
@@ -101,7 +103,8 @@ struct LogDamageTests {
             let error = #expect(throws: StoreError.self) { try openStore(directory) }
             #expect(error?.code == .lostLog)
             #expect(error?.message.contains("--accept-lost-log") == true)
-            let isSame = directory.contents.filter { $0.key.hasPrefix("log/") || $0.key == "sessions.sqlite" }
+            let isSame =
+                directory.contents.filter { $0.key.hasPrefix("log/") || $0.key == "sessions.sqlite" }
                 == contents.filter { $0.key.hasPrefix("log/") || $0.key == "sessions.sqlite" }
             #expect(isSame)
         }
@@ -148,7 +151,9 @@ struct LogDamageTests {
         store.close()
         // The older log alone, beside what remembers the newer one.
         let mixed = directory.copyAsAfterCrash()
-        for name in old.segments { TemporaryDirectory.write(TemporaryDirectory.read(old.file(name)), to: mixed.file(name)) }
+        for name in old.segments {
+            TemporaryDirectory.write(TemporaryDirectory.read(old.file(name)), to: mixed.file(name))
+        }
         #expect { try openStore(mixed) } throws: { ($0 as? StoreError)?.code == .lostLog }
         // The older copy was continued; then somebody puts the newer rows and ledger beside it.
         let continued = try openStore(old)

@@ -166,7 +166,8 @@ struct PowerCutTests {
             try store.log.queue.sync {
                 for index in 0..<20 {
                     let item = try delivery(
-                        "SESSION_X", "s\(index % 7)", at: Int64(10_000 + step * 100 + index), extra: #","n":"\#(large)""#)
+                        "SESSION_X", "s\(index % 7)", at: Int64(10_000 + step * 100 + index),
+                        extra: #","n":"\#(large)""#)
                     store.append(item) { result in
                         if let outcome = try? result.get() { outcomes.withLock { $0.append(outcome) } }
                     }

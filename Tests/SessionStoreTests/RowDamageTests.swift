@@ -205,10 +205,12 @@ struct RowDamageTests {
                 $0.index.tailBeforeOpeningMax = 0
                 $0.index.recordsInMemoryMax = 1
                 $0.index.catchUpHook = { [directory] folded in
-                    guard folded > 1_000, !isDamaged.withLock({ flag in
-                        defer { flag = true }
-                        return flag
-                    }) else { return }
+                    guard folded > 1_000,
+                        !isDamaged.withLock({ flag in
+                            defer { flag = true }
+                            return flag
+                        })
+                    else { return }
                     TemporaryDirectory.write([UInt8](repeating: 0xA5, count: 40_000), to: directory.rows)
                     TemporaryDirectory.write([], to: directory.file("sessions.sqlite-wal"))
                 }

@@ -60,6 +60,14 @@ package struct TemporaryDirectory: Sendable {
         return false
     }
 
+    /// Writes a file into a folder, which is made where it is not there.
+    package func make(_ folder: String, _ name: String, _ content: [UInt8]) {
+        mkdir(file(folder), 0o700)
+        Self.write(content, to: file(folder + "/" + name))
+    }
+
+    package static func removeFile(_ path: String) { unlink(path) }
+
     package static func read(_ path: String) -> [UInt8] {
         let descriptor = open(path, O_RDONLY)
         defer { close(descriptor) }
