@@ -30,6 +30,8 @@ let package = Package(
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
         .target(name: "Compression", dependencies: ["CZlib", "Base"]),
         .target(
+            name: "EventLog", dependencies: ["Base", "CLinux", .product(name: "Logging", package: "swift-log")]),
+        .target(
             name: "SessionIndex",
             dependencies: [
                 "Base", "CSQLite", "EventLog", "SQLite", "SessionModel",

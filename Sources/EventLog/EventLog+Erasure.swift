@@ -285,6 +285,8 @@ extension EventLog {
     package func write(_ patches: LogPatches) throws(StoreError) {
         dispatchPrecondition(condition: .onQueue(queue))
         try proveIfDoubtful()
+        // By their paths: they must lead to what is read.
+        try restoreIfMoved()
         let segments = segments.withLock { $0 }
         var rest = patches.patches[...]
         while let first = rest.first {
@@ -340,6 +342,7 @@ extension EventLog {
             emptied.emptiedSeal = try segment.entry(at: segment.lastPosition)?.header.seal ?? header.previousSeal
             try queue.sync {
                 Result { () throws(StoreError) in
+                    try restoreIfMoved()
                     do throws(LogFileError) {
                         try segment.empty(emptied, hook: options.writeHook)
                     } catch {

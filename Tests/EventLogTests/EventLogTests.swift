@@ -197,6 +197,19 @@ struct LogFailureTests {
         #expect(try TestLog(directory).rows.count == 1_003)
     }
 
+    @Test func `an erasure reaches the file that is read, wherever its path leads`() throws {
+        let directory = TemporaryDirectory()
+        let log = try TestLog(directory)
+        log.append(["secret", "kept"])
+        unlink(log.segmentPaths[0])
+        TemporaryDirectory.write([UInt8](repeating: 1, count: 9_000), to: log.segmentPaths[0])
+        try log.log.apply(log.log.plan([RowErasure(position: 1, body: nil)]))
+        #expect(try log.rows == [2: "kept"])
+        log.log.close()
+        #expect(try TestLog(directory).rows == [2: "kept"])
+        #expect(!directory.holds("secret"))
+    }
+
     @Test func `a file that took the place of ours is moved aside`() throws {
         let directory = TemporaryDirectory()
         let log = try TestLog(directory)

@@ -150,6 +150,43 @@ struct RowDamageTests {
         opened.close()
     }
 
+    @Test func `a row that stands where another one has to go makes the rows anew`() async throws {
+        let store = try openStore(directory)
+        var acknowledged = try await ingest(8, into: store)
+        try store.flush()
+        try directory.editRows(
+            """
+            INSERT INTO sessions(number, partition, session_id, order_key, skewed, ongoing, anomalies, settlement, record)
+            VALUES(1000, 2, 'new', 0, 0, 1, 0, 0, x'00');
+            """)
+        acknowledged.append(try await store.ingest(try delivery("SESSION_STARTED", "new", at: 1)))
+        #expect(throws: StoreError.self) { try store.flush() }
+        while store.isCatchingUp || !store.isWritable || store.statistics.index.folded < 9 { await Task.yield() }
+        await store.caughtUp()
+        acknowledged += try await ingest(4, from: 100, into: store)
+        try await expectKept(acknowledged, in: store)
+        #expect(store.isWritable)
+        store.close()
+    }
+
+    @Test func `a damaged row whose first delivery the log has lost is folded from the others`() async throws {
+        let store = try openStore(directory)
+        for second in 0..<3 {
+            try await store.ingest(
+                try delivery("SESSION_STARTED", "s7", at: Int64(second), extra: #","userId":"u""#))
+        }
+        store.close()
+        try flip("s7")
+        directory.change(try #require(directory.segments.first)) { bytes in
+            bytes[(bytes.firstRange(of: Array("STARTED".utf8))?.lowerBound ?? 0)] ^= 1
+        }
+        let opened = try openStore(directory)
+        while (try? await opened.page(SessionSelection(.user("u"), limit: 50))) == nil { await Task.yield() }
+        #expect(try await recordOnceRefolded(opened, "s7")?.state.version == 2)
+        try await expectFoldOfLog(opened)
+        opened.close()
+    }
+
     /// Pages of the file, but for the first, while the store runs: SQLite comes upon them.
     private func destroyPages() {
         directory.change("sessions.sqlite") { bytes in

@@ -10,6 +10,8 @@ struct RefoldRequest: Sendable {
     var key: SessionKey?
     /// The row's number, which is the log position of the session's first delivery here.
     let number: Int64?
+    /// Whose it says that it is; for where the log has nothing at that position any more.
+    var claimed: SessionKey?
 }
 
 /// A damaged row harms its session alone: that one is folded from the log again, at once and by itself, beside everything
@@ -25,7 +27,7 @@ extension Fold {
         guard writeBehind != nil, !isBehind else { return }
         var request = request
         if request.key == nil, let number = request.number {
-            request.key = (try? log.row(at: number) { $0.event() }).flatMap { $0 }.map { SessionKey($0.sessionId) }
+            request.key = (try? log.row(at: number) { $0.event() }).flatMap { $0 }.map { SessionKey($0.sessionId) } ?? request.claimed
         }
         guard let key = request.key else { return removeRow(request) }
         guard refolding[key] == nil else { return }

@@ -171,7 +171,7 @@ final class Fold: @unchecked Sendable {
             }
         } catch {
             switch error {
-            case .undecodable(let number):
+            case .undecodable(let number, _):
                 refold(RefoldRequest(key: key, number: number))
                 _ = leaves(key, position)
                 return .unfolded(event.sessionId, position: position)

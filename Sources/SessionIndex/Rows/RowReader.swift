@@ -5,8 +5,8 @@ internal import SessionModel
 
 /// Why a row could not be read.
 enum RowError: Error {
-    /// The row with this number is not what was written; others may be.
-    case undecodable(number: Int64)
+    /// The row with this number is not what was written; others may be. It says whose it is, which may be wrong, too.
+    case undecodable(number: Int64, sessionId: String)
     /// The file is not what was written.
     case corrupt(SQLiteError)
     /// Nothing says that anything is damaged.
@@ -57,7 +57,7 @@ final class RowReader {
         defer { byId.reset() }
         let bytes = byId.bytes(0)
         guard let record = try? SessionRecord(decoding: bytes), SessionKey(record.sessionId) == SessionKey(sessionId)
-        else { throw .undecodable(number: byId.int64(1)) }
+        else { throw .undecodable(number: byId.int64(1), sessionId: sessionId) }
         return Row(record: record, bytes: RecordSize.estimate(encodedBytes: bytes.count))
     }
 

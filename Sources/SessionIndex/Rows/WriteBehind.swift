@@ -1,4 +1,5 @@
 internal import Base
+internal import CSQLite
 internal import Dispatch
 internal import EventLog
 internal import Logging
@@ -272,7 +273,8 @@ final class WriteBehind: @unchecked Sendable {
         let unavailable = StoreError(
             .unavailable, error.isFull ? "no room on disk for session rows" : "session rows cannot be written: \(error)"
         )
-        if error.isCorruption { onDamage(error) }
+        // Two rows of one session do not come from a log.
+        if error.isCorruption || error.code & 0xFF == SQLITE_CONSTRAINT { onDamage(error) }
         // Callbacks are still safe in the log, until the backlog is at its bound.
         failure.withLock { $0 = unavailable }
         if !hasFailed.exchange(true, ordering: .acquiringAndReleasing) {
