@@ -296,6 +296,6 @@ extension LogEntry {
     init(_ row: LogRow) {
         self.init(
             position: row.position, receivedAt: row.receivedAt, source: row.factSource ?? .webhook,
-            body: [UInt8](row.body))
+            body: [UInt8](row.body), seal: row.seal)
     }
 }

@@ -23,6 +23,14 @@ struct ServeCommand: ParsableCommand {
     @Flag(name: .long, help: "Check the configuration, print it with the source of each value, and exit.")
     var checkConfig = false
 
+    @Flag(
+        name: .long,
+        help: """
+            Start although the log is missing, shorter or another one than the data directory remembers: the session rows \
+            are moved aside, and it goes on with what there is.
+            """)
+    var acceptLostLog = false
+
     @Flag(name: .long, help: "Print a configuration file with every key, its documentation and its default, and exit.")
     var printConfig = false
 
@@ -49,7 +57,8 @@ struct ServeCommand: ParsableCommand {
         do {
             var live = LiveOptions()
             live.elapsedMicroseconds = { Int64(SystemClock.monotonicNanoseconds() / 1_000) }
-            application = try Application(loaded.configuration, logger: logger, live: live)
+            application = try Application(
+                loaded.configuration, logger: logger, live: live, acceptsLostLog: acceptLostLog)
             let addresses = try application.start()
             logger.info(
                 "listening",

@@ -68,7 +68,8 @@ extension Fold {
                 tell(missed.map { position in
                     let rewound = record.rewound(to: position)
                     let fact = record.facts.first { $0.position == position }
-                    return FoldedChange(record: rewound, position: position, receivedAt: fact?.heardAt ?? .epoch)
+                    return FoldedChange(record: rewound, position: position, receivedAt: fact?.heardAt ?? .epoch,
+                        seal: ((try? log.seal(at: position)) ?? nil) ?? 0)
                 })
             }
             logger.notice("a session was folded from the log again")

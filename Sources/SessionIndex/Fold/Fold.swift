@@ -23,6 +23,8 @@ final class Fold: @unchecked Sendable {
 
     /// Everything up to here is in the records.
     private(set) var folded: Int64
+    /// Of the log at `folded`; 0 where nobody can say.
+    private var seal: UInt64 = 0
     private var newlyDirty: [CacheEntry] = []
     private var observer: FoldObserver?
     /// The observer has heard of everything up to here, from an index before this one.
@@ -78,6 +80,7 @@ final class Fold: @unchecked Sendable {
         results.reserveCapacity(batch.items.count)
         var position = batch.firstPosition
         var sequence = batch.firstSequence
+        seal = batch.seal
         for item in batch.items {
             let delivery = Self.pending(item).delivery
             if error == nil {
@@ -146,7 +149,8 @@ final class Fold: @unchecked Sendable {
                 entry.bytes += RecordSize.fact(event)
                 if self.observer != nil, position > self.toldThrough {
                     self.changes.append(
-                        FoldedChange(record: entry.record, position: position, receivedAt: receivedAt))
+                        FoldedChange(
+                            record: entry.record, position: position, receivedAt: receivedAt, seal: self.seal))
                 }
             }
             return IngestOutcome(
@@ -187,13 +191,13 @@ final class Fold: @unchecked Sendable {
         // The write-behind keeps the array as it is.
         newlyDirty = []
         guard let observer, folded > toldThrough else { return }
-        observer(changes, folded)
+        observer(changes, folded, seal)
         changes = []
     }
 
     /// What a session has become that was folded again: whoever observes is told what it was not told meanwhile.
     func tell(_ changes: [FoldedChange]) {
-        observer?(changes, folded)
+        observer?(changes, folded, seal)
     }
 
     /// The file of rows is damaged beyond single rows: from here on everything is only logged, until somebody makes the
@@ -238,6 +242,7 @@ final class Fold: @unchecked Sendable {
                 // In chunks, so that records do not pile up.
                 let end = min(last, folded + Self.chunkRows)
                 try log.read(after: folded, through: end) { (row) throws(StoreError) in
+                    seal = row.seal
                     if let event = row.event() {
                         _ = try apply(
                             event, position: row.position, receivedAt: row.receivedAt, place: row.place)
