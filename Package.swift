@@ -30,6 +30,8 @@ let package = Package(
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
         .target(name: "Compression", dependencies: ["CZlib", "Base"]),
         .target(
+            name: "EventLog", dependencies: ["Base", "CLinux", .product(name: "Logging", package: "swift-log")]),
+        .target(
             name: "SessionIndex",
             dependencies: [
                 "Base", "CSQLite", "EventLog", "SQLite", "SessionModel", .product(name: "Logging", package: "swift-log"),
@@ -56,7 +58,8 @@ let package = Package(
         .target(
             name: "Receiver",
             dependencies: [
-                "CLinux", "Compression", "DriveAPI", "HTTPServer", "Base", "SessionModel", "SessionStore",
+                "Base", "CLinux", "Compression", "DriveAPI", "EventLog", "HTTPServer", "Ledger", "SessionIndex", "SessionModel",
+                "SessionStore",
                 "WebhookSecurity", "YAML",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -65,8 +68,8 @@ let package = Package(
         .executableTarget(
             name: "chargefold",
             dependencies: [
-                "Compression", "DriveAPI", "HTTPClient", "Base", "Receiver", "Sandbox", "SessionModel", "SessionStore",
-                "WebhookSecurity",
+                "Base", "Compression", "DriveAPI", "HTTPClient", "Ledger", "Receiver", "Sandbox", "SessionIndex", "SessionModel",
+                "SessionStore", "WebhookSecurity",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]

@@ -1,3 +1,4 @@
+import SessionIndex
 import SessionStore
 import WebhookSecurity
 

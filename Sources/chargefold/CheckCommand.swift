@@ -1,6 +1,7 @@
 import ArgumentParser
 internal import Base
 import Receiver
+import SessionIndex
 import SessionStore
 
 struct CheckCommand: ParsableCommand {

@@ -3,13 +3,14 @@ import HTTPClient
 import Logging
 import Receiver
 import SessionModel
+import SessionIndex
 import SessionStore
 
 /// The way to a data directory: through the running server's control socket, or straight to the files when no server
 /// runs.
 enum DataDirectory {
     case server(ControlSocket)
-    case files(SQLiteSessionStore)
+    case files(DiskSessionStore)
 
     /// - Parameter readOnly: whether the files are opened for reading only.
     /// - Throws: an exit code, after the reason was printed.
@@ -17,7 +18,7 @@ enum DataDirectory {
         let directory = configuration.data.directory
         do throws(StoreError) {
             return .files(
-                try SQLiteSessionStore(
+                try DiskSessionStore(
                     directory: directory, options: configuration.storeOptions, readOnly: readOnly,
                     logger: Logger(label: "chargefold") { _ in SwiftLogNoOpLogHandler() }))
         } catch {
@@ -27,7 +28,7 @@ enum DataDirectory {
     }
 
     /// For work that needs the files to itself.
-    static func openFiles(_ configuration: ReceiverConfiguration, readOnly: Bool) throws -> SQLiteSessionStore {
+    static func openFiles(_ configuration: ReceiverConfiguration, readOnly: Bool) throws -> DiskSessionStore {
         switch try open(configuration, readOnly: readOnly) {
         case .files(let store): return store
         case .server:

@@ -3,6 +3,7 @@ internal import Base
 import Compression
 import Receiver
 import SessionModel
+import SessionIndex
 import SessionStore
 
 struct ExportCommand: ParsableCommand {

@@ -3,6 +3,7 @@ import Dispatch
 import Glibc
 import Logging
 import Receiver
+import SessionIndex
 import SessionStore
 
 struct ServeCommand: ParsableCommand {

@@ -2,6 +2,7 @@ internal import Base
 import Dispatch
 import Logging
 import SessionModel
+import SessionIndex
 import SessionStore
 import Synchronization
 

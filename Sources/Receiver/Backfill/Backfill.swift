@@ -2,6 +2,7 @@ package import Base
 import Dispatch
 package import DriveAPI
 package import SessionModel
+import SessionIndex
 package import SessionStore
 
 /// Reads a user's history from the Drive API, page by page, and logs what it tells as facts.

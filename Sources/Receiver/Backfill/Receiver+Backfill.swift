@@ -2,6 +2,7 @@ import Dispatch
 import DriveAPI
 import HTTPServer
 package import SessionModel
+import SessionIndex
 import SessionStore
 
 /// One page after the other: a history is read as fast as upstream likes, whoever asks.

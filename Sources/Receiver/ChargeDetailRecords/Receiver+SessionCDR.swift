@@ -2,6 +2,7 @@ internal import Base
 import Dispatch
 import HTTPServer
 import SessionModel
+import SessionIndex
 import SessionStore
 
 /// The verbatim records are read from the log here, off the event loops.

@@ -151,7 +151,13 @@ extension ConfigurationKey {
             """
             Sessions that ended (FAILED, STOPPED, COMPLETE, REFUNDED) and of which nothing was heard for longer are \
             removed, also from the log; 0 keeps everything.
-            """)
+            """),
+        .boolean(
+            "retention.trustClock", \.retention.trustClock,
+            """
+            Remove by the wall clock alone. Off: where it is more than a day ahead of the newest event, sessions are \
+            removed as of that event only, for a clock that is wrong would delete everything.
+            """),
     ]
 
     private static let log: [ConfigurationKey] = [

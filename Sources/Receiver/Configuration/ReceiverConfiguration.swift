@@ -115,6 +115,8 @@ package struct ReceiverConfiguration: Sendable {
     package struct Retention: Sendable {
         /// Sessions that ended longer ago are removed; 0: kept for ever.
         package var days = 0
+        /// Whether the wall clock alone decides what is old.
+        package var trustClock = false
     }
 
     package struct Log: Sendable {

@@ -1,4 +1,5 @@
 internal import Base
+import SessionIndex
 import SessionStore
 
 extension Problem {

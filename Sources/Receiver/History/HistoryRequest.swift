@@ -1,4 +1,5 @@
 import SessionModel
+import SessionIndex
 import SessionStore
 import WebhookSecurity
 

@@ -1,8 +1,10 @@
 internal import Base
 import Compression
 import HTTPServer
+import Ledger
 import Logging
 import SessionModel
+import SessionIndex
 import SessionStore
 import WebhookSecurity
 
@@ -90,7 +92,7 @@ extension Receiver {
     }
 
     private func append(_ delivery: consuming Delivery, _ arrival: Arrival, _ exchange: Exchange) {
-        let isQueued = store.append(delivery) { [self] result in
+        store.append(delivery) { [self] result in
             switch result {
             case .success(let outcome):
                 (outcome.duplicate ? metrics.duplicates : metrics.accepted).increment()
@@ -100,16 +102,6 @@ extension Receiver {
             }
             metrics.callbackDuration.record(
                 microseconds: (SystemClock.monotonicNanoseconds() - arrival.startedNanoseconds) / 1000)
-        }
-        if !isQueued { turnAway(exchange) }
-    }
-
-    /// Answers a callback that the store did not take.
-    private func turnAway(_ exchange: Exchange) {
-        if let error = store.unavailability, error.code != .queueFull {
-            turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
-        } else {
-            turnAway(.overloaded, code: .queueFull, exchange)
         }
     }
 
@@ -134,21 +126,20 @@ extension Receiver {
         }
         guard !request.body.isEmpty else { return refusal() }
         guard arrival.isVerified else {
-            store.quarantineUnverified(kept)
+            ledger.quarantineUnverified(kept)
             return refusal()
         }
-        let isQueued = store.quarantineVerified(kept) { [self] result in
+        ledger.quarantineVerified(kept) { [self] result in
             switch result {
             case .success: refusal()
             case .failure(let error): turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
             }
         }
-        if !isQueued { turnAway(exchange) }
     }
 
     private func keepUnverified(_ request: borrowing Request, _ problem: CredentialProblem, _ receivedAt: Instant) {
         guard !request.body.isEmpty else { return }
-        store.quarantineUnverified(quarantined(request, reason: problem.code.rawValue, receivedAt))
+        ledger.quarantineUnverified(quarantined(request, reason: problem.code.rawValue, receivedAt))
     }
 
     private func quarantined(_ request: borrowing Request, reason: String, _ receivedAt: Instant) -> QuarantinedBody {

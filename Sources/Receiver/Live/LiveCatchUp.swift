@@ -3,6 +3,7 @@ import Dispatch
 import HTTPServer
 import Logging
 import SessionModel
+import SessionIndex
 import SessionStore
 
 /// What a resuming stream missed is read here, off the hub's queue and off the event loops.

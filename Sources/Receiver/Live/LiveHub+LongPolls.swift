@@ -1,5 +1,6 @@
 import Dispatch
 import SessionModel
+import SessionIndex
 import SessionStore
 import Synchronization
 

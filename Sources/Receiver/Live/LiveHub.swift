@@ -3,6 +3,7 @@ import Dispatch
 import HTTPServer
 package import Logging
 package import SessionModel
+import SessionIndex
 package import SessionStore
 import Synchronization
 

@@ -1,5 +1,6 @@
 import HTTPServer
 import SessionModel
+import SessionIndex
 import SessionStore
 
 extension Receiver {

@@ -1,4 +1,5 @@
 import Base
+import SessionIndex
 import SessionStore
 
 /// How far the log was read, and in which history: a log that was set back and continued has other deliveries at the same

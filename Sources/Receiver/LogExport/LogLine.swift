@@ -1,4 +1,5 @@
 import SessionModel
+import SessionIndex
 package import SessionStore
 
 extension LogEntry {

@@ -2,6 +2,7 @@ internal import Base
 import Compression
 import Dispatch
 import HTTPServer
+import SessionIndex
 import SessionStore
 
 /// Rows are read from disk here, off the event loops.

@@ -1,3 +1,4 @@
+import SessionIndex
 import SessionStore
 
 /// What the receiver counts. Monotonic since the start of the process; safe from any thread.

@@ -2,7 +2,8 @@ import Base
 import HTTPServer
 import Logging
 package import SessionModel
-package import SessionStore
+package import SessionIndex
+import SessionStore
 
 /// What our own clients do with sessions is a fact like any other: in the log, folded, exported.
 extension Receiver {
@@ -21,9 +22,7 @@ extension Receiver {
             return completion(.failure(StoreError(.unavailable, error.detail)))
         }
         if action == .start, let connectorId { connectorStarts.note(connectorId: connectorId, at: now) }
-        if !store.append(Delivery(event: event, body: body, receivedAt: now), completion: completion) {
-            completion(.failure(store.unavailability ?? StoreError(.queueFull, "the queue is full")))
-        }
+        store.append(Delivery(event: event, body: body, receivedAt: now), completion: completion)
     }
 
     /// Starts that were asked for before this process began count for the cooldown too. Blocks: for the start only.

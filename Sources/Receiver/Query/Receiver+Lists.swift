@@ -1,6 +1,7 @@
 internal import Base
 import HTTPServer
 import SessionModel
+import SessionIndex
 import SessionStore
 
 extension Receiver {

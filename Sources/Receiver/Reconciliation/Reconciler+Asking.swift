@@ -2,6 +2,7 @@ import Dispatch
 import DriveAPI
 import Logging
 import SessionModel
+import SessionIndex
 import SessionStore
 
 /// One question about one session; begun on the queue, and ended there.
