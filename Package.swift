@@ -50,7 +50,7 @@ let package = Package(
         .target(
             name: "Receiver",
             dependencies: [
-                "CLinux", "Compression", "DriveAPI", "HTTPServer", "Base", "SessionModel", "SessionStore",
+                "CLinux", "Compression", "DriveAPI", "HTTPServer", "Base", "Ledger", "SessionModel", "SessionStore",
                 "WebhookSecurity", "YAML",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -59,7 +59,8 @@ let package = Package(
         .executableTarget(
             name: "chargefold",
             dependencies: [
-                "Compression", "DriveAPI", "HTTPClient", "Base", "Receiver", "Sandbox", "SessionModel", "SessionStore",
+                "Compression", "DriveAPI", "HTTPClient", "Base", "Ledger", "Receiver", "Sandbox", "SessionModel",
+                "SessionStore",
                 "WebhookSecurity",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -104,8 +105,9 @@ let package = Package(
         .testTarget(
             name: "ReceiverTests",
             dependencies: [
-                "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Base", "Receiver", "SessionModel",
-                "SessionStore", "WebhookSecurity",
+                "CSQLite", "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Base", "Ledger", "Receiver",
+                "SessionModel",
+                "SessionStore", "TestSupport", "WebhookSecurity",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),

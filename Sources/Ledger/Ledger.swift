@@ -109,6 +109,11 @@ package actor Ledger {
         queue.async { self.assumeIsolated(body) }
     }
 
+    /// `close()` for callers that are not async.
+    package nonisolated func closeAndWait() {
+        queue.sync { assumeIsolated { $0.close() } }
+    }
+
     // MARK: Condition
 
     /// Why the last write failed, until one succeeds; nil while all is well. From any thread.

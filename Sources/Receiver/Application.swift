@@ -2,6 +2,7 @@ import Base
 import Dispatch
 import DriveAPI
 import HTTPServer
+import Ledger
 package import Logging
 package import SessionModel
 import SessionStore
@@ -19,7 +20,7 @@ package final class Application: Sendable {
     private let retention: RetentionTimer?
     private let trimmer = Locked<MemoryTrimmer?>(nil)
     package let receiver: Receiver
-    private let operations: OperationsStore
+    private let ledger: Ledger
     private let downtime: DowntimeLedger
     private let reconciler: Reconciler?
     private let client: DriveAPIClient?
@@ -49,22 +50,28 @@ package final class Application: Sendable {
         }
         let sealKey = try configuration.api.sealKey ?? SealKeyFile.load(directory: configuration.data.directory)
         store = sqlite
-        let operations = try OperationsStore(directory: configuration.data.directory, logger: logger)
-        self.operations = operations
-        sqlite.joinErasures { try operations.erase(userId: $0, sessions: $1) }
+        // Behind the store, which has the right to the directory.
+        let ledger = try Ledger(
+            directory: configuration.data.directory, options: configuration.ledgerOptions, logger: logger)
+        self.ledger = ledger
+        let unpack = configuration.webhook.unpackQuarantined
+        sqlite.joinErasures { userId, sessions in
+            try ledger.blocking { (ledger) throws(StoreError) in
+                try ledger.erase(userId: userId, sessions: sessions, unpack: unpack)
+            }
+        }
         let driveAPI = try DriveAPIParts(
-            configuration, store: store, operations: operations, logger: logger, clock: clock,
+            configuration, store: store, ledger: ledger, logger: logger, clock: clock,
             timing: timing)
         client = driveAPI?.client
         let reconciler = configuration.reconciliation.enabled ? driveAPI?.reconciler : nil
         self.reconciler = reconciler
-        downtime = DowntimeLedger(operations: operations, store: store, logger: logger, clock: clock) {
+        downtime = DowntimeLedger(ledger: ledger, store: store, logger: logger, clock: clock) {
             reconciler?.mayHaveMissedEvents($0)
         }
         var dependencies = Receiver.Dependencies(
-            store: store, authenticator: configuration.webhook.authenticator,
+            store: store, ledger: ledger, authenticator: configuration.webhook.authenticator,
             access: configuration.accessControl(sealKey: sealKey), logger: logger, clock: clock)
-        dependencies.operations = operations
         dependencies.downtime = downtime
         dependencies.reconciler = reconciler
         dependencies.gateway = driveAPI?.gateway
@@ -142,7 +149,7 @@ package final class Application: Sendable {
         control.drain(deadlineSeconds: 1)
         client?.close()
         store.close()
-        operations.close()
+        ledger.closeAndWait()
         receiver.serverStatistics.withLock { $0 = nil }
     }
 }

@@ -1,4 +1,6 @@
+import Compression
 import HTTPServer
+package import Ledger
 package import Logging
 package import SessionModel
 package import SessionStore
@@ -48,16 +50,31 @@ extension ReceiverConfiguration {
         options.recordsInMemoryMax = store.recordsInMemoryMax
         options.recordBytesInMemoryMax = store.recordBytesInMemoryMax
         options.writeBehindMilliseconds = store.writeBehindMilliseconds
-        options.unverifiedCountMax = webhook.quarantine.unverifiedCountMax
-        options.unverifiedBytesMax = webhook.quarantine.unverifiedBytesMax
         // Some tenths of a second; a longer tail must not keep callbacks waiting.
         options.tailBeforeOpeningMax = 200_000
         options.aroundAnswers = ResponseBatch.collecting
         return options
     }
 
+    /// What the ledger is told.
+    package var ledgerOptions: LedgerOptions {
+        var options = LedgerOptions()
+        options.unverifiedCountMax = webhook.quarantine.unverifiedCountMax
+        options.unverifiedBytesMax = webhook.quarantine.unverifiedBytesMax
+        return options
+    }
+
     /// A logger as configured, writing through `writer`.
     package func makeLogger(_ writer: LogWriter) -> Logger {
         Logger(label: "chargefold") { _ in ReceiverLogHandler(format: log.format, level: log.level, writer: writer) }
+    }
+}
+
+extension ReceiverConfiguration.Webhook {
+    /// Undoes the content coding of a quarantined body; nil where there is none, or it is damaged or too large.
+    var unpackQuarantined: @Sendable ([UInt8]) -> [UInt8]? {
+        { [bodyBytesMax] body in
+            looksLikeGzip(body) ? try? gunzip(body, decompressedBytesMax: max(bodyBytesMax, 1 << 20)) : nil
+        }
     }
 }

@@ -8,14 +8,11 @@ package struct Delivery: Sendable {
     package let body: [UInt8]
     /// When it arrived. The store keeps microseconds.
     package let receivedAt: Instant
-    /// The quarantine entry that this delivery comes from: it is removed in the same transaction that logs the delivery.
-    package let quarantineId: Int64?
 
-    package init(event: SessionEvent, body: [UInt8], receivedAt: Instant, quarantineId: Int64? = nil) {
+    package init(event: SessionEvent, body: [UInt8], receivedAt: Instant) {
         self.event = event
         self.body = body
         self.receivedAt = Instant(microsecondsSince1970: receivedAt.microsecondsSince1970)
-        self.quarantineId = quarantineId
     }
 }
 

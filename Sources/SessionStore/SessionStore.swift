@@ -15,24 +15,6 @@ package protocol SessionStore: AnyObject, Sendable {
     /// - Returns: false when the bounded queue is full (or the store is closed); `completion` is not called then.
     func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion) -> Bool
 
-    /// Keeps an authentic body that is no valid event; durable when `completion` reports its id.
-    /// - Returns: false when the bounded queue is full (or the store is closed); `completion` is not called then.
-    func quarantineVerified(
-        _ body: consuming QuarantinedBody, completion: @escaping @Sendable (Result<Int64, StoreError>) -> Void
-    ) -> Bool
-
-    /// Keeps a body with wrong credentials for a while: in memory at once, on disk soon, within bounds.
-    func quarantineUnverified(_ body: consuming QuarantinedBody)
-
-    /// Entries with ids above `id`, ascending. Blocks: not for a worker's thread.
-    func quarantined(after id: Int64, limit: Int, kind: QuarantineKind?) throws(StoreError) -> [QuarantineEntry]
-
-    /// One entry, or nil. Blocks: not for a worker's thread.
-    func quarantined(id: Int64) throws(StoreError) -> QuarantineEntry?
-
-    /// Removes entries; reports how many there were.
-    func removeQuarantined(_ ids: [Int64], completion: @escaping @Sendable (Result<Int, StoreError>) -> Void)
-
     /// Everything known of a session, or nil. Calls back at once when that is in memory, else from a reader's queue.
     func session(_ id: String, completion: @escaping @Sendable (Result<SessionRecord?, StoreError>) -> Void)
 

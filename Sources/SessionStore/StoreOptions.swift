@@ -38,15 +38,6 @@ package struct StoreOptions: Sendable {
     /// Off: derived rows are written only by `flush()` and `close()`. For tests that choose the moment.
     package var writesBehindAutomatically = true
 
-    /// Unverified bodies kept, in memory and in the table each; the oldest go first.
-    package var unverifiedCountMax = 1_000
-    /// The same, in bytes.
-    package var unverifiedBytesMax = 8 << 20
-    /// Milliseconds between two writes of unverified bodies.
-    package var unverifiedWriteMilliseconds = 100
-    /// Bytes of unverified bodies in one write, so that good events never wait long for them.
-    package var unverifiedWriteBytesMax = 256 << 10
-
     /// Reads of sessions that wait for the disk; beyond it `session` answers `queueFull`.
     package var readQueueCountMax = 1_024
     /// Log positions whose sessions share one part of the derived rows' indexes (see `SessionPart`). Another value than

@@ -23,7 +23,6 @@ package struct StoreStatistics: Sendable, Equatable {
     package var checkpoints = 0
     /// Log rows that this release cannot decode; they are kept and skipped.
     package var undecodableRows = 0
-    package var quarantine = QuarantineCounts()
     /// Bytes of the data directory's files.
     package var logBytes: Int64 = 0
     package var derivedBytes: Int64 = 0

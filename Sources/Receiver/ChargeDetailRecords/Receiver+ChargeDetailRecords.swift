@@ -2,6 +2,7 @@ internal import Base
 import Compression
 import Dispatch
 import HTTPServer
+internal import Ledger
 import Logging
 import SessionModel
 import SessionStore
@@ -35,7 +36,7 @@ extension Receiver {
         case .missing(let problem), .wrong(let problem):
             metrics.chargeDetailRecords.refused.increment()
             if !raw.isEmpty {
-                store.quarantineUnverified(
+                ledger.quarantineUnverified(
                     QuarantinedBody(
                         receivedAt: receivedAt, reason: ChargeDetailRecordQuarantine.reason(problem.code.rawValue),
                         body: raw, credentials: evidence))
@@ -137,13 +138,12 @@ extension Receiver {
         refusals.write(.warning, "charge detail record refused", ["status": "400", "detail": "\(error.detail)"])
         let refusal = Response(.invalidRecord.with(detail: error.detail).with(member: "code", error.code.rawValue))
         guard !body.body.isEmpty else { return answer.respond(refusal) }
-        let isQueued = store.quarantineVerified(body) { [self] result in
+        ledger.quarantineVerified(body) { [self] result in
             switch result {
             case .success: answer.respond(refusal)
             case .failure(let error): fail(error, answer)
             }
         }
-        if !isQueued { fail(StoreError(.queueFull, "the queue is full"), answer) }
     }
 
     private func fail(_ error: StoreError, _ answer: DeadlineAnswer) {
@@ -154,11 +154,10 @@ extension Receiver {
 }
 
 extension ChargeDetailRecord {
-    func delivery(at timestamp: Instant, receivedAt: Instant, quarantineId: Int64? = nil) throws(EventError) -> Delivery
-    {
+    func delivery(at timestamp: Instant, receivedAt: Instant) throws(EventError) -> Delivery {
         let body = factBody(timestamp: timestamp)
         let event = try SessionEvent.decode(body, source: .cdr, limits: .unbounded)
-        return Delivery(event: event, body: body, receivedAt: receivedAt, quarantineId: quarantineId)
+        return Delivery(event: event, body: body, receivedAt: receivedAt)
     }
 }
 

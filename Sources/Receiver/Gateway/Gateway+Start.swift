@@ -1,6 +1,7 @@
 import Base
 import DriveAPI
 import HTTPServer
+import Ledger
 import Logging
 import SessionModel
 import SessionStore
@@ -24,7 +25,7 @@ private struct PendingStart: Sendable {
     let keyed: KeyedRequest?
     let startedAt: Instant
     let respond: Gateway.Respond
-    /// In the store of operations, until it is known what became of the start; nil where nobody would look for it.
+    /// In the ledger, until it is known what became of the start; nil where nobody would look for it.
     var noteId: Int64?
 }
 
@@ -61,8 +62,9 @@ extension Gateway {
             return start.respond(Response(inFlight == keyed.request ? .keyInFlight : .keyOfOtherRequest))
         }
         let now = clock()
-        operations.claim(keyed, now: now, since: now.adding(seconds: -settings.idempotencySeconds)) { [self] result in
-            switch result {
+        let since = now.adding(seconds: -settings.idempotencySeconds)
+        ledger.perform { [self] ledger in
+            switch Result(catching: { () throws(StoreError) in try ledger.claim(keyed, now: now, since: since) }) {
             case .success(.claimed): return reserve(start)
             case .success(.answered(let answer)):
                 metrics.replays.increment()
@@ -92,8 +94,10 @@ extension Gateway {
     /// - Parameter hadNoEffect: the key is given free, so that the request can be made again.
     private func finish(_ start: PendingStart, _ answer: KeptAnswer, _ response: Response, hadNoEffect: Bool) {
         guard let keyed = start.keyed else { return start.respond(response) }
-        operations.settle(keyed, hadNoEffect ? nil : answer) { [self] error in
-            if let error {
+        ledger.perform { [self] ledger in
+            do throws(StoreError) {
+                try ledger.keepAnswer(hadNoEffect ? nil : answer, of: keyed)
+            } catch {
                 // The claim stays: a repeat is told that the outcome is not known, and nothing is started twice.
                 logger.error("an answer could not be kept for its key", metadata: ["reason": "\(error)"])
             }
@@ -115,11 +119,11 @@ extension Gateway {
             metrics.cooldowns.increment()
             return refuse(start, .cooldown(seconds: wait), hadNoEffect: true)
         }
-        operations.setStart(
-            connectorId: start.connectorId, start.startedAt,
-            forgetBefore: start.startedAt.adding(seconds: -settings.cooldownSeconds)
-        ) { [self] error in
-            if let error {
+        let forgetBefore = start.startedAt.adding(seconds: -settings.cooldownSeconds)
+        ledger.perform { [self] ledger in
+            do throws(StoreError) {
+                try ledger.setStart(connectorId: start.connectorId, start.startedAt, forgetBefore: forgetBefore)
+            } catch {
                 logger.warning("a cooldown is in memory only", metadata: ["reason": "\(error)"])
             }
             noteAndSend(start)
@@ -129,10 +133,10 @@ extension Gateway {
     /// The charge point operator was not asked, so the connector is free.
     private func cancelCooldown(_ start: PendingStart) {
         cooldowns.withLock { $0.cancel(start.connectorId, startedAt: start.startedAt) }
-        operations.setStart(
-            connectorId: start.connectorId, nil,
-            forgetBefore: start.startedAt.adding(seconds: -settings.cooldownSeconds)
-        ) { _ in }
+        let forgetBefore = start.startedAt.adding(seconds: -settings.cooldownSeconds)
+        ledger.perform { ledger in
+            try? ledger.setStart(connectorId: start.connectorId, nil, forgetBefore: forgetBefore)
+        }
     }
 
     // MARK: The Drive API
@@ -141,13 +145,12 @@ extension Gateway {
     /// process, the reconciler looks for it.
     private func noteAndSend(_ start: PendingStart) {
         guard reconciler != nil else { return send(start) }
-        operations.addUnansweredStart(
-            userId: start.userId, connectorId: start.connectorId, at: start.startedAt
-        ) { [self] result in
+        ledger.perform { [self] ledger in
             var start = start
-            switch result {
-            case .success(let id): start.noteId = id
-            case .failure(let error):
+            do throws(StoreError) {
+                start.noteId = try ledger.addUnansweredStart(
+                    userId: start.userId, connectorId: start.connectorId, at: start.startedAt)
+            } catch {
                 logger.warning(
                     "a start will not be looked for if its answer is lost", metadata: ["reason": "\(error)"])
             }
@@ -164,9 +167,12 @@ extension Gateway {
             reconciler?.lookFor(unansweredStart: id)
             return
         }
-        operations.removeUnansweredStart(id) { [logger] error in
-            guard let error else { return }
-            logger.warning("a start will be looked for in vain", metadata: ["reason": "\(error)"])
+        ledger.perform { [logger] ledger in
+            do throws(StoreError) {
+                try ledger.removeUnansweredStart(id)
+            } catch {
+                logger.warning("a start will be looked for in vain", metadata: ["reason": "\(error)"])
+            }
         }
     }
 

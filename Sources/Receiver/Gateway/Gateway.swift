@@ -2,6 +2,7 @@ package import Base
 import Dispatch
 package import DriveAPI
 package import HTTPServer
+package import Ledger
 package import Logging
 package import SessionModel
 package import SessionStore
@@ -17,7 +18,7 @@ package final class Gateway: Sendable {
 
     let client: DriveAPIClient
     let store: any SessionStore
-    let operations: OperationsStore
+    let ledger: Ledger
     let settings: GatewaySettings
     let logger: Logger
     let clock: @Sendable () -> Instant
@@ -36,19 +37,20 @@ package final class Gateway: Sendable {
 
     /// Reads which connectors still cool down. Blocks.
     package init(
-        client: DriveAPIClient, store: any SessionStore, operations: OperationsStore, settings: GatewaySettings,
+        client: DriveAPIClient, store: any SessionStore, ledger: Ledger, settings: GatewaySettings,
         reconciler: Reconciler?, logger: Logger, clock: @escaping @Sendable () -> Instant = SystemClock.now
     ) {
         self.client = client
         self.store = store
-        self.operations = operations
+        self.ledger = ledger
         self.settings = settings
         self.reconciler = reconciler
         self.logger = logger
         self.clock = clock
         var cooldowns = ConnectorCooldowns(seconds: settings.cooldownSeconds, countMax: settings.connectorsMax)
         do throws(StoreError) {
-            for start in try operations.starts(since: clock().adding(seconds: -settings.cooldownSeconds)) {
+            let since = clock().adding(seconds: -settings.cooldownSeconds)
+            for start in try ledger.blocking({ (ledger) throws(StoreError) in try ledger.starts(since: since) }) {
                 cooldowns.restore(start.connectorId, startedAt: start.startedAt)
             }
         } catch {

@@ -1,5 +1,6 @@
 import Base
 import HTTPServer
+import Ledger
 import SessionModel
 import SessionStore
 import Synchronization
@@ -24,6 +25,7 @@ extension Receiver {
         addCallbacks(to: &page)
         addDriveAPI(to: &page)
         add(store.statistics, to: &page)
+        add(ledger.statistics, to: &page)
         if let statistics = serverStatistics.withLock({ $0?() }) { add(statistics, to: &page) }
         var response = Response(
             status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(page.text.utf8))
@@ -86,6 +88,18 @@ extension Receiver {
         page.add(
             "chargefold_undecodable_rows_total", .counter, "Log rows that this release can't decode.",
             statistics.undecodableRows)
+    }
+
+    private func add(_ statistics: LedgerStatistics, to page: inout MetricsPage) {
+        page.add("chargefold_ledger_bytes", .gauge, "Size of the ledger's files in bytes.", statistics.fileBytes)
+        page.add(
+            "chargefold_ledger_failures_total", .counter, "Calls to the ledger that failed.", statistics.failures)
+        page.add(
+            "chargefold_ledger_salvages_total", .counter,
+            "How often the ledger was damaged and made anew from what could be read.", statistics.salvages)
+        page.add(
+            "chargefold_ledger_rewrites_total", .counter,
+            "How often the ledger was removed or replaced while in use, and written again.", statistics.rewrites)
         page.add(
             "chargefold_quarantine_entries", .gauge, "Bodies in quarantine.",
             [

@@ -1,5 +1,6 @@
 package import Base
 package import HTTPServer
+package import Ledger
 package import Logging
 package import SessionModel
 package import SessionStore
@@ -11,6 +12,7 @@ package final class Receiver: RequestHandler, Sendable {
     /// What the receiver is wired with.
     package struct Dependencies: Sendable {
         package var store: any SessionStore
+        package var ledger: Ledger
         package var authenticator: CallbackAuthenticator
         package var access: AccessControl
         package var logger: Logger
@@ -21,7 +23,6 @@ package final class Receiver: RequestHandler, Sendable {
         package var reconciler: Reconciler?
         package var backfill: Backfill?
         package var driveAPI: DriveAPIMetrics?
-        package var operations: OperationsStore?
         package var downtime: DowntimeLedger?
         /// Seconds within which a charge detail record is answered: upstream waits for five.
         package var recordDeadlineSeconds = 4.5
@@ -31,10 +32,11 @@ package final class Receiver: RequestHandler, Sendable {
         package var sealKey: SecretKey?
 
         package init(
-            store: any SessionStore, authenticator: CallbackAuthenticator, access: AccessControl, logger: Logger,
-            clock: @escaping @Sendable () -> Instant = SystemClock.now
+            store: any SessionStore, ledger: Ledger, authenticator: CallbackAuthenticator, access: AccessControl,
+            logger: Logger, clock: @escaping @Sendable () -> Instant = SystemClock.now
         ) {
             self.store = store
+            self.ledger = ledger
             self.authenticator = authenticator
             self.access = access
             self.logger = logger
@@ -45,6 +47,7 @@ package final class Receiver: RequestHandler, Sendable {
     private static let openAPI = ContentCoding.Fixed(Response(json: OpenAPIDocument.json))
 
     let store: any SessionStore
+    package let ledger: Ledger
     let authenticator: CallbackAuthenticator
     let access: AccessControl
     /// nil where the store can't erase.
@@ -56,7 +59,6 @@ package final class Receiver: RequestHandler, Sendable {
     package let reconciler: Reconciler?
     let backfill: Backfill?
     let driveAPI: DriveAPIMetrics?
-    let operations: OperationsStore?
     let downtime: DowntimeLedger?
     let recordDeadlineSeconds: Double
     let undatedRecords = UndatedRecords()
@@ -75,6 +77,7 @@ package final class Receiver: RequestHandler, Sendable {
     /// - Parameter callbackBodyBytesMax: the largest callback body, in bytes, after decompression.
     package init(_ dependencies: Dependencies, callbackBodyBytesMax: Int = 65_536) {
         store = dependencies.store
+        ledger = dependencies.ledger
         authenticator = dependencies.authenticator
         access = dependencies.access
         logger = dependencies.logger
@@ -83,7 +86,6 @@ package final class Receiver: RequestHandler, Sendable {
         reconciler = dependencies.reconciler
         backfill = dependencies.backfill
         driveAPI = dependencies.driveAPI
-        operations = dependencies.operations
         downtime = dependencies.downtime
         recordDeadlineSeconds = dependencies.recordDeadlineSeconds
         connectorStarts = ConnectorStarts(cooldownSeconds: dependencies.guidance.connectorCooldownSeconds)

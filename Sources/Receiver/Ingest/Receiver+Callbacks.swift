@@ -1,6 +1,7 @@
 internal import Base
 import Compression
 import HTTPServer
+import Ledger
 import Logging
 import SessionModel
 import SessionStore
@@ -134,21 +135,20 @@ extension Receiver {
         }
         guard !request.body.isEmpty else { return refusal() }
         guard arrival.isVerified else {
-            store.quarantineUnverified(kept)
+            ledger.quarantineUnverified(kept)
             return refusal()
         }
-        let isQueued = store.quarantineVerified(kept) { [self] result in
+        ledger.quarantineVerified(kept) { [self] result in
             switch result {
             case .success: refusal()
             case .failure(let error): turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
             }
         }
-        if !isQueued { turnAway(exchange) }
     }
 
     private func keepUnverified(_ request: borrowing Request, _ problem: CredentialProblem, _ receivedAt: Instant) {
         guard !request.body.isEmpty else { return }
-        store.quarantineUnverified(quarantined(request, reason: problem.code.rawValue, receivedAt))
+        ledger.quarantineUnverified(quarantined(request, reason: problem.code.rawValue, receivedAt))
     }
 
     private func quarantined(_ request: borrowing Request, reason: String, _ receivedAt: Instant) -> QuarantinedBody {

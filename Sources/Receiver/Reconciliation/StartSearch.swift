@@ -1,4 +1,5 @@
 import DriveAPI
+internal import Ledger
 import SessionModel
 import SessionStore
 

@@ -71,14 +71,14 @@ final class Journal {
     /// - Throws: when it is not known what is on disk. Nothing can be appended before `restart()`.
     func append(_ batch: [PendingItem], firstPosition: Int64) throws(JournalError) -> Outcome {
         var rowsBytes = 0
-        for case .delivery(let pending) in batch { rowsBytes += JournalEntry.bytes(of: pending.delivery) }
+        for pending in batch { rowsBytes += JournalEntry.bytes(of: pending.delivery) }
         var header = JournalLayout.Header(
             generation: generation, firstPosition: firstPosition, count: batch.count, rowsBytes: rowsBytes)
         guard !isBroken, try findRoom(header.entryBytes) else { return .noRoom }
         header.generation = generation
         let entry = buffer.reserve(header.entryBytes)
         var end = JournalLayout.headerBytes
-        for case .delivery(let pending) in batch {
+        for pending in batch {
             end += JournalEntry.write(
                 pending.delivery, to: UnsafeMutableRawBufferPointer(rebasing: entry[end...]))
         }

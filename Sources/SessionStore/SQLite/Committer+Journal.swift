@@ -6,9 +6,9 @@ internal import SQLite
 /// From the journal to the log.
 extension Committer {
     /// Makes a batch durable in the journal.
-    /// - Returns: nil when it has to go to the log at once: it holds more than deliveries, or the journal has no room.
+    /// - Returns: nil when it has to go to the log at once: the journal has no room.
     func appendToJournal(_ batch: [PendingItem]) throws(StoreError) -> JournalEntry? {
-        guard let journal, batch.allSatisfy(\.fitsJournal) else { return nil }
+        guard let journal else { return nil }
         do throws(JournalError) {
             switch try journal.append(batch, firstPosition: lastPosition + 1) {
             case .written(let entry): return entry
@@ -53,7 +53,6 @@ extension Committer {
     func moved(to writer: LogWriter) {
         movedPosition = writer.lastPosition
         lastPosition = max(lastPosition, movedPosition)
-        quarantineCounts = writer.quarantine
         unmoved.remove(through: movedPosition)
         unmovedCount = unmoved.entries.reduce(0) { $0 + $1.count }
     }
@@ -113,13 +112,5 @@ extension Committer {
             throw failed(error)
         }
         return true
-    }
-}
-
-extension PendingItem {
-    /// Whether it is a delivery and nothing else.
-    var fitsJournal: Bool {
-        guard case .delivery(let pending) = self else { return false }
-        return pending.delivery.quarantineId == nil
     }
 }

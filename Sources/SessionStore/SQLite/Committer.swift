@@ -36,11 +36,8 @@ final class Committer: @unchecked Sendable {
     var isMoveScheduled = false
     /// A sync of the WAL runs beside the commits.
     var isSettling = false
-    var quarantineCounts: QuarantineCounts
     var checkpoints: LogCheckpointer?
 
-    let nextQuarantineId: Atomic<Int64>
-    let unverified: UnverifiedRing
     let figures = Locked(Figures())
     private let probeScheduled = Atomic(false)
     let stall: StallWatch
@@ -51,7 +48,6 @@ final class Committer: @unchecked Sendable {
         var deliveries = 0
         var checkpoints = 0
         var lastPosition: Int64 = 0
-        var quarantine = QuarantineCounts()
     }
 
     init(
@@ -67,12 +63,9 @@ final class Committer: @unchecked Sendable {
         self.health = health
         self.logger = logger
         pending = PendingQueue(countMax: options.queueCountMax, bytesMax: options.queueBytesMax)
-        unverified = UnverifiedRing(countMax: options.unverifiedCountMax, bytesMax: options.unverifiedBytesMax)
         unmovedCount = unmoved.entries.reduce(0) { $0 + $1.count }
         movedPosition = writer.lastPosition
         lastPosition = max(writer.lastPosition, unmoved.lastPosition ?? 0)
-        quarantineCounts = writer.quarantine
-        nextQuarantineId = Atomic(writer.lastQuarantineId + 1)
         writer.database.confine(to: queue)
         stall = StallWatch(milliseconds: options.stallMilliseconds, logger: logger)
         publishFigures { _ in }
@@ -107,8 +100,6 @@ final class Committer: @unchecked Sendable {
         let firstPosition: Int64
         /// The position of the last one; `firstPosition - 1` where there is none.
         let lastPosition: Int64
-        /// The ids of the quarantined bodies, in order.
-        let quarantineIds: [Int64]
     }
 
     private func commit(_ batch: [PendingItem]) {
@@ -132,23 +123,14 @@ final class Committer: @unchecked Sendable {
             lastPosition = entry.lastPosition
             succeeded(deliveries: entry.count)
             return CommittedBatch(
-                items: batch, firstPosition: entry.firstPosition, lastPosition: entry.lastPosition, quarantineIds: [])
+                items: batch, firstPosition: entry.firstPosition, lastPosition: entry.lastPosition)
         }
         let first = lastPosition + 1
-        var ids: [Int64] = []
         try transaction { (writer) throws(SQLiteError) in
-            for item in batch {
-                switch item {
-                case .delivery(let pending): try writer.add(pending.delivery)
-                case .quarantine(let pending):
-                    let id = nextQuarantineId.wrappingAdd(1, ordering: .relaxed).oldValue
-                    try writer.add(QuarantineEntry(id: id, kind: .verified, content: pending.body))
-                    ids.append(id)
-                }
-            }
+            for item in batch { try writer.add(item.delivery) }
         }
         publishFigures { $0.deliveries += Int(lastPosition - first) + 1 }
-        return CommittedBatch(items: batch, firstPosition: first, lastPosition: lastPosition, quarantineIds: ids)
+        return CommittedBatch(items: batch, firstPosition: first, lastPosition: lastPosition)
     }
 
     /// To the folder, on this thread. What arrives meanwhile makes the next batch larger, and a commit costs some 100
@@ -184,7 +166,30 @@ final class Committer: @unchecked Sendable {
         figures.withLock { figures in
             change(&figures)
             figures.lastPosition = lastPosition
-            figures.quarantine = quarantineCounts
+        }
+    }
+
+    /// Answers everything that was accepted, then closes the log. Not on a queue of the store; blocks.
+    func close() {
+        pending.close()
+        // Each drain queues the next one behind itself until nothing is left.
+        while !pending.isEmpty { queue.sync {} }
+        queue.sync {}
+    }
+
+    /// After the last reader has gone: the journal and the WAL are emptied, so that the log is one file.
+    func closeWriter() {
+        queue.sync { checkpoints?.pause() }
+        checkpoints?.close()
+        queue.sync {
+            if !isInDoubt, writer != nil {
+                // What cannot be moved now is in the journal for the next start.
+                if (try? transaction { (_) throws(SQLiteError) in }) != nil { journal?.remove() }
+                _ = try? writer?.database.checkpoint(truncating: true)
+            }
+            writer?.close()
+            writer = nil
+            isInDoubt = false
         }
     }
 

@@ -54,21 +54,20 @@ final class EndedSessions {
 extension SQLiteSessionStore: SessionEraser {
     /// Lets somebody else erase too, before an erasure counts as done; and goes on with those that were left behind.
     ///
-    /// - Parameter participant: gets the user, if it is about one, and the sessions that are gone. It may be called again
-    ///   for the same ones.
-    package func joinErasures(_ participant: @escaping @Sendable (String?, [String]) throws -> Void) {
+    /// - Parameter participant: gets the user, if it is about one, and the sessions that are gone; returns how many
+    ///   quarantined bodies it has removed. It may be called again for the same ones.
+    package func joinErasures(_ participant: @escaping @Sendable (String?, [String]) throws -> Int) {
         eraser?.join(participant)
         whenCaughtUp { [weak self] in self?.eraser?.resume() }
     }
 
     package func eraseUser(
-        _ userId: String, unpack: @escaping @Sendable ([UInt8]) -> [UInt8]?,
-        completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void
+        _ userId: String, completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void
     ) {
         guard let eraser else {
             return completion(.failure(StoreError(.readOnly, "the store is open for reading only")))
         }
-        eraser.eraseUser(userId, unpack: unpack, completion: completion)
+        eraser.eraseUser(userId, completion: completion)
     }
 
     package func removeSessions(

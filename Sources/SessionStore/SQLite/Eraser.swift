@@ -25,10 +25,9 @@ final class Eraser: @unchecked Sendable {
     let committer: Committer
     let writeBehind: WriteBehind
     /// Whoever else keeps something of users and sessions, in files of their own.
-    private let participant = Locked<(@Sendable (_ userId: String?, _ sessions: [String]) throws -> Void)?>(nil)
+    private let participant = Locked<(@Sendable (_ userId: String?, _ sessions: [String]) throws -> Int)?>(nil)
     private let stopping = Atomic(false)
     private let retryScheduled = Atomic(false)
-    private let lastUnpack = Locked<@Sendable ([UInt8]) -> [UInt8]?>({ _ in nil })
 
     init?(parts: StoreParts) {
         guard let committer = parts.committer, let writeBehind = parts.writeBehind else { return nil }
@@ -40,16 +39,12 @@ final class Eraser: @unchecked Sendable {
     // MARK: Asking
 
     func eraseUser(
-        _ userId: String, unpack: @escaping @Sendable ([UInt8]) -> [UInt8]?,
-        completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void
+        _ userId: String, completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void
     ) {
-        lastUnpack.withLock { $0 = unpack }
         guard !parts.folder.isBehind else { return completion(.failure(.catchingUp)) }
         queue.async {
             completion(
                 self.result {
-                    // Bodies that are only in memory come to disk, where they are found.
-                    try self.committer.bringUnverifiedToDisk()
                     _ = try self.commit { (writer) throws(SQLiteError) in
                         try writer.add(erasureOf: userId, sessions: nil)
                     }
@@ -86,7 +81,7 @@ final class Eraser: @unchecked Sendable {
         }
     }
 
-    func join(_ participant: @escaping @Sendable (String?, [String]) throws -> Void) {
+    func join(_ participant: @escaping @Sendable (String?, [String]) throws -> Int) {
         self.participant.withLock { $0 = participant }
     }
 
@@ -134,8 +129,7 @@ final class Eraser: @unchecked Sendable {
             reached(.rewritten)
             try work.replaceRecords(&report)
             reached(.derived)
-            if let userId = intent.userId { report.quarantined = try eraseQuarantined(userId) }
-            try participant.withLock { $0 }?(intent.userId, work.sessionsGone)
+            report.quarantined = try participant.withLock { $0 }?(intent.userId, work.sessionsGone) ?? 0
             try scrubDerived()
             reached(.scrubbed)
             try commit { (writer) throws(SQLiteError) in try writer.forget(intent) }
@@ -168,32 +162,6 @@ final class Eraser: @unchecked Sendable {
         }
         let found = sessions.map(\.sessionId)
         try commit { (writer) throws(SQLiteError) in try writer.plan(intent, found) }
-    }
-
-    private func eraseQuarantined(_ userId: String) throws -> Int {
-        let mentions = UserMentions(userId)
-        let unpack = lastUnpack.withLock { $0 }
-        func isErased(_ entry: QuarantineEntry) -> Bool {
-            mentions.areNamed(in: entry.content.body)
-                || unpack(entry.content.body).map { mentions.areNamed(in: $0) } ?? false
-        }
-        // Most users are in none of them, and rewriting them makes callbacks wait.
-        let mayHaveRemnants = try committer.queue.sync { try committer.readyWriter().mayHaveRemnants }
-        guard try mayHaveRemnants || isAnyQuarantined(where: isErased) else { return 0 }
-        return try commit { (writer) throws(SQLiteError) in try writer.eraseQuarantined(where: isErased) }
-    }
-
-    private func isAnyQuarantined(where isErased: (QuarantineEntry) -> Bool) throws -> Bool {
-        let log = try openLog()
-        defer { log.close() }
-        var last: Int64 = 0
-        while true {
-            try goOn()
-            let entries = try log.quarantined(after: last, limit: 200, kind: nil)
-            guard let newest = entries.last else { return false }
-            if entries.contains(where: isErased) { return true }
-            last = newest.id
-        }
     }
 
     private func scrubDerived() throws {

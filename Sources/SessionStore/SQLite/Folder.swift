@@ -69,7 +69,7 @@ final class Folder: @unchecked Sendable {
         var results: [Result<IngestOutcome, StoreError>] = []
         results.reserveCapacity(batch.items.count)
         var position = batch.firstPosition
-        for case .delivery(let pending) in batch.items {
+        for pending in batch.items {
             if error == nil {
                 do throws(StoreError) {
                     let outcome = try apply(
@@ -93,8 +93,7 @@ final class Folder: @unchecked Sendable {
     /// Answers a durable batch that will be folded later: what it made of its sessions is not known yet.
     func answerUnfolded(_ batch: Committer.CommittedBatch) {
         var position = batch.firstPosition - 1
-        let results: [Result<IngestOutcome, StoreError>] = batch.items.compactMap { item in
-            guard case .delivery(let pending) = item else { return nil }
+        let results: [Result<IngestOutcome, StoreError>] = batch.items.map { pending in
             position += 1
             return .success(
                 IngestOutcome(
@@ -105,14 +104,10 @@ final class Folder: @unchecked Sendable {
     }
 
     private func answer(_ batch: Committer.CommittedBatch, _ results: [Result<IngestOutcome, StoreError>]) {
-        var ids = batch.quarantineIds.makeIterator()
         var outcomes = results.makeIterator()
         options.aroundAnswers {
-            for item in batch.items {
-                switch item {
-                case .quarantine(let pending): if let id = ids.next() { pending.completion(.success(id)) }
-                case .delivery(let pending): if let result = outcomes.next() { pending.completion(result) }
-                }
+            for pending in batch.items {
+                if let result = outcomes.next() { pending.completion(result) }
             }
         }
     }

@@ -121,28 +121,6 @@ final class LogReader {
         if try one.step() { visit(row(one)) }
     }
 
-    func quarantined(after id: Int64, limit: Int, kind: QuarantineKind?) throws(SQLiteError) -> [QuarantineEntry] {
-        let condition = kind.map { "AND kind = \($0.rawValue)" } ?? ""
-        let statement = try database.prepare(
-            """
-            SELECT id, kind, received_at, reason, credentials, body FROM quarantine
-            WHERE id > ?1 \(condition) ORDER BY id LIMIT ?2
-            """)
-        defer { statement.finalize() }
-        statement.bind(1, id)
-        statement.bind(2, Int64(limit))
-        var entries: [QuarantineEntry] = []
-        while try statement.step() {
-            entries.append(
-                QuarantineEntry(
-                    id: statement.int64(0), kind: QuarantineKind(rawValue: statement.int64(1)) ?? .verified,
-                    content: QuarantinedBody(
-                        receivedAt: Instant(microsecondsSince1970: statement.int64(2)), reason: statement.text(3),
-                        body: statement.array(5), credentials: statement.array(4))))
-        }
-        return entries
-    }
-
     func close() {
         after.finalize()
         one.finalize()

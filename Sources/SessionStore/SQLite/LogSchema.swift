@@ -14,14 +14,9 @@ enum LogSchema {
                     CREATE TABLE deliveries(
                         position INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, source INTEGER NOT NULL,
                         body BLOB NOT NULL);
-                    CREATE TABLE quarantine(
-                        id INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, received_at INTEGER NOT NULL,
-                        reason TEXT NOT NULL, credentials BLOB NOT NULL, body BLOB NOT NULL);
-                    CREATE INDEX quarantine_unverified ON quarantine(id) WHERE kind = 1;
                     CREATE TABLE properties(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
                     INSERT INTO properties VALUES('log_id', lower(hex(randomblob(16))));
                     INSERT INTO properties VALUES('probe', 0);
-                    INSERT INTO properties VALUES('verified_count', 0), ('verified_bytes', 0);
                     """),
             // Erasures that are not finished, and the sessions that the running one is about.
             SchemaMigration(

@@ -115,34 +115,6 @@ extension LogWriter {
         }
     }
 
-    /// Removes the quarantined bodies that `isErased` names. All others are written anew, so that no page keeps what is
-    /// left of moved rows: deleting everything zeroes every page.
-    /// - Returns: how many were removed.
-    func eraseQuarantined(where isErased: (QuarantineEntry) -> Bool) throws(SQLiteError) -> Int {
-        guard try database.integer("SELECT seq FROM sqlite_sequence WHERE name = 'quarantine'") ?? 0 > 0 else {
-            return 0
-        }
-        var kept: [QuarantineEntry] = []
-        var removed = 0
-        let select = try database.prepare(
-            "SELECT id, kind, received_at, reason, credentials, body FROM quarantine ORDER BY id")
-        defer { select.finalize() }
-        while try select.step() {
-            let entry = QuarantineEntry(
-                id: select.int64(0), kind: QuarantineKind(rawValue: select.int64(1)) ?? .verified,
-                content: QuarantinedBody(
-                    receivedAt: Instant(microsecondsSince1970: select.int64(2)), reason: select.text(3),
-                    body: select.array(5), credentials: select.array(4)))
-            if isErased(entry) { removed += 1 } else { kept.append(entry) }
-        }
-        try database.execute("DELETE FROM quarantine")
-        let dropped = quarantine.unverifiedDropped
-        resetQuarantineCounts(dropped: dropped)
-        for entry in kept { try add(entry) }
-        mayHaveRemnants = false
-        return removed
-    }
-
     /// The plan and the name go; the intent stays until the WAL is empty.
     func forget(_ intent: ErasureIntent) throws(SQLiteError) {
         try database.execute("DELETE FROM erasure_plan")
@@ -157,7 +129,7 @@ extension LogWriter {
         try replaceErasures(try erasures.filter { $0.id != intent.id })
     }
 
-    /// All anew, for the same reason as with the quarantine.
+    /// All anew: deleting everything zeroes every page, so that none keeps what is left of moved rows.
     private func replaceErasures(_ intents: [ErasureIntent]) throws(SQLiteError) {
         try database.execute("DELETE FROM erasures")
         let insert = try database.prepare("INSERT INTO erasures(id, subject, through, stage) VALUES(?1, ?2, ?3, ?4)")

@@ -8,9 +8,6 @@ final class LogWriter {
     let database: Database
     /// The highest position in the file.
     private(set) var lastPosition: Int64
-    private(set) var quarantine: QuarantineCounts
-    /// The highest quarantine id ever written.
-    let lastQuarantineId: Int64
     let logId: String
     /// Frames in the write-ahead log after the last commit that added any.
     var frames: Int { Int(walCell.pointee.frames) }
@@ -22,9 +19,6 @@ final class LogWriter {
         var hasGrown = false
     }
 
-    /// Whether pages may hold what is left of quarantined bodies that were removed; not known at first.
-    var mayHaveRemnants = true
-
     private let walCell: UnsafeMutablePointer<WALNote>
     private var commitsDurably = true
     /// Whether everything that was committed would survive a power cut. Of what an earlier connection committed, that is
@@ -33,9 +27,6 @@ final class LogWriter {
     private let begin: Statement
     private let commit: Statement
     private let insertDelivery: Statement
-    private let insertQuarantined: Statement
-    private let deleteQuarantined: Statement
-    private let setProperty: Statement
 
     /// Opens the file (and makes it, and brings its schema up to date) and reads where the log ends.
     init(path: String, virtualFileSystem: String?, queue: DispatchQueue?) throws(SchemaError) {
@@ -48,15 +39,9 @@ final class LogWriter {
                 try LogSchema.schema.migrate(database)
                 lastPosition = try database.integer("SELECT max(position) FROM deliveries") ?? 0
                 logId = try database.text("SELECT value FROM properties WHERE name = 'log_id'") ?? ""
-                lastQuarantineId = try database.integer("SELECT max(seq) FROM sqlite_sequence") ?? 0
-                quarantine = try LogWriter.counts(database)
                 begin = try database.prepare("BEGIN IMMEDIATE")
                 commit = try database.prepare("COMMIT")
                 insertDelivery = try database.prepare("INSERT INTO deliveries VALUES(?1, ?2, ?3, ?4)")
-                insertQuarantined = try database.prepare("INSERT INTO quarantine VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
-                deleteQuarantined = try database.prepare(
-                    "DELETE FROM quarantine WHERE id = ?1 RETURNING kind, length(body) + length(credentials)")
-                setProperty = try database.prepare("UPDATE properties SET value = ?2 WHERE name = ?1")
             } catch let error as SQLiteError {
                 throw SchemaError.sqlite(error)
             }
@@ -84,17 +69,6 @@ final class LogWriter {
         walCell.deallocate()
     }
 
-    private static func counts(_ database: Database) throws(SQLiteError) -> QuarantineCounts {
-        var counts = QuarantineCounts()
-        counts.verifiedCount = try database.integer("SELECT value FROM properties WHERE name = 'verified_count'") ?? 0
-        counts.verifiedBytes = try database.integer("SELECT value FROM properties WHERE name = 'verified_bytes'") ?? 0
-        // Bounded, so counting is cheap.
-        counts.unverifiedCount = try database.integer("SELECT count(*) FROM quarantine WHERE kind = 1") ?? 0
-        counts.unverifiedBytes =
-            try database.integer("SELECT sum(length(body) + length(credentials)) FROM quarantine WHERE kind = 1") ?? 0
-        return counts
-    }
-
     // MARK: A transaction
 
     /// How far a transaction came before it failed: after `.committing` what is on disk is not known.
@@ -108,7 +82,7 @@ final class LogWriter {
         var leavesDoubt: Bool { stage == .committing && !error.isFull || error.isInputOutput || error.isCorruption }
     }
 
-    /// Runs `body` in one transaction. On failure nothing of it is visible, and positions and counts are as before.
+    /// Runs `body` in one transaction. On failure nothing of it is visible, and positions are as before.
     /// - Parameter durably: whether it is to survive a power cut once this returns, with everything before it. If not,
     ///   a power cut may take it, and what came after it, but nothing else.
     func transaction<Value>(
@@ -116,7 +90,6 @@ final class LogWriter {
     ) throws(Failure) -> Value {
         database.checkOwner()
         let positionBefore = lastPosition
-        let quarantineBefore = quarantine
         var stage = Stage.writing
         do throws(SQLiteError) {
             if durably != commitsDurably {
@@ -125,12 +98,6 @@ final class LogWriter {
             }
             try begin.run()
             let value = try body(self)
-            if (quarantine.verifiedCount, quarantine.verifiedBytes)
-                != (quarantineBefore.verifiedCount, quarantineBefore.verifiedBytes)
-            {
-                try set("verified_count", quarantine.verifiedCount)
-                try set("verified_bytes", quarantine.verifiedBytes)
-            }
             stage = .committing
             walCell.pointee.hasGrown = false
             try commit.run()
@@ -139,8 +106,6 @@ final class LogWriter {
         } catch {
             database.rollBack()
             lastPosition = positionBefore
-            quarantine = quarantineBefore
-            mayHaveRemnants = true
             throw Failure(stage: stage, error: error)
         }
     }
@@ -180,7 +145,6 @@ final class LogWriter {
             _ = try insertDelivery.step()
         }
         lastPosition = position
-        if let id = delivery.quarantineId { _ = try removeQuarantined(id) }
     }
 
     /// Adds what the journal has of one batch, where it is not there yet.
@@ -196,81 +160,13 @@ final class LogWriter {
         }
     }
 
-    func add(_ entry: QuarantineEntry) throws(SQLiteError) {
-        let content = entry.content
-        insertQuarantined.bind(1, entry.id)
-        insertQuarantined.bind(2, entry.kind.rawValue)
-        insertQuarantined.bind(3, content.receivedAt.microsecondsSince1970)
-        insertQuarantined.bind(4, text: content.reason)
-        try content.credentials.withUnsafeBufferPointer { (credentials) throws(SQLiteError) in
-            try content.body.withUnsafeBufferPointer { (body) throws(SQLiteError) in
-                insertQuarantined.bindBorrowed(5, blob: UnsafeRawBufferPointer(credentials))
-                insertQuarantined.bindBorrowed(6, blob: UnsafeRawBufferPointer(body))
-                _ = try insertQuarantined.step()
-            }
-        }
-        count(entry.kind, rows: 1, bytes: Int64(content.body.count + content.credentials.count))
-    }
-
-    /// - Returns: whether there was such an entry.
-    func removeQuarantined(_ id: Int64) throws(SQLiteError) -> Bool {
-        deleteQuarantined.bind(1, id)
-        var found = false
-        while try deleteQuarantined.step() {
-            found = true
-            mayHaveRemnants = true
-            let kind = QuarantineKind(rawValue: deleteQuarantined.int64(0)) ?? .verified
-            count(kind, rows: -1, bytes: -deleteQuarantined.int64(1))
-        }
-        return found
-    }
-
-    /// Removes the oldest unverified entries until the rest is within the bounds.
-    func pruneUnverified(countMax: Int, bytesMax: Int) throws(SQLiteError) {
-        guard quarantine.unverifiedCount > countMax || quarantine.unverifiedBytes > bytesMax else { return }
-        let oldest = try database.prepare("SELECT id FROM quarantine WHERE kind = 1 ORDER BY id LIMIT 1")
-        defer { oldest.finalize() }
-        while quarantine.unverifiedCount > countMax || quarantine.unverifiedBytes > bytesMax {
-            guard try oldest.step() else { return }
-            let id = oldest.int64(0)
-            oldest.reset()
-            _ = try removeQuarantined(id)
-            quarantine.unverifiedDropped += 1
-        }
-    }
-
     /// Writes something of no meaning, to see whether a transaction can succeed.
     func probe() throws(SQLiteError) {
         try database.execute("UPDATE properties SET value = value + 1 WHERE name = 'probe'")
     }
 
     func close() {
-        for statement in [begin, commit, insertDelivery, insertQuarantined, deleteQuarantined, setProperty] {
-            statement.finalize()
-        }
+        for statement in [begin, commit, insertDelivery] { statement.finalize() }
         database.close()
-    }
-
-    /// Counts from nothing; `add` counts each entry.
-    func resetQuarantineCounts(dropped: Int64) {
-        quarantine = QuarantineCounts()
-        quarantine.unverifiedDropped = dropped
-    }
-
-    private func count(_ kind: QuarantineKind, rows: Int64, bytes: Int64) {
-        switch kind {
-        case .verified:
-            quarantine.verifiedCount += rows
-            quarantine.verifiedBytes += bytes
-        case .unverified:
-            quarantine.unverifiedCount += rows
-            quarantine.unverifiedBytes += bytes
-        }
-    }
-
-    private func set(_ name: String, _ value: Int64) throws(SQLiteError) {
-        setProperty.bind(1, text: name)
-        setProperty.bind(2, value)
-        try setProperty.run()
     }
 }

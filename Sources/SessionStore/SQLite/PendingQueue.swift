@@ -1,29 +1,9 @@
 internal import Base
 internal import Synchronization
 
-/// One thing to make durable, and whom to tell. The cases hold references, so that passing them on costs one count
-/// instead of one for every string and array of a delivery.
-enum PendingItem: Sendable {
-    case delivery(PendingDelivery)
-    case quarantine(PendingQuarantine)
-
-    /// Bytes it counts for against the queue's bound: the body, and a guess at everything around it.
-    var cost: Int {
-        switch self {
-        case .delivery(let pending): pending.delivery.body.count + 512
-        case .quarantine(let pending): pending.body.cost + 512
-        }
-    }
-
-    func fail(_ error: StoreError) {
-        switch self {
-        case .delivery(let pending): pending.completion(.failure(error))
-        case .quarantine(let pending): pending.completion(.failure(error))
-        }
-    }
-}
-
-final class PendingDelivery: Sendable {
+/// One delivery to make durable, and whom to tell. A reference, so that passing it on costs one count instead of one for
+/// every string and array of a delivery.
+final class PendingItem: Sendable {
     let delivery: Delivery
     let completion: IngestCompletion
 
@@ -31,15 +11,12 @@ final class PendingDelivery: Sendable {
         self.delivery = delivery
         self.completion = completion
     }
-}
 
-final class PendingQuarantine: Sendable {
-    let body: QuarantinedBody
-    let completion: @Sendable (Result<Int64, StoreError>) -> Void
+    /// Bytes it counts for against the queue's bound: the body, and a guess at everything around it.
+    var cost: Int { delivery.body.count + 512 }
 
-    init(_ body: consuming QuarantinedBody, _ completion: @escaping @Sendable (Result<Int64, StoreError>) -> Void) {
-        self.body = body
-        self.completion = completion
+    func fail(_ error: StoreError) {
+        completion(.failure(error))
     }
 }
 

@@ -34,34 +34,13 @@ package final class SQLiteSessionStore: SessionStore {
 
     package func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion) -> Bool {
         guard let committer = parts.committer, parts.writeBehind?.takesMore ?? false else { return false }
-        return committer.add(.delivery(PendingDelivery(delivery, completion)))
+        return committer.add(PendingItem(delivery, completion))
     }
 
     package var isUnderPressure: Bool { parts.committer?.pending.isUnderPressure ?? false }
 
-    package func quarantineVerified(
-        _ body: consuming QuarantinedBody, completion: @escaping @Sendable (Result<Int64, StoreError>) -> Void
-    ) -> Bool {
-        parts.committer?.add(.quarantine(PendingQuarantine(body, completion))) ?? false
-    }
-
-    package func quarantineUnverified(_ body: consuming QuarantinedBody) {
-        parts.committer?.addUnverified(body)
-    }
-
-    package func removeQuarantined(
-        _ ids: [Int64], completion: @escaping @Sendable (Result<Int, StoreError>) -> Void
-    ) {
-        guard let committer = parts.committer else {
-            completion(.failure(StoreError(.readOnly, "the store is open for reading only")))
-            return
-        }
-        committer.removeQuarantined(ids, completion: completion)
-    }
-
     package func flush() throws(StoreError) {
         try parts.settle()
-        parts.committer?.flushUnverified()
         try parts.writeBehind?.flush()
     }
 
@@ -96,28 +75,6 @@ package final class SQLiteSessionStore: SessionStore {
 
     @discardableResult
     package func observe(_ observer: FoldObserver?) -> Int64 { parts.folder.observe(observer) }
-
-    package func quarantined(
-        after id: Int64, limit: Int, kind: QuarantineKind?
-    ) throws(StoreError) -> [QuarantineEntry] {
-        parts.committer?.flushUnverified()
-        var entries = try parts.readLog { (reader) throws(SQLiteError) in
-            try reader.quarantined(after: id, limit: limit, kind: kind)
-        }
-        // What could not be written (a full disk) is still in the ring.
-        if kind != .verified, let ring = parts.committer?.unverified.entries.filter({ $0.id > id }), !ring.isEmpty {
-            let known = Set(entries.map(\.id))
-            entries += ring.filter { !known.contains($0.id) }
-            entries.sort { $0.id < $1.id }
-        }
-        return Array(entries.prefix(limit))
-    }
-
-    package func quarantined(id: Int64) throws(StoreError) -> QuarantineEntry? {
-        guard id > 0 else { return nil }
-        let found = try quarantined(after: id - 1, limit: 1, kind: nil).first
-        return found?.id == id ? found : nil
-    }
 
     @discardableResult
     package func scanLog(

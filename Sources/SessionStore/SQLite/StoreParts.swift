@@ -229,13 +229,8 @@ final class StoreParts: @unchecked Sendable {
                 statistics.commitFailures = figures.failures
                 statistics.deliveriesCommitted = figures.deliveries
                 statistics.checkpoints = figures.checkpoints
-                statistics.quarantine = figures.quarantine
             }
             (statistics.queueCount, statistics.queueBytes) = committer.pending.load
-            let ring = committer.unverified.figures
-            statistics.quarantine.unverifiedCount += Int64(ring.count)
-            statistics.quarantine.unverifiedBytes += Int64(ring.bytes)
-            statistics.quarantine.unverifiedDropped += ring.dropped
         }
         statistics.logBytes += FileSystem.allocatedSize(Self.join(directory, JournalLayout.fileName))
         for suffix in ["", "-wal"] {
