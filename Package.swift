@@ -119,8 +119,9 @@ let package = Package(
         .testTarget(
             name: "ReceiverTests",
             dependencies: [
-                "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Base", "Receiver", "SessionModel",
-                "SessionStore", "WebhookSecurity",
+                "CSQLite", "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Base", "Ledger", "Receiver",
+                "SessionModel",
+                "SessionStore", "TestSupport", "WebhookSecurity",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),

@@ -61,6 +61,14 @@ extension ReceiverConfiguration {
         return options
     }
 
+    /// What the ledger is told.
+    package var ledgerOptions: LedgerOptions {
+        var options = LedgerOptions()
+        options.unverifiedCountMax = webhook.quarantine.unverifiedCountMax
+        options.unverifiedBytesMax = webhook.quarantine.unverifiedBytesMax
+        return options
+    }
+
     /// A logger as configured, writing through `writer`.
     package func makeLogger(_ writer: LogWriter) -> Logger {
         Logger(label: "chargefold") { _ in ReceiverLogHandler(format: log.format, level: log.level, writer: writer) }

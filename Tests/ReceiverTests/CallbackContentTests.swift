@@ -1,5 +1,6 @@
 import Compression
 import HTTPClient
+import Ledger
 import Receiver
 import SessionModel
 import SessionStore
@@ -78,8 +79,8 @@ import Testing
             let answer = try server.post(body, contentType: contentType)
             #expect(answer.status == 415)
             #expect(answer.problem == "unsupported-media-type")
-            #expect(store.quarantine.map(\.kind) == [.verified])
-            #expect(store.quarantine.first?.content.body == body)
+            #expect(try server.quarantine().map(\.kind) == [.verified])
+            #expect(try server.quarantine().first?.content.body == body)
         }
     }
 
@@ -91,7 +92,7 @@ import Testing
             #expect(answer.status == 415)
             #expect(answer.problem == "unsupported-content-coding")
             #expect(answer.field("Accept-Encoding") == "gzip, identity")
-            #expect(store.quarantine.map(\.content.reason) == ["UNSUPPORTED_CONTENT_CODING"])
+            #expect(try server.quarantine().map(\.content.reason) == ["UNSUPPORTED_CONTENT_CODING"])
         }
     }
 
@@ -138,7 +139,7 @@ import Testing
                 let answer = try server.post(sent, fields: [("Content-Encoding", "gzip")])
                 #expect(answer.status == 400)
                 #expect(answer.problem == "malformed-content-coding")
-                #expect(store.quarantine.first?.content.body == sent)
+                #expect(try server.quarantine().first?.content.body == sent)
             }
         }
     }
@@ -150,7 +151,7 @@ import Testing
             let answer = try server.post(bomb, fields: [("Content-Encoding", "gzip")])
             #expect(answer.status == 413)
             #expect(answer.problem == "body-too-large")
-            #expect(store.quarantine.map(\.content.reason) == ["BODY_TOO_LARGE"])
+            #expect(try server.quarantine().map(\.content.reason) == ["BODY_TOO_LARGE"])
             // Who can't show that it is authentic gets no more than anybody else.
             let unsigned = try server.post(bomb, secret: "some-other-secret", fields: [("Content-Encoding", "gzip")])
             #expect(unsigned.status == 403)

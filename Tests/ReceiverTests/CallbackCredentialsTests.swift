@@ -1,4 +1,5 @@
 import HTTPClient
+import Ledger
 import Receiver
 import SessionModel
 import SessionStore
@@ -85,9 +86,9 @@ import WebhookSecurity
             let right = try Callback.signature(body)
             let fields = [("X-HMAC-SHA512-Signature", right), ("X-HMAC-SHA512-Signature", "AAAA")]
             #expect(try server.post(body, secret: nil, fields: fields).status == 403)
-            #expect(store.quarantine.map(\.kind) == [.unverified])
-            #expect(store.quarantine.map(\.content.reason) == ["SIGNATURE_MALFORMED"])
-            #expect(store.quarantine.map(\.content.body) == [body])
+            #expect(try server.quarantine().map(\.kind) == [.unverified])
+            #expect(try server.quarantine().map(\.content.reason) == ["SIGNATURE_MALFORMED"])
+            #expect(try server.quarantine().map(\.content.body) == [body])
         }
     }
 

@@ -44,47 +44,4 @@ struct ErasureMeanwhileTests {
         #expect(try store.check { _ in }.differenceCount == 0)
         store.close()
     }
-
-    private func unverified(_ text: String) -> QuarantinedBody {
-        QuarantinedBody(receivedAt: .epoch, reason: "wrong", body: Array(text.utf8), credentials: [])
-    }
-
-    /// Bodies that are in memory only, because the log is in trouble, are erased, too.
-    @Test func anErasureReachesWhatIsInMemory() async throws {
-        let faults = JournalFaults()
-        let store = try openStore(directory, manualOptions { $0.journalHook = { faults.hook($0) } })
-        _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: 0, extra: #","userId":"victim-77""#))
-        store.quarantineUnverified(unverified(#"{"userId":"victim-77"}"#))
-        faults.fail(sync: EIO)
-        await #expect(throws: StoreError.self) { _ = try await store.ingest(delivery("SESSION_STARTED", "c", at: 0)) }
-        faults.fail()
-        #expect(try await store.erase("victim-77").quarantined == 1)
-        store.close()
-        #expect(directory.files(holding: "victim-77") == [])
-    }
-
-    @Test func whatIsRemovedFromTheQuarantineStaysRemoved() async throws {
-        let faults = JournalFaults()
-        let store = try openStore(directory, manualOptions { $0.journalHook = { faults.hook($0) } })
-        faults.fail(sync: EIO)
-        await #expect(throws: StoreError.self) { _ = try await store.ingest(delivery("SESSION_STARTED", "c", at: 0)) }
-        faults.fail()
-        store.quarantineUnverified(unverified("x"))
-        let listed = try store.quarantined(after: 0, limit: 10, kind: nil).map(\.id)
-        #expect(listed.count == 1)
-        #expect(try await store.remove(listed) == 1)
-        #expect(try store.quarantined(after: 0, limit: 10, kind: nil).isEmpty)
-        store.close()
-    }
-
-    /// A user who is in no quarantined body: nothing of them is written anew.
-    @Test func theQuarantineIsLeftAloneWhereTheUserIsNot() async throws {
-        let store = try openStore(directory)
-        let ids = try await [store.quarantine(unverified("one")), store.quarantine(unverified("two"))]
-        #expect(try await store.erase("nobody-5").quarantined == 0)
-        #expect(try store.quarantined(after: 0, limit: 10, kind: nil).map(\.id) == ids)
-        #expect(try await store.erase("one").quarantined == 1)
-        #expect(try store.quarantined(after: 0, limit: 10, kind: nil).map(\.id) == Array(ids.dropFirst()))
-        store.close()
-    }
 }

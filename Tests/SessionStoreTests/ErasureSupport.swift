@@ -7,7 +7,7 @@ import Synchronization
 extension SQLiteSessionStore {
     func erase(_ userId: String) async throws -> ErasureReport {
         try await withCheckedThrowingContinuation { continuation in
-            eraseUser(userId, unpack: { _ in nil }) { continuation.resume(with: $0) }
+            eraseUser(userId) { continuation.resume(with: $0) }
         }
     }
 

@@ -23,10 +23,10 @@ import Testing
         let user = UserHistories.userId(2)
         var store = try openStore(directory)
         try await fill(store, try UserHistories.deliveries(users: 6, sessions: 25, random: &random))
-        for index in 0..<60 {
-            let named = UserHistories.userId(index % 6)
-            _ = try await store.quarantine(quarantined(#"{"event":"X","payload":{"userId":"\#(named)"}}"#))
-            store.quarantineUnverified(quarantined("not JSON, of \(named)."))
+        let asked = Guarded<[String]>([])
+        store.joinErasures { userId, sessions in
+            asked.withLock { $0.append("\(userId ?? "") \(sessions.count)") }
+            return 20
         }
         try store.flush()
         let others = [0, 1, 3, 4, 5]
@@ -45,8 +45,8 @@ import Testing
             #expect(try await store.record(id) == nil)
         }
         #expect(try await encodedRecords(store, of: others, sessions: 25) == before)
-        #expect(try store.quarantined(after: 0, limit: 1000, kind: nil).count == 100)
-        #expect(store.statistics.quarantine.verifiedCount == 50)
+        #expect(asked.withLock { $0 } == ["\(user) 25"])
+        store.joinErasures { _, _ in 0 }
         #expect(try await store.erase(user) == ErasureReport())
         try expectSound(store)
 
@@ -154,7 +154,6 @@ import Testing
         let store = try openStore(directory, manualOptions { $0.erasureHook = hook })
         // Enough for several steps of rewriting.
         try await fill(store, try UserHistories.deliveries(users: 3, sessions: 90, random: &random))
-        _ = try await store.quarantine(quarantined(#"{"payload":{"userId":"\#(user)"}}"#))
         let before = try await encodedRecords(store, of: [0, 2], sessions: 90)
         _ = try await store.erase(user)
         store.close()
@@ -219,11 +218,6 @@ import Testing
         #expect(directory.files(holding: "done-17") == [])
         try expectSound(store)
         store.close()
-    }
-
-    private func quarantined(_ text: String) -> QuarantinedBody {
-        QuarantinedBody(
-            receivedAt: Instant(seconds: 1_770_000_000), reason: "TEST", body: Array(text.utf8), credentials: [1, 2])
     }
 
     private func expectSound(_ store: SQLiteSessionStore) throws {

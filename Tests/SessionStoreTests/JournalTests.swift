@@ -218,23 +218,6 @@ struct JournalTests {
         store.close()
     }
 
-    @Test func quarantineAndDeliveriesKeepTheirOrder() async throws {
-        let store = try openStore(directory, unmoving())
-        var acknowledged = try await ingest(3, into: store)
-        let id = try await store.quarantine(
-            QuarantinedBody(receivedAt: Instant(seconds: 1), reason: "X", body: [1], credentials: []))
-        acknowledged += try await ingest(3, from: 3, into: store)
-        acknowledged.append(
-            try await store.ingest(try delivery("SESSION_STARTED", "q", at: 9, quarantineId: id)))
-        acknowledged += try await ingest(3, from: 7, into: store)
-        #expect(acknowledged.map(\.position) == Array(1...10))
-        let crashed = try openStore(directory.copyAsAfterCrash(), unmoving())
-        try await expectKept(acknowledged, in: crashed)
-        #expect(try crashed.quarantined(after: 0, limit: 9, kind: nil).isEmpty)
-        crashed.close()
-        store.close()
-    }
-
     @Test func anotherLogsJournalIsNotRead() async throws {
         let store = try openStore(directory, unmoving())
         _ = try await ingest(5, into: store)

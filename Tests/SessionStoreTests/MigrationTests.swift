@@ -40,13 +40,8 @@ struct MigrationTests {
             CREATE TABLE deliveries(
                 position INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, source INTEGER NOT NULL,
                 body BLOB NOT NULL);
-            CREATE TABLE quarantine(
-                id INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, received_at INTEGER NOT NULL,
-                reason TEXT NOT NULL, credentials BLOB NOT NULL, body BLOB NOT NULL);
-            CREATE INDEX quarantine_unverified ON quarantine(id) WHERE kind = 1;
             CREATE TABLE properties(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-            INSERT INTO properties VALUES('log_id', 'abc'), ('probe', 0), ('verified_count', 1), ('verified_bytes', 2);
-            INSERT INTO quarantine VALUES(5, 0, 7, 'INVALID_JSON', x'01', x'02');
+            INSERT INTO properties VALUES('log_id', 'abc'), ('probe', 0);
             INSERT INTO deliveries VALUES(1, 1770000000000000, 0,
                 CAST('{"event":"SESSION_STARTED","payload":{"sessionId":"a","timestamp":"2026-01-01T00:00:00Z"}}' AS BLOB));
             PRAGMA application_id = 0x43464C47;
@@ -55,7 +50,6 @@ struct MigrationTests {
         database.close()
         let store = try openStore(directory)
         #expect(try await store.record("a")?.state.status == .started)
-        #expect(try store.quarantined(after: 0, limit: 5, kind: nil).map(\.id) == [5])
         #expect(try await store.ingest(try delivery("SESSION_STOPPED", "a", at: 1)).position == 2)
         #expect(try store.check { _ in }.differenceCount == 0)
         store.close()

@@ -131,7 +131,6 @@ func manualOptions(_ change: (inout StoreOptions) -> Void = { _ in }) -> StoreOp
     var options = StoreOptions()
     options.writesBehindAutomatically = false
     options.probeMilliseconds = 3_600_000
-    options.unverifiedWriteMilliseconds = 3_600_000
     // Small, so that sessions lie in many parts, of several sizes.
     options.positionsPerPart = 4
     // Small, so that the halves of the journal are used over and over.
@@ -156,12 +155,12 @@ func body(_ name: String, _ session: String, at seconds: Int64, extra: String = 
 }
 
 func delivery(
-    _ name: String, _ session: String, at seconds: Int64, extra: String = "", quarantineId: Int64? = nil
+    _ name: String, _ session: String, at seconds: Int64, extra: String = ""
 ) throws -> Delivery {
     let bytes = body(name, session, at: seconds, extra: extra)
     return Delivery(
         event: try SessionEvent.decode(bytes), body: bytes,
-        receivedAt: Instant(microsecondsSince1970: 1_770_000_000_000_000 + seconds), quarantineId: quarantineId)
+        receivedAt: Instant(microsecondsSince1970: 1_770_000_000_000_000 + seconds))
 }
 
 struct Refused: Error {}
@@ -179,20 +178,6 @@ extension SessionStore {
     func record(_ id: String) async throws -> SessionRecord? {
         try await withCheckedThrowingContinuation { continuation in
             session(id) { continuation.resume(with: $0) }
-        }
-    }
-
-    func quarantine(_ body: QuarantinedBody) async throws -> Int64 {
-        try await withCheckedThrowingContinuation { continuation in
-            if !quarantineVerified(body, completion: { continuation.resume(with: $0) }) {
-                continuation.resume(throwing: Refused())
-            }
-        }
-    }
-
-    func remove(_ ids: [Int64]) async throws -> Int {
-        try await withCheckedThrowingContinuation { continuation in
-            removeQuarantined(ids) { continuation.resume(with: $0) }
         }
     }
 
