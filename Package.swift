@@ -18,13 +18,14 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "libssl libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // Each wall of the house; arrows run one way (see README, "The house").
         .target(name: "Base"),
         .target(name: "YAML", dependencies: ["CYAML"]),
         .target(name: "HTTPServer", dependencies: ["CLinux", "Base"]),
-        .target(name: "HTTPClient", dependencies: ["CLinux", "COpenSSL"]),
+        .target(name: "HTTPClient", dependencies: ["CCurl", "COpenSSL"]),
         .target(name: "SessionModel"),
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
         .target(name: "Compression", dependencies: ["CZlib", "Base"]),
@@ -60,7 +61,7 @@ let package = Package(
         ),
 
         .testTarget(name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer", "Base"]),
-        .testTarget(name: "HTTPClientTests", dependencies: ["CLinux", "HTTPClient", "HTTPServer"]),
+        .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "HTTPServer"]),
         .testTarget(name: "SessionModelTests", dependencies: ["SessionModel"]),
         .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
@@ -104,8 +105,7 @@ if Context.environment["CHARGEFOLD_FUZZING"] != nil {
         .executableTarget(
             name: "fuzzer",
             dependencies: [
-                "CFuzzer", "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Receiver", "SessionModel",
-                "SessionStore",
+                "CFuzzer", "Compression", "DriveAPI", "HTTPServer", "Receiver", "SessionModel", "SessionStore",
                 "WebhookSecurity",
             ],
             path: "Fuzzing/Fuzzer"),
