@@ -18,6 +18,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "libssl libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // Each wall of the house; arrows run one way (see README, "The house").
@@ -25,7 +26,7 @@ let package = Package(
         .target(name: "SQLite", dependencies: ["CSQLite", "Base"]),
         .target(name: "YAML", dependencies: ["CYAML"]),
         .target(name: "HTTPServer", dependencies: ["CLinux", "Base"]),
-        .target(name: "HTTPClient", dependencies: ["CLinux", "COpenSSL"]),
+        .target(name: "HTTPClient", dependencies: ["CCurl", "COpenSSL"]),
         .target(name: "SessionModel", dependencies: ["Base"]),
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
         .target(name: "Compression", dependencies: ["CZlib", "Base"]),
@@ -76,7 +77,7 @@ let package = Package(
         ),
 
         .testTarget(name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer", "Base"]),
-        .testTarget(name: "HTTPClientTests", dependencies: ["CLinux", "HTTPClient", "HTTPServer"]),
+        .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "HTTPServer"]),
         .target(name: "TestSupport", dependencies: ["Base", "CSQLiteFaults"], path: "Tests/TestSupport"),
         .testTarget(name: "SQLiteTests", dependencies: ["CSQLite", "SQLite", "TestSupport"]),
         .testTarget(name: "SessionModelTests", dependencies: ["Base", "SessionModel"]),
@@ -136,8 +137,8 @@ if Context.environment["CHARGEFOLD_FUZZING"] != nil {
         .executableTarget(
             name: "fuzzer",
             dependencies: [
-                "Base", "CFuzzer", "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Receiver", "SessionModel",
-                "SessionStore",
+                "Base", "CFuzzer", "Compression", "DriveAPI", "EventLog", "HTTPServer", "Receiver", "SessionIndex",
+                "SessionModel", "SessionStore",
                 "WebhookSecurity",
             ],
             path: "Fuzzing/Fuzzer"),

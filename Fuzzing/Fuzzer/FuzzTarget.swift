@@ -34,7 +34,6 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "cdr", run: chargeDetailRecord),
         FuzzTarget(name: "configuration", run: configuration),
         FuzzTarget(name: "drive-answer", run: driveAnswer),
-        FuzzTarget(name: "response", run: response),
     ]
 }
 
