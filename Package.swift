@@ -14,6 +14,7 @@ let package = Package(
     ],
     targets: [
         // System libraries and the C shim.
+        .target(name: "CEmbedded"),
         .target(name: "CLinux"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libssl libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -35,7 +36,8 @@ let package = Package(
         .target(
             name: "SessionIndex",
             dependencies: [
-                "Base", "CSQLite", "EventLog", "SQLite", "SessionModel", .product(name: "Logging", package: "swift-log"),
+                "Base", "CSQLite", "EventLog", "SQLite", "SessionModel",
+                .product(name: "Logging", package: "swift-log"),
             ]
         ),
         .target(
@@ -59,8 +61,9 @@ let package = Package(
         .target(
             name: "Receiver",
             dependencies: [
-                "Base", "CLinux", "Compression", "DriveAPI", "EventLog", "HTTPServer", "Ledger", "SessionIndex", "SessionModel",
-                "SessionStore",
+                "Base", "CEmbedded", "CLinux", "Compression", "DriveAPI", "EventLog", "HTTPServer", "Ledger",
+                "SessionIndex",
+                "SessionModel", "SessionStore",
                 "WebhookSecurity", "YAML",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -69,7 +72,8 @@ let package = Package(
         .executableTarget(
             name: "chargefold",
             dependencies: [
-                "Base", "Compression", "DriveAPI", "HTTPClient", "Ledger", "Receiver", "Sandbox", "SessionIndex", "SessionModel",
+                "Base", "Compression", "DriveAPI", "HTTPClient", "Ledger", "Receiver", "Sandbox", "SessionIndex",
+                "SessionModel",
                 "SessionStore", "WebhookSecurity",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -94,13 +98,6 @@ let package = Package(
             dependencies: ["CSQLite", "Compression", "HTTPClient", "SessionModel", "chargefold"]),
         .target(name: "CSQLiteFaults", dependencies: ["CSQLite"], path: "Tests/CSQLiteFaults"),
         .testTarget(
-            name: "SessionStoreTests",
-            dependencies: [
-                "CSQLite", "CSQLiteFaults", "Base", "SQLite", "SessionModel", "SessionStore",
-                .product(name: "Logging", package: "swift-log"),
-            ]
-        ),
-        .testTarget(
             name: "LedgerTests",
             dependencies: [
                 "CSQLite", "CSQLiteFaults", "Base", "Ledger", "SQLite", "SessionModel", "TestSupport",
@@ -122,7 +119,7 @@ let package = Package(
             dependencies: [
                 "CSQLite", "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Base", "Ledger", "Receiver",
                 "SessionModel",
-                "SessionStore", "TestSupport", "WebhookSecurity",
+                "SessionIndex", "SessionStore", "TestSupport", "WebhookSecurity",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -154,7 +151,7 @@ if Context.environment["CHARGEFOLD_BENCHMARK"] != nil {
             path: "Benchmarks/Fill"))
 }
 
-let targetsInC = ["CFuzzer", "CLinux", "CSQLiteFaults"]
+let targetsInC = ["CEmbedded", "CFuzzer", "CLinux", "CSQLiteFaults"]
 for target in package.targets
 where [.executable, .test, .regular].contains(target.type) && !targetsInC.contains(target.name) {
     target.swiftSettings = [

@@ -4,8 +4,8 @@ import DriveAPI
 import HTTPServer
 import Ledger
 package import Logging
-package import SessionModel
 import SessionIndex
+package import SessionModel
 import SessionStore
 import Synchronization
 import WebhookSecurity

@@ -1,10 +1,10 @@
 import Compression
-import HTTPServer
 import EventLog
+import HTTPServer
 import Ledger
 package import Logging
-package import SessionModel
 import SessionIndex
+package import SessionModel
 package import SessionStore
 import WebhookSecurity
 
@@ -58,14 +58,6 @@ extension ReceiverConfiguration {
         options.ledger.unverifiedCountMax = webhook.quarantine.unverifiedCountMax
         options.ledger.unverifiedBytesMax = webhook.quarantine.unverifiedBytesMax
         options.unpackQuarantined = webhook.unpackQuarantined
-        return options
-    }
-
-    /// What the ledger is told.
-    package var ledgerOptions: LedgerOptions {
-        var options = LedgerOptions()
-        options.unverifiedCountMax = webhook.quarantine.unverifiedCountMax
-        options.unverifiedBytesMax = webhook.quarantine.unverifiedBytesMax
         return options
     }
 

@@ -66,7 +66,8 @@ package final class SessionIndex: LogConsumer {
     ///   - onDamage: called once, from any queue, when the file of rows turns out to be damaged beyond single rows.
     package init(
         directory: String, log: EventLog, isAfresh: Bool = false, readOnly: Bool = false,
-        observer: FoldObserver? = nil, toldThrough: Int64 = 0, options: IndexOptions, logger: Logger, progress: ((Int64, Int64) -> Void)? = nil,
+        observer: FoldObserver? = nil, toldThrough: Int64 = 0, options: IndexOptions, logger: Logger,
+        progress: ((Int64, Int64) -> Void)? = nil,
         onDamage: @escaping @Sendable (SessionIndex, String) -> Void = { _, _ in }
     ) throws(StoreError) {
         self.log = log

@@ -1,8 +1,8 @@
 import ArgumentParser
 import DriveAPI
 import Receiver
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 struct BackfillCommand: ParsableCommand {

@@ -7,7 +7,8 @@ import SessionStore
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Verify the log, fold it again and compare it with the session rows; exit with 1 when anything is wrong.",
+        abstract:
+            "Verify the log, fold it again and compare it with the session rows; exit with 1 when anything is wrong.",
         discussion: """
             Needs the data directory to itself: stop the server first. The log is verified first, byte by byte. Where it
             is sound and rows differ, the rows are damaged: they can be moved aside, and the next start makes them again.

@@ -2,8 +2,8 @@ internal import Base
 import HTTPClient
 import Logging
 import Receiver
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 /// The way to a data directory: through the running server's control socket, or straight to the files when no server

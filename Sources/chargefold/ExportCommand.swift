@@ -2,8 +2,8 @@ import ArgumentParser
 internal import Base
 import Compression
 import Receiver
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 struct ExportCommand: ParsableCommand {

@@ -2,8 +2,8 @@ import Base
 import Ledger
 import Logging
 import Receiver
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 /// What the `quarantine` subcommands do, with a running server or without one.

@@ -2,6 +2,7 @@ import Compression
 import HTTPClient
 import Ledger
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing

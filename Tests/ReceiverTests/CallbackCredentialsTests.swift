@@ -1,6 +1,7 @@
 import HTTPClient
 import Ledger
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing

@@ -2,6 +2,7 @@ import Base
 import HTTPClient
 import Ledger
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing
@@ -61,10 +62,9 @@ import Testing
             for index in 0..<7 { _ = try server.post(Callback.body("SESSION_STARTED", "open\(index)")) }
         }
         let logger = LogCapture(in: directory).logger()
-        let store = try SQLiteSessionStore(directory: directory.file("data"), logger: logger)
+        let store = try DiskSessionStore(directory: directory.file("data"), logger: logger)
         defer { store.close() }
-        let ledger = try Ledger(directory: directory.file("data"), logger: logger)
-        defer { ledger.closeAndWait() }
+        let ledger = try store.ledger
         for round in 1...(isCutOff ? 2 : 1) {
             let account = DowntimeLedger(
                 ledger: ledger, store: store, logger: logger,

@@ -1,5 +1,6 @@
 import Ledger
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing

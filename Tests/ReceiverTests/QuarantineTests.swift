@@ -1,6 +1,7 @@
 import Compression
 import HTTPClient
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing

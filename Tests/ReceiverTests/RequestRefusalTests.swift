@@ -1,6 +1,7 @@
 import HTTPClient
 import HTTPServer
 import Receiver
+import SessionIndex
 import SessionStore
 import Testing
 

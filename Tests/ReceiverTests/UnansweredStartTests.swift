@@ -2,6 +2,7 @@ import Base
 import HTTPClient
 import HTTPServer
 import Ledger
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing

@@ -1,7 +1,7 @@
 import HTTPServer
 import Logging
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 extension Receiver {

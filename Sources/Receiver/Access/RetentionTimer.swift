@@ -1,8 +1,8 @@
 internal import Base
 import Dispatch
 import Logging
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 import Synchronization
 
@@ -83,7 +83,8 @@ final class RetentionTimer: @unchecked Sendable {
     /// The latest timestamp that the newest callbacks carry; nil where there is none.
     private func newestEvent() -> Instant? {
         var newest: Instant?
-        _ = try? store.scanLog(after: max(0, store.statistics.durable - Self.newestRows)) { (entry) throws(StoreError) in
+        _ = try? store.scanLog(after: max(0, store.statistics.durable - Self.newestRows)) {
+            (entry) throws(StoreError) in
             if entry.source == .webhook, let event = try? SessionEvent.decode(entry.body, source: entry.source) {
                 newest = max(newest ?? event.timestamp, event.timestamp)
             }

@@ -1,8 +1,8 @@
 package import Base
 import Dispatch
 package import DriveAPI
-package import SessionModel
 import SessionIndex
+package import SessionModel
 package import SessionStore
 
 /// Reads a user's history from the Drive API, page by page, and logs what it tells as facts.

@@ -1,8 +1,8 @@
 import Dispatch
 import DriveAPI
 import HTTPServer
-package import SessionModel
 import SessionIndex
+package import SessionModel
 import SessionStore
 
 /// One page after the other: a history is read as fast as upstream likes, whoever asks.

@@ -4,8 +4,8 @@ import Dispatch
 import HTTPServer
 internal import Ledger
 import Logging
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 import Synchronization
 import WebhookSecurity

@@ -1,8 +1,8 @@
 internal import Base
 import Dispatch
 import HTTPServer
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 /// The verbatim records are read from the log here, off the event loops.

@@ -2,8 +2,8 @@ import Base
 import Dispatch
 package import Ledger
 package import Logging
-package import SessionModel
 import SessionIndex
+package import SessionModel
 package import SessionStore
 
 /// Keeps the account of times in which callbacks could not be accepted, and of the sessions that may have missed some.

@@ -2,8 +2,8 @@ internal import Base
 import Dispatch
 import HTTPServer
 import Ledger
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 private let downtimeQueue = DispatchQueue(label: "chargefold.downtime-queries", qos: .utility)

@@ -1,8 +1,8 @@
 import DriveAPI
 import Ledger
 import Logging
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 /// What needs the Drive API, wired; there only with a key.

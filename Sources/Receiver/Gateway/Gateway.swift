@@ -4,8 +4,8 @@ package import DriveAPI
 package import HTTPServer
 package import Ledger
 package import Logging
-package import SessionModel
 import SessionIndex
+package import SessionModel
 package import SessionStore
 import Synchronization
 

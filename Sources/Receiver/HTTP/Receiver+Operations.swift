@@ -1,9 +1,9 @@
 import Base
+import EventLog
 import HTTPServer
 import Ledger
-import SessionModel
-import EventLog
 import SessionIndex
+import SessionModel
 import SessionStore
 import Synchronization
 
@@ -79,7 +79,8 @@ extension Receiver {
             "chargefold_log_commit_failures_total", .counter, "Group commits that failed.", statistics.log.failures)
         page.add("chargefold_log_bytes", .gauge, "Size of the log's files in bytes.", statistics.log.bytes)
         page.add(
-            "chargefold_log_damages_total", .counter, "Places of the log that were found not to be as they were written.",
+            "chargefold_log_damages_total", .counter,
+            "Places of the log that were found not to be as they were written.",
             statistics.log.damages)
         page.add(
             "chargefold_log_missing_deliveries", .gauge, "Deliveries that are known to be lost with them.",
@@ -93,10 +94,13 @@ extension Receiver {
         page.add(
             "chargefold_queue_deliveries", .gauge, "Deliveries accepted and not yet answered.", statistics.queueCount)
         page.add("chargefold_queue_bytes", .gauge, "The same, in bytes.", statistics.queueBytes)
-        page.add("chargefold_records_in_memory", .gauge, "Session records held in memory.", statistics.index.recordsInMemory)
         page.add(
-            "chargefold_records_unwritten", .gauge, "Changed records not yet written.", statistics.index.unwrittenRecords)
-        page.add("chargefold_records_read_total", .counter, "Session records read from disk.", statistics.index.recordsRead)
+            "chargefold_records_in_memory", .gauge, "Session records held in memory.", statistics.index.recordsInMemory)
+        page.add(
+            "chargefold_records_unwritten", .gauge, "Changed records not yet written.",
+            statistics.index.unwrittenRecords)
+        page.add(
+            "chargefold_records_read_total", .counter, "Session records read from disk.", statistics.index.recordsRead)
         page.add(
             "chargefold_undecodable_rows_total", .counter, "Log rows that this release can't decode.",
             statistics.index.undecodableRows)

@@ -2,8 +2,8 @@ package import Base
 package import HTTPServer
 package import Ledger
 package import Logging
-package import SessionModel
 import SessionIndex
+package import SessionModel
 package import SessionStore
 import Synchronization
 package import WebhookSecurity

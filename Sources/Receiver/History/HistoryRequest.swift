@@ -1,5 +1,5 @@
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 import WebhookSecurity
 

@@ -1,6 +1,6 @@
 import HTTPServer
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 extension Receiver {

@@ -3,8 +3,8 @@ import Compression
 import HTTPServer
 import Ledger
 import Logging
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 import WebhookSecurity
 

@@ -2,8 +2,8 @@ internal import Base
 import Dispatch
 import HTTPServer
 import Logging
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 /// What a resuming stream missed is read here, off the hub's queue and off the event loops.

@@ -1,6 +1,6 @@
 import Dispatch
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 import Synchronization
 

@@ -2,8 +2,8 @@ internal import Base
 import Dispatch
 import HTTPServer
 package import Logging
-package import SessionModel
 import SessionIndex
+package import SessionModel
 package import SessionStore
 import Synchronization
 
@@ -72,7 +72,8 @@ package final class LiveHub: @unchecked Sendable {
         }
         let now = clock()
         timeline = Timeline(
-            settings: settings, cursor: store.cursor(at: position), mark: .end(of: now.microsecondsSince1970 - graceMicroseconds))
+            settings: settings, cursor: store.cursor(at: position),
+            mark: .end(of: now.microsecondsSince1970 - graceMicroseconds))
         load(from: now.adding(seconds: -settings.startTimeoutSeconds - 1), after: nil, period)
         guard options.ticksAutomatically else { return }
         let ticker = DispatchSource.makeTimerSource(queue: queue)

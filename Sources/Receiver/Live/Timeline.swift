@@ -1,5 +1,5 @@
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 /// Turns folded changes and the passing of time into live events, in one order with ids to resume from.

@@ -1,5 +1,5 @@
-import SessionModel
 import SessionIndex
+import SessionModel
 package import SessionStore
 
 extension LogEntry {

@@ -2,8 +2,8 @@ package import Base
 import Compression
 import Dispatch
 package import Ledger
-import SessionModel
 package import SessionIndex
+import SessionModel
 package import SessionStore
 package import WebhookSecurity
 

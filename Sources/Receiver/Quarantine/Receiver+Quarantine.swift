@@ -2,8 +2,8 @@ internal import Base
 import Dispatch
 import HTTPServer
 import Ledger
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 /// Blocking work of operators runs here, one piece after the other.

@@ -1,8 +1,8 @@
 import Base
 import HTTPServer
 import Logging
-package import SessionModel
 package import SessionIndex
+package import SessionModel
 import SessionStore
 
 /// What our own clients do with sessions is a fact like any other: in the log, folded, exported.

@@ -1,7 +1,7 @@
 internal import Base
 import HTTPServer
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 extension Receiver {

@@ -1,7 +1,7 @@
 import Base
 import HTTPServer
-package import SessionModel
 import SessionIndex
+package import SessionModel
 import SessionStore
 
 /// Writes sessions as answers show them: the state, and what follows from it for "now".

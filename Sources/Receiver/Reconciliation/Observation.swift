@@ -1,7 +1,7 @@
 internal import Base
 import DriveAPI
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 /// A session as the Drive API showed it, on its way into the log.

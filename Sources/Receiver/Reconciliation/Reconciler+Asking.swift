@@ -1,8 +1,8 @@
 import Dispatch
 import DriveAPI
 import Logging
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 /// One question about one session; begun on the queue, and ended there.

@@ -3,8 +3,8 @@ import Dispatch
 import DriveAPI
 internal import Ledger
 import Logging
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 /// A refund comes with no event, and may come long after everything is settled: each settled session is asked about once

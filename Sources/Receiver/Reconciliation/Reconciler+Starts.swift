@@ -3,8 +3,8 @@ import Dispatch
 import DriveAPI
 internal import Ledger
 import Logging
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 /// Blocks on one page after the other.

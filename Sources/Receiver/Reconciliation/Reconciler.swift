@@ -3,8 +3,8 @@ import Dispatch
 package import DriveAPI
 package import Ledger
 package import Logging
-package import SessionModel
 package import SessionIndex
+package import SessionModel
 package import SessionStore
 internal import Synchronization
 

@@ -1,7 +1,7 @@
 import DriveAPI
 internal import Ledger
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 /// Looks through a user's history for the session of a start that was not answered, and logs it as a fact.

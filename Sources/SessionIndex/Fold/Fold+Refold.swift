@@ -65,12 +65,14 @@ extension Fold {
                 try replace([record], of: [key], numbers: [number].compactMap { $0 })
                 refolding.remove(key)
                 let missed = record.facts.map(\.position).filter { $0 > since }.sorted()
-                tell(missed.map { position in
-                    let rewound = record.rewound(to: position)
-                    let fact = record.facts.first { $0.position == position }
-                    return FoldedChange(record: rewound, position: position, receivedAt: fact?.heardAt ?? .epoch,
-                        seal: ((try? log.seal(at: position)) ?? nil) ?? 0)
-                })
+                tell(
+                    missed.map { position in
+                        let rewound = record.rewound(to: position)
+                        let fact = record.facts.first { $0.position == position }
+                        return FoldedChange(
+                            record: rewound, position: position, receivedAt: fact?.heardAt ?? .epoch,
+                            seal: ((try? log.seal(at: position)) ?? nil) ?? 0)
+                    })
             }
             logger.notice("a session was folded from the log again")
         } catch {

@@ -1,5 +1,6 @@
 import Base
 import Dispatch
+import SessionIndex
 import SessionModel
 
 @testable import SessionStore
@@ -50,25 +51,24 @@ final class FakeStore: SessionStore {
 
     var log: [LogEntry] { state.withLock { $0.log } }
 
-    /// Runs `work` as the behaviour wants it; false where there is no room.
+    /// Runs `work` as the behaviour wants it.
     private func perform<Value: Sendable>(
         _ completion: @escaping @Sendable (Result<Value, StoreError>) -> Void,
         _ work: @escaping @Sendable () -> Value
-    ) -> Bool {
+    ) {
         switch state.withLock({ $0.behaviour }) {
         case .works: completion(.success(work()))
         case .fails(let error): completion(.failure(error))
-        case .isFull: return false
+        case .isFull: completion(.failure(StoreError(.queueFull, "the queue is full")))
         case .holds:
             state.withLock { $0.held.append { completion(.success(work())) } }
             isHolding.signal()
         }
-        return true
     }
 
-    func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion) -> Bool {
+    func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion) {
         let delivery = delivery
-        return perform(completion) { [self] in
+        perform(completion) { [self] in
             state.withLock { state in
                 let event = delivery.event
                 let position = Int64(state.log.count + 1)
@@ -132,7 +132,7 @@ final class FakeStore: SessionStore {
 
     var statistics: StoreStatistics {
         var statistics = StoreStatistics()
-        statistics.lastPosition = Int64(log.count)
+        statistics.durable = Int64(log.count)
         return statistics
     }
 }

@@ -3,6 +3,7 @@ import HTTPClient
 import HTTPServer
 import Ledger
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing
