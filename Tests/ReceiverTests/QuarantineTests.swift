@@ -105,7 +105,7 @@ import Testing
             #expect(try control.retry() == ["1 accepted", "2 accepted"])
             #expect(try server.get("/v1/sessions/S1").json?.string("sessionStatus") == "STOPPED")
         }
-        for name in ["ledger.sqlite", "log.sqlite", "sessions.sqlite"] {
+        for name in ["ledger.sqlite", "log/00000000000000000001.log", "sessions.sqlite"] {
             let content = TestDirectory.read(directory.file("data/" + name))
             #expect(!content.isEmpty)
             #expect(content.firstRange(of: Array("hush-hush-value".utf8)) == nil, "\(name) holds no agreed value")
