@@ -21,10 +21,10 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // Each wall of the house; arrows run one way (see README, "The house").
-        .target(name: "Base"),
+        .target(name: "Base", dependencies: ["CLinux"]),
         .target(name: "YAML", dependencies: ["CYAML"]),
         .target(name: "HTTPServer", dependencies: ["CLinux", "Base"]),
-        .target(name: "HTTPClient", dependencies: ["CLinux", "COpenSSL"]),
+        .target(name: "HTTPClient", dependencies: ["CLinux", "COpenSSL", "Base"]),
         .target(name: "SessionModel"),
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
         .target(name: "Compression", dependencies: ["CZlib", "Base"]),

@@ -1,3 +1,4 @@
+internal import Base
 internal import Glibc
 
 /// A point of the monotonic clock.
@@ -35,12 +36,16 @@ struct Deadline: Sendable {
 struct SocketAddress: Sendable {
     private let storage: sockaddr_storage
     private let length: socklen_t
+    /// What a long path of a Unix-domain socket is shortened by, for as long as the address is used.
+    private var path: SocketPath?
 
     var family: Int32 { Int32(storage.ss_family) }
 
     func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
-        withUnsafePointer(to: storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
+        withExtendedLifetime(path) {
+            withUnsafePointer(to: storage) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
+            }
         }
     }
 
@@ -55,14 +60,17 @@ struct SocketAddress: Sendable {
     private static func unix(_ path: String) throws(HTTPClientError) -> SocketAddress {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
+        let short = SocketPath(path)
+        let bytes = Array(short.text.utf8)
         let fits = withUnsafeMutableBytes(of: &address.sun_path) { room in
             guard bytes.count < room.count else { return false }
             room.copyBytes(from: bytes)
             return true
         }
         guard fits else { throw HTTPClientError(.invalidURL, "the path of the socket is too long: \(path)") }
-        return withUnsafeBytes(of: address) { SocketAddress(copying: $0) }
+        var result = withUnsafeBytes(of: address) { SocketAddress(copying: $0) }
+        result.path = short
+        return result
     }
 
     private static func resolve(host: String, port: UInt16) throws(HTTPClientError) -> [SocketAddress] {

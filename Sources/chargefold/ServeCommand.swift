@@ -32,6 +32,13 @@ struct ServeCommand: ParsableCommand {
             return
         }
         let loaded = try options.load(for: .server)
+        let obstacles = loaded.obstacles()
+        if !obstacles.isEmpty {
+            // What is in the way now may be gone at the next try: only who asks for a check is told of a wrong configuration.
+            throw failure(
+                "can't start: \(ConfigurationError(problems: obstacles))",
+                code: checkConfig ? configurationExitCode : EXIT_FAILURE)
+        }
         if checkConfig {
             print(loaded.report)
             for warning in loaded.warnings { printToStandardError("warning: \(warning)") }

@@ -13,9 +13,7 @@ extension ConfigurationLoader {
         if webhook.secretNext != nil, webhook.secretCurrent == nil {
             add(.init("webhook.secretNext", origins["webhook.secretNext"], "needs webhook.secretCurrent"))
         }
-        if !configuration.http.listensOnTCP, configuration.http.unixSocket == nil {
-            add(.init("http.host", origins["http.host"], "is none, so http.unixSocket must be set"))
-        }
+        checkHost(configuration.http)
         for (name, secret) in [
             ("webhook.secretCurrent", webhook.secretCurrent), ("webhook.secretNext", webhook.secretNext),
             ("api.sealKey", configuration.api.sealKey),
@@ -39,6 +37,32 @@ extension ConfigurationLoader {
                     """))
         }
         warnAboutAccess()
+    }
+
+    /// What no address and no name can be. Whether a name has an address is for ``ReceiverConfiguration/obstacles()``.
+    private mutating func checkHost(_ http: ReceiverConfiguration.HTTP) {
+        let key = "http.host"
+        if !http.listensOnTCP, http.unixSocket == nil {
+            add(.init(key, origins[key], "is none, so http.unixSocket must be set"))
+        }
+        // Names (RFC 1123, and the underscores of the wild), IPv4, IPv6 with a zone (RFC 4007).
+        let isPlain = http.host.utf8.allSatisfy {
+            switch $0 {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"),
+                UInt8(ascii: ":"), UInt8(ascii: "%"):
+                true
+            default: false
+            }
+        }
+        if !isPlain {
+            let message =
+                """
+                "\(http.host.prefix(80))" is not allowed; allowed: an address (0.0.0.0: all of IPv4; ::, without \
+                brackets: all of IPv6 and IPv4), a name of this machine, or none; the port is http.port
+                """
+            add(.init(key, origins[key], message))
+        }
     }
 
     private mutating func warnAboutAccess() {
