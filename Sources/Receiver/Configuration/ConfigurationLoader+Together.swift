@@ -75,6 +75,14 @@ extension ConfigurationLoader {
             let name = "webhook.signedAtFreshnessSeconds"
             warn(.init(name, origins[name], "has no effect without webhook.secretCurrent"))
         }
+        // Where the other way of verification is left, nothing else would tell that this one is off.
+        for (name, isSet) in [
+            ("webhook.secretCurrent", webhook.secretCurrent != nil),
+            ("webhook.authorizationHeaders", !webhook.authorizationHeaders.isEmpty),
+        ] where !isSet && webhook.verifies {
+            guard let origin = emptyVariable(of: name) else { continue }
+            warn(.init(name, origin, "is empty, which counts as not set: callbacks are not verified by it"))
+        }
         if api.allowAnonymousReads {
             let effect = "anybody can read sessions" + (api.allTokens.isEmpty ? "" : ", although tokens are configured")
             warn(.init("api.allowAnonymousReads", origins["api.allowAnonymousReads"], effect))
