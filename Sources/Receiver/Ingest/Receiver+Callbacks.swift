@@ -85,7 +85,8 @@ extension Receiver {
             let problem = Problem.invalidEvent.with(detail: error.detail).with(member: "code", error.code.rawValue)
             return set(aside: request, arrival, .invalidEvent, problem, reason: error.code.rawValue, exchange)
         }
-        append(Delivery(event: event, body: content, receivedAt: arrival.receivedAt), arrival, exchange)
+        let body = UTF8ByteOrderMark.dropped(from: content)
+        append(Delivery(event: event, body: body, receivedAt: arrival.receivedAt), arrival, exchange)
     }
 
     private func append(_ delivery: consuming Delivery, _ arrival: Arrival, _ exchange: Exchange) {

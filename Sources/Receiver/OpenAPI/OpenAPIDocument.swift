@@ -3136,7 +3136,7 @@ package enum OpenAPIDocument {
         "tags": [
           "callbacks"
         ],
-        "description": "Kept verbatim. `sessionId` may also be `session_id`, or `id` within `session`.",
+        "description": "Kept verbatim. `sessionId` may also be `session_id`, or `id` within `session`. A request id, or something of a record's content, is needed as well.",
         "requestBody": {
           "required": true,
           "content": {
@@ -3185,6 +3185,13 @@ package enum OpenAPIDocument {
                     },
                     "sessionId": {
                       "type": "string"
+                    },
+                    "unreadTimes": {
+                      "type": "array",
+                      "description": "Members with times that are no OCPI date-times: kept verbatim, and not read.",
+                      "items": {
+                        "type": "string"
+                      }
                     }
                   },
                   "required": [
@@ -3277,6 +3284,13 @@ package enum OpenAPIDocument {
                           "variants": {
                             "type": "integer",
                             "minimum": 0
+                          },
+                          "unreadTimes": {
+                            "type": "array",
+                            "description": "Members with times that are no OCPI date-times: kept verbatim, and not read.",
+                            "items": {
+                              "type": "string"
+                            }
                           },
                           "record": {
                             "description": "Verbatim."

@@ -94,7 +94,9 @@ package struct QuarantineService: Sendable {
             return refused(error.code.rawValue)
         }
         return append(
-            Delivery(event: event, body: content, receivedAt: entry.content.receivedAt, quarantineId: entry.id))
+            Delivery(
+                event: event, body: UTF8ByteOrderMark.dropped(from: content), receivedAt: entry.content.receivedAt,
+                quarantineId: entry.id))
     }
 
     private func retry(record content: [UInt8], _ entry: QuarantineEntry) -> RetryResult {
