@@ -75,6 +75,16 @@ package struct CallbackAuthenticator: Sendable {
     /// Whether any mode is configured.
     package var verifies: Bool { signature != nil || headers != nil }
 
+    /// Whether a request can be authentic as far as its head tells: it is signed, if it has to be, and has the agreed
+    /// headers. Never true where nothing is verified.
+    package func mayBeAuthentic(isSigned: Bool, field: FieldLookup) -> Bool {
+        guard verifies, signature == nil || isSigned else { return false }
+        return headers.map { $0.verify(field) == .authentic } ?? true
+    }
+
+    /// Whether callbacks have to be signed.
+    package var verifiesSignatures: Bool { signature != nil }
+
     /// Checks a request.
     ///
     /// - Parameters:

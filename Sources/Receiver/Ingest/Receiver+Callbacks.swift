@@ -12,25 +12,11 @@ extension Receiver {
     func receiveCallback(_ request: borrowing Request, _ exchange: Exchange) {
         let started = SystemClock.monotonicNanoseconds()
         let receivedAt = clock()
-        let coding = MediaType.contentCoding(of: request.head)
-
-        // Most bodies come as they are; a coded one is verified as it came, and failing that as it was meant:
-        // upstream does not say which of the two it signs.
-        var authentication = authenticate(request, body: request.body, receivedAt)
-        var decoded: Result<[UInt8], CompressionError>?
-        if coding == .gzip {
-            decoded = Result { () throws(CompressionError) in
-                try gunzip(request.body, decompressedBytesMax: callbackBodyBytesMax)
-            }
-            if case .success(let content)? = decoded, authentication.isWrong {
-                authentication = content.withUnsafeBytes { authenticate(request, body: $0, receivedAt) }
-            }
-        }
-
+        let (authentication, decoded) = authenticate(request, receivedAt)
         switch authentication {
         case .authentic(let means):
             let arrival = Arrival(receivedAt: receivedAt, startedNanoseconds: started, isVerified: means != .unverified)
-            take(request, arrival, coding, decoded, exchange)
+            take(request, arrival, decoded, exchange)
         case .missing(let problem):
             keepUnverified(request, problem, receivedAt)
             refuse(.missingCredentials, .missingCredentials, code: problem.code.rawValue, "\(problem)", exchange)
@@ -48,6 +34,25 @@ extension Receiver {
         let isVerified: Bool
     }
 
+    /// Verifies a callback, by all configured modes.
+    ///
+    /// - Returns: with it the unpacked content, where it came packed.
+    func authenticate(
+        _ request: borrowing Request, _ receivedAt: Instant
+    ) -> (CallbackAuthentication, decoded: Result<[UInt8], CompressionError>?) {
+        // Most bodies come as they are; a coded one is verified as it came, and failing that as it was meant:
+        // upstream does not say which of the two it signs.
+        var authentication = authenticate(request, body: request.body, receivedAt)
+        guard MediaType.contentCoding(of: request.head) == .gzip else { return (authentication, nil) }
+        let decoded = Result { () throws(CompressionError) in
+            try gunzip(request.body, decompressedBytesMax: callbackBodyBytesMax)
+        }
+        if case .success(let content) = decoded, authentication.isWrong {
+            authentication = content.withUnsafeBytes { authenticate(request, body: $0, receivedAt) }
+        }
+        return (authentication, decoded)
+    }
+
     private func authenticate(
         _ request: borrowing Request, body: UnsafeRawBufferPointer, _ receivedAt: Instant
     ) -> CallbackAuthentication {
@@ -61,10 +66,10 @@ extension Receiver {
 
     /// Decodes an authentic body and hands it to the store.
     private func take(
-        _ request: borrowing Request, _ arrival: Arrival, _ coding: MediaType.ContentCoding?,
-        _ decoded: Result<[UInt8], CompressionError>?, _ exchange: Exchange
+        _ request: borrowing Request, _ arrival: Arrival, _ decoded: Result<[UInt8], CompressionError>?,
+        _ exchange: Exchange
     ) {
-        guard coding != nil else {
+        guard MediaType.contentCoding(of: request.head) != nil else {
             return set(aside: request, arrival, .unsupportedMediaType, .unsupportedContentCoding, exchange)
         }
         let content: [UInt8]
@@ -123,14 +128,16 @@ extension Receiver {
     }
 
     /// Puts an authentic body that can't be taken into the quarantine, durably, and then refuses it.
-    private func set(
+    ///
+    /// - Parameter place: method and path, for the log, where they are not a webhook's.
+    func set(
         aside request: borrowing Request, _ arrival: Arrival, _ kind: ReceiverMetrics.RefusedCallback,
-        _ problem: Problem, reason: String? = nil, _ exchange: Exchange
+        _ problem: Problem, reason: String? = nil, place: Logger.Metadata = [:], _ exchange: Exchange
     ) {
         let reason = reason ?? problem.code.uppercased().replacing("-", with: "_")
         let kept = quarantined(request, reason: reason, arrival.receivedAt)
         let refusal = { @Sendable [self] in
-            refuse(kind, problem, code: reason, problem.detail ?? problem.title, exchange)
+            refuse(kind, problem, code: reason, problem.detail ?? problem.title, place: place, exchange)
         }
         guard !request.body.isEmpty else { return refusal() }
         guard arrival.isVerified else {
@@ -166,11 +173,11 @@ extension Receiver {
     /// Answers and logs a refusal: one line each, without body or credentials.
     private func refuse(
         _ kind: ReceiverMetrics.RefusedCallback, _ problem: Problem, code: String, _ detail: String,
-        _ exchange: Exchange
+        place: Logger.Metadata = [:], _ exchange: Exchange
     ) {
         metrics.refusedCallbacks[kind]?.increment()
-        refusals.write(
-            .warning, "callback refused", ["status": "\(problem.status)", "reason": "\(code)", "detail": "\(detail)"])
+        let line: Logger.Metadata = ["status": "\(problem.status)", "reason": "\(code)", "detail": "\(detail)"]
+        refusals.write(.warning, "callback refused", line.merging(place) { line, _ in line })
         var problem = problem
         problem.detail = detail
         if !problem.members.contains(where: { "\($0.name)" == "code" }) { problem = problem.with(member: "code", code) }

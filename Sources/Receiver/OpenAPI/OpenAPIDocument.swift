@@ -55,7 +55,7 @@ package enum OpenAPIDocument {
         "tags": [
           "callbacks"
         ],
-        "description": "Answered with 200 only once the event would survive a power cut. How callbacks are verified is a matter of the configuration: by the signature, by agreed headers, by both, or not at all where that is allowed in so many words. An authentic body that is no event is kept in quarantine and answered with 400.",
+        "description": "Answered with 200 only once the event would survive a power cut. How callbacks are verified is a matter of the configuration: by the signature, by agreed headers, by both, or not at all where that is allowed in so many words. An authentic body that is no event is kept in quarantine and answered with 400. Paths that differ only in slashes, in case or in the percent-encoding of unreserved characters are this one; an authentic callback to any other path is kept in quarantine and answered with 404 or 405.",
         "parameters": [
           {
             "name": "X-HMAC-SHA512-SignedAt",

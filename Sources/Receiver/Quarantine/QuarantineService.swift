@@ -86,7 +86,12 @@ package struct QuarantineService: Sendable {
         if entry.kind == .unverified, let problem = refusal(of: entry, raw: raw, content: content) {
             return refused(problem)
         }
-        if ChargeDetailRecordQuarantine.isRecord(entry.content.reason) { return retry(record: content, entry) }
+        // A stray callback is what its content is.
+        let isStrayRecord =
+            StrayQuarantine.isStray(entry.content.reason) && (try? ChargeDetailRecord(decoding: content)) != nil
+        if isStrayRecord || ChargeDetailRecordQuarantine.isRecord(entry.content.reason) {
+            return retry(record: content, entry)
+        }
         let event: SessionEvent
         do throws(EventError) {
             event = try SessionEvent.decode(content, limits: .callbacks(bodyBytesMax: bodyBytesMax))
