@@ -14,7 +14,7 @@ struct ServeCommand: ParsableCommand {
             SIGTERM and SIGINT stop it: what is in flight is finished, and it exits with 0.
 
             EXAMPLE
-              CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret CHARGEFOLD_API_TOKEN=my-api-token chargefold serve
+              CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret CHARGEFOLD_API_TOKEN=my-own-api-token chargefold serve
             """
     )
 

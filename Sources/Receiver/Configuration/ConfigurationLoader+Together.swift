@@ -7,8 +7,8 @@ extension ConfigurationLoader {
     /// What no key can tell alone.
     mutating func checkTogether(_ use: ReceiverConfiguration.Use) {
         let webhook = configuration.webhook
-        checkHeaders(webhook.authorizationHeaders)
-        checkTokens()
+        checkHeaders(webhook.authorizationHeaders, use)
+        checkTokens(use)
         checkDriveAPI()
         if webhook.secretNext != nil, webhook.secretCurrent == nil {
             add(.init("webhook.secretNext", origins["webhook.secretNext"], "needs webhook.secretCurrent"))
@@ -18,7 +18,7 @@ extension ConfigurationLoader {
             ("webhook.secretCurrent", webhook.secretCurrent), ("webhook.secretNext", webhook.secretNext),
             ("api.sealKey", configuration.api.sealKey),
         ] {
-            if let secret { warnIfShort(name, secret, name) }
+            if let secret { checkLength(name, secret, name, use) }
         }
         guard use == .server else { return }
         // Don't send people after what they did give, only wrongly.
@@ -91,7 +91,7 @@ extension ConfigurationLoader {
         }
     }
 
-    private mutating func checkHeaders(_ headers: [NamedSecret]) {
+    private mutating func checkHeaders(_ headers: [NamedSecret], _ use: ReceiverConfiguration.Use) {
         let key = "webhook.authorizationHeaders"
         for header in headers {
             if !AuthorizationHeaders.canCarryCredentials(name: header.name) {
@@ -99,12 +99,13 @@ extension ConfigurationLoader {
             }
             let isPrintable = header.value.withUnsafeBytes { $0.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 } }
             if !isPrintable { add(.init(key, origins[key], "the value of \(header.name) has control characters")) }
-            warnIfShort(key, header.value, "the value of \(header.name)")
+            checkLength(key, header.value, "the value of \(header.name)", use)
         }
     }
 
-    private mutating func checkTokens() {
+    private mutating func checkTokens(_ use: ReceiverConfiguration.Use) {
         var names = Set<String>()
+        var holders: [[UInt8]: String] = [:]
         for (index, token) in configuration.api.allTokens.enumerated() {
             let key = tokenKey(at: index)
             if !TokenSet.isPresentable(token.value) {
@@ -114,7 +115,11 @@ extension ConfigurationLoader {
             if !names.insert(token.name).inserted {
                 add(.init(key, origins[key], "the name \(token.name) is taken by api.token or api.adminToken"))
             }
-            warnIfShort(key, token.value, "the token \(token.name)")
+            // Which of the two would count, for what it opens and in the log, is not for chance to say.
+            if let other = holders.updateValue(token.name, forKey: token.value.withUnsafeBytes { Array($0) }) {
+                add(.init(key, origins[key], "the tokens \(other) and \(token.name) are the same text"))
+            }
+            checkLength(key, token.value, "the token \(token.name)", use)
         }
     }
 
@@ -126,9 +131,21 @@ extension ConfigurationLoader {
         return index < singles.count ? singles[index] : "api.tokens"
     }
 
-    private mutating func warnIfShort(_ key: String, _ secret: SecretKey, _ what: String) {
-        guard secret.count < Self.secretBytesMin else { return }
-        let message = "has \(secret.count) bytes; from \(Self.secretBytesMin) on it can't be guessed"
-        warn(.init(key, origins[key], what == key ? message : "\(what) \(message)"))
+    private mutating func checkLength(
+        _ key: String, _ secret: SecretKey, _ what: String, _ use: ReceiverConfiguration.Use
+    ) {
+        guard use == .server, secret.count < Self.secretBytesMin else { return }
+        let isWebhook = key.hasPrefix("webhook.")
+        let permission = isWebhook ? "webhook.allowShortSecrets" : "api.allowShortTokens"
+        let isAllowed = isWebhook ? configuration.webhook.allowShortSecrets : configuration.api.allowShortTokens
+        let message =
+            (what == key ? "" : what + " ")
+            + "has \(secret.count) bytes; from \(Self.secretBytesMin) on it can't be guessed"
+        if isAllowed {
+            warn(.init(key, origins[key], message))
+        } else {
+            let variable = Self.variableName(of: permission)
+            add(.init(key, origins[key], message + "; to accept it set \(permission) to true (\(variable))"))
+        }
     }
 }

@@ -5,7 +5,8 @@ import SessionModel
 extension Receiver {
     /// The gateway's resources: what an app would ask the Drive API for, in the same shapes.
     func passOn(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
-        guard let userId = resource.actsForUser, mayAct(for: userId, request, exchange) else { return }
+        guard let userId = resource.actsForUser, mayAct(for: userId, onlyReading: resource.onlyReads, request, exchange)
+        else { return }
         guard let gateway else { return exchange.respond(Response(.noAPIKey)) }
         guard !resource.namesDotSegment else { return exchange.respond(Response(.notFound)) }
         switch resource {
@@ -25,6 +26,11 @@ extension Receiver {
 }
 
 extension Resource {
+    /// Whether nothing changes by it.
+    fileprivate var onlyReads: Bool {
+        if case .receipt = self { true } else { false }
+    }
+
     /// Whether an id of a resource that is passed on would lead to another one upstream.
     fileprivate var namesDotSegment: Bool {
         switch self {

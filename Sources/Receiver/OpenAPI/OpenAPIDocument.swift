@@ -459,10 +459,10 @@ package enum OpenAPIDocument {
         "description": "A fact in the log like any other. It changes no status; later events count as ever.",
         "security": [
           {
-            "readToken": []
+            "actToken": []
           },
           {
-            "userToken": []
+            "actUserToken": []
           },
           {
             "adminToken": []
@@ -2771,10 +2771,10 @@ package enum OpenAPIDocument {
         },
         "security": [
           {
-            "readToken": []
+            "actToken": []
           },
           {
-            "userToken": []
+            "actUserToken": []
           },
           {
             "adminToken": []
@@ -2849,10 +2849,10 @@ package enum OpenAPIDocument {
         "description": "In the Drive API's own shapes; its other statuses are passed on.",
         "security": [
           {
-            "readToken": []
+            "actToken": []
           },
           {
-            "userToken": []
+            "actUserToken": []
           },
           {
             "adminToken": []
@@ -3069,10 +3069,10 @@ package enum OpenAPIDocument {
         "description": "In the Drive API's own shapes; its other statuses are passed on.",
         "security": [
           {
-            "readToken": []
+            "actToken": []
           },
           {
-            "userToken": []
+            "actUserToken": []
           },
           {
             "adminToken": []
@@ -3723,12 +3723,22 @@ package enum OpenAPIDocument {
       "readToken": {
         "type": "http",
         "scheme": "bearer",
-        "description": "A token of the configuration with the scope `read`: everybody's sessions. Not needed where anonymous reads are allowed."
+        "description": "A token of the configuration with the scope `read` (or `act`): everybody's sessions. Not needed where anonymous reads are allowed."
       },
       "userToken": {
         "type": "http",
         "scheme": "bearer",
-        "description": "A token with the scope `read:user:<id>`, from the configuration or minted by `POST /v1/tokens`: that user's sessions."
+        "description": "A token with the scope `read:user:<id>` (or `act:user:<id>`), from the configuration or minted by `POST /v1/tokens`: that user's sessions."
+      },
+      "actToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of the configuration with the scope `act`: what `read` opens, and start, stop, payment and abandoning for everybody. `api.token` is one."
+      },
+      "actUserToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token with the scope `act:user:<id>`, from the configuration or minted by `POST /v1/tokens`: the same for that user."
       },
       "apiKey": {
         "type": "apiKey",
@@ -4506,7 +4516,7 @@ package enum OpenAPIDocument {
           },
           "scope": {
             "type": "string",
-            "description": "`read:user:` and the user's id, percent-encoded."
+            "description": "`act:user:` or `read:user:`, and the user's id, percent-encoded."
           },
           "userId": {
             "type": "string"
@@ -4942,6 +4952,14 @@ package enum OpenAPIDocument {
             "description": "1 to 256 bytes.",
             "minLength": 1,
             "maxLength": 256
+          },
+          "scope": {
+            "enum": [
+              "act",
+              "read"
+            ],
+            "default": "act",
+            "description": "`act` opens what may be done for the user as well as what may be read."
           },
           "ttlSeconds": {
             "type": "integer",
