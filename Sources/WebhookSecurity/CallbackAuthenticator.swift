@@ -21,7 +21,16 @@ package struct CredentialProblem: Sendable, Hashable, CustomStringConvertible {
         self.headerName = headerName
     }
 
-    /// A sentence for people; holds no secret and nothing of the request.
+    /// The same for whoever sent the request: the names of agreed headers are nobody's business but the two sides'.
+    package var publicDescription: String {
+        switch code {
+        case .headerMissing: "an agreed header is missing"
+        case .headerMismatch: "an agreed header does not have the agreed value"
+        default: description
+        }
+    }
+
+    /// A sentence for operators; holds no secret and nothing of the request, but names the header.
     package var description: String {
         switch code {
         case .signatureMissing, .signedAtMissing, .headerMissing: "the header \(headerName) is missing"

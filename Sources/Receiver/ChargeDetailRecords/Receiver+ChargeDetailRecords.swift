@@ -40,7 +40,7 @@ extension Receiver {
                         body: raw, credentials: evidence))
             }
             refusals.write(.warning, "charge detail record refused", ["status": "403", "detail": "\(problem)"])
-            answer.respond(Response(Problem.wrongCredentials.with(detail: "\(problem)")))
+            answer.respond(Response(Problem.wrongCredentials.with(detail: problem.publicDescription)))
         case .authentic:
             answer.limit(toSeconds: recordDeadlineSeconds)
             do throws(EventError) {

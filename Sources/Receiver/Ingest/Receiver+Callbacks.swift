@@ -19,10 +19,10 @@ extension Receiver {
             take(request, arrival, decoded, exchange)
         case .missing(let problem):
             keepUnverified(request, problem, receivedAt)
-            refuse(.missingCredentials, .missingCredentials, code: problem.code.rawValue, "\(problem)", exchange)
+            refuse(.missingCredentials, Problem.missingCredentials, problem, exchange)
         case .wrong(let problem):
             keepUnverified(request, problem, receivedAt)
-            refuse(.wrongCredentials, .wrongCredentials, code: problem.code.rawValue, "\(problem)", exchange)
+            refuse(.wrongCredentials, Problem.wrongCredentials, problem, exchange)
         }
     }
 
@@ -170,13 +170,27 @@ extension Receiver {
             receivedAt: receivedAt, reason: reason, body: Array(request.body), credentials: evidence.encoded)
     }
 
+    /// Answers and logs a refusal for want of credentials: the log tells operators more than the answer tells strangers.
+    private func refuse(
+        _ kind: ReceiverMetrics.RefusedCallback, _ problem: Problem, _ credentials: CredentialProblem,
+        _ exchange: Exchange
+    ) {
+        refuse(
+            kind, problem, code: credentials.code.rawValue, credentials.publicDescription,
+            logged: credentials.description, exchange)
+    }
+
     /// Answers and logs a refusal: one line each, without body or credentials.
+    ///
+    /// - Parameter logged: the detail for the log, where it is not the answer's.
     private func refuse(
         _ kind: ReceiverMetrics.RefusedCallback, _ problem: Problem, code: String, _ detail: String,
-        place: Logger.Metadata = [:], _ exchange: Exchange
+        logged: String? = nil, place: Logger.Metadata = [:], _ exchange: Exchange
     ) {
         metrics.refusedCallbacks[kind]?.increment()
-        let line: Logger.Metadata = ["status": "\(problem.status)", "reason": "\(code)", "detail": "\(detail)"]
+        let line: Logger.Metadata = [
+            "status": "\(problem.status)", "reason": "\(code)", "detail": "\(logged ?? detail)",
+        ]
         refusals.write(.warning, "callback refused", line.merging(place) { line, _ in line })
         var problem = problem
         problem.detail = detail
