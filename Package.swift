@@ -23,11 +23,11 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // Each wall of the house; arrows run one way (see README, "The house").
-        .target(name: "Base"),
+        .target(name: "Base", dependencies: ["CLinux"]),
         .target(name: "SQLite", dependencies: ["CSQLite", "Base"]),
         .target(name: "YAML", dependencies: ["CYAML"]),
         .target(name: "HTTPServer", dependencies: ["CLinux", "Base"]),
-        .target(name: "HTTPClient", dependencies: ["CCurl", "COpenSSL"]),
+        .target(name: "HTTPClient", dependencies: ["Base", "CCurl", "COpenSSL"]),
         .target(name: "SessionModel", dependencies: ["Base"]),
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
         .target(name: "Compression", dependencies: ["CZlib", "Base"]),

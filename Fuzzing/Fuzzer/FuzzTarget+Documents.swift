@@ -14,7 +14,7 @@ extension FuzzTarget {
         } catch {
             return precondition(!error.detail.isEmpty)
         }
-        precondition(record.verbatim.utf8.elementsEqual(body), "not verbatim")
+        precondition(record.verbatim.utf8.elementsEqual(UTF8ByteOrderMark.dropped(from: body)), "not verbatim")
         precondition((try? ChargeDetailRecord(decoding: Array(record.verbatim.utf8))) == record, "another record")
     }
 

@@ -1,3 +1,4 @@
+internal import Base
 internal import CCurl
 internal import COpenSSL
 internal import Glibc
@@ -14,6 +15,8 @@ final class Transfer {
     /// The store of its connection. libcurl may choose among all in a store; here there is only one.
     private var store: UnsafeMutableRawPointer
     private let endpoint: Endpoint
+    /// Of a Unix-domain socket; must live as long as anything connects.
+    private let socketPath: SocketPath?
     private let options: ClientOptions
     private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     private var lines: UnsafeMutablePointer<curl_slist>?
@@ -36,6 +39,7 @@ final class Transfer {
     init(_ endpoint: Endpoint, _ options: ClientOptions) throws(HTTPClientError) {
         (easy, store) = try Self.handles()
         self.endpoint = endpoint
+        socketPath = endpoint.unixPath.map { SocketPath($0) }
         self.options = options
         try setOptions()
     }
@@ -83,7 +87,7 @@ final class Transfer {
         ]
         let texts: [(CURLoption, String?)] = [
             (CURLOPT_PROTOCOLS_STR, "http,https"), (CURLOPT_PROXY, ""), (CURLOPT_URL, endpoint.origin),
-            (CURLOPT_UNIX_SOCKET_PATH, endpoint.unixPath), (CURLOPT_CAINFO, options.caFile), (CURLOPT_CAPATH, nil),
+            (CURLOPT_UNIX_SOCKET_PATH, socketPath?.text), (CURLOPT_CAINFO, options.caFile), (CURLOPT_CAPATH, nil),
         ]
         let pointers: [(CURLoption, UnsafeRawPointer)] = [
             (CURLOPT_SHARE, UnsafeRawPointer(store)), (CURLOPT_ERRORBUFFER, UnsafeRawPointer(errorText)),

@@ -28,6 +28,11 @@ package final class Application: Sendable {
     /// The name of the control socket in the data directory, for the command line's use.
     package static let controlSocketName = "control.sock"
 
+    /// Where the control socket of a server with that configuration is.
+    package static func controlSocketPath(_ configuration: ReceiverConfiguration) -> String {
+        configuration.data.directory + "/" + controlSocketName
+    }
+
     /// Opens the data directory and wires everything; nothing listens yet.
     ///
     /// - Parameters:
@@ -79,7 +84,7 @@ package final class Application: Sendable {
         receiver = Receiver(dependencies, callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
         if !store.isCatchingUp { receiver.loadConnectorStarts() }
         server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
-        let path = configuration.data.directory + "/" + Self.controlSocketName
+        let path = Self.controlSocketPath(configuration)
         control = HTTPServer(
             configuration: ServerConfiguration(addresses: [.unix(path: path, mode: 0o600)], workers: 1),
             handler: ControlHandler(receiver))

@@ -23,7 +23,7 @@ enum DataDirectory {
                     logger: Logger(label: "chargefold") { _ in SwiftLogNoOpLogHandler() }))
         } catch {
             guard error.code == .locked else { throw failure("\(error)") }
-            return .server(ControlSocket(path: directory + "/" + Application.controlSocketName))
+            return .server(ControlSocket(path: Application.controlSocketPath(configuration)))
         }
     }
 

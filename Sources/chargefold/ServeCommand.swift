@@ -15,7 +15,7 @@ struct ServeCommand: ParsableCommand {
             SIGTERM and SIGINT stop it: what is in flight is finished, and it exits with 0.
 
             EXAMPLE
-              CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret CHARGEFOLD_API_TOKEN=my-api-token chargefold serve
+              CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret CHARGEFOLD_API_TOKEN=my-own-api-token chargefold serve
             """
     )
 
@@ -41,6 +41,13 @@ struct ServeCommand: ParsableCommand {
             return
         }
         let loaded = try options.load(for: .server)
+        let obstacles = loaded.obstacles()
+        if !obstacles.isEmpty {
+            // What is in the way now may be gone at the next try: only who asks for a check is told of a wrong configuration.
+            throw failure(
+                "can't start: \(ConfigurationError(problems: obstacles))",
+                code: checkConfig ? configurationExitCode : EXIT_FAILURE)
+        }
         if checkConfig {
             print(loaded.report)
             for warning in loaded.warnings { printToStandardError("warning: \(warning)") }

@@ -43,6 +43,24 @@ import Testing
         }
     }
 
+    @Test func `a byte order mark is no fault, and no part of what is kept`() throws {
+        let directory = TestDirectory()
+        try withApplication(in: directory) { server throws in
+            let marked = Array("\u{FEFF}".utf8) + body
+            #expect(try server.post(marked).json?.string("outcome") == "accepted")
+            #expect(try server.post(body).json?.string("outcome") == "duplicate")
+            #expect(
+                try server.post(gzip(marked), fields: [("Content-Encoding", "gzip")]).json?.string("outcome")
+                    == "duplicate")
+            let log = try TestControl(directory).send("GET", "/v1/log").text
+            #expect(!log.contains("\u{FEFF}"))
+            for line in log.split(separator: "\n") { #expect((try? CanonicalJSON(parsing: String(line))) != nil) }
+            let twice = try server.post(Array("\u{FEFF}".utf8) + marked)
+            #expect(twice.status == 400)
+            #expect(twice.json?.string("code") == "INVALID_JSON")
+        }
+    }
+
     @Test func `the problem quotes nothing of the body`() throws {
         try withReceiver(FakeStore()) { server, _ throws in
             let answer = try server.post(Array(#"{"event":"private-text","payload":{"sessionId":"private-id"}}"#.utf8))

@@ -43,12 +43,14 @@ extension Receiver {
                         body: raw, credentials: evidence))
             }
             refusals.write(.warning, "charge detail record refused", ["status": "403", "detail": "\(problem)"])
-            answer.respond(Response(Problem.wrongCredentials.with(detail: "\(problem)")))
+            answer.respond(Response(Problem.wrongCredentials.with(detail: problem.publicDescription)))
         case .authentic:
             answer.limit(toSeconds: recordDeadlineSeconds)
             do throws(EventError) {
                 guard isIntact else { throw EventError(.invalidJSON) }
-                append(try ChargeDetailRecord(decoding: content), receivedAt, answer)
+                let record = try ChargeDetailRecord(decoding: content)
+                warn(ofTimesIn: record)
+                append(record, receivedAt, answer)
             } catch {
                 setAside(
                     QuarantinedBody(
@@ -80,6 +82,17 @@ extension Receiver {
             evidence.add(name: field.name, value: field.value)
         }
         return evidence.encoded
+    }
+
+    /// Times that cannot be read are kept in the record alone; whoever sends them should know.
+    private func warn(ofTimesIn record: ChargeDetailRecord) {
+        guard !record.unreadTimes.isEmpty else { return }
+        refusals.write(
+            .warning, "charge detail record with times that are no OCPI date-times",
+            [
+                "members": "\(record.unreadTimes.joined(separator: ", "))", "sessionId": "\(record.sessionId)",
+                "isDatedByArrival": "\(record.timestamp == nil)",
+            ])
     }
 
     /// Logs the record as a fact of its session.
@@ -123,6 +136,7 @@ extension Receiver {
                 writer.field("outcome", (outcome.duplicate ? "duplicate" : "accepted") as StaticString)
                 if let requestId = record.requestId { writer.field("requestId", requestId) }
                 writer.field("sessionId", outcome.sessionId)
+                writer.field(unreadTimes: record.unreadTimes)
                 writer.endObject()
                 answer.respond(Response(json: writer.bytes))
             case .failure(let error): fail(error, answer)
@@ -155,6 +169,17 @@ extension ChargeDetailRecord {
         let body = factBody(timestamp: timestamp)
         let event = try SessionEvent.decode(body, source: .cdr, limits: .unbounded)
         return Delivery(event: event, body: body, receivedAt: receivedAt)
+    }
+}
+
+extension JSONWriter {
+    /// Nothing where all could be read.
+    mutating func field(unreadTimes: [String]) {
+        guard !unreadTimes.isEmpty else { return }
+        key("unreadTimes")
+        beginArray()
+        for name in unreadTimes { string(name) }
+        endArray()
     }
 }
 

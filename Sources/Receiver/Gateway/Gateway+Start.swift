@@ -21,8 +21,6 @@ extension KeyedRequest {
 private struct PendingStart: Sendable {
     let userId: String
     let connectorId: String
-    /// As the app sent it.
-    let body: [UInt8]
     let keyed: KeyedRequest?
     let startedAt: Instant
     let respond: Gateway.Respond
@@ -43,7 +41,7 @@ extension Gateway {
         guard store.isWritable else { return respond(Response(.storeUnavailable)) }
         let keyed = idempotencyKey.map { KeyedRequest(scope: "start " + userId, key: $0, request: json.text) }
         let start = PendingStart(
-            userId: userId, connectorId: connectorId, body: body, keyed: keyed, startedAt: clock(), respond: respond)
+            userId: userId, connectorId: connectorId, keyed: keyed, startedAt: clock(), respond: respond)
         guard let keyed else { return reserve(start) }
         guard SessionEvent.isValid(sessionId: keyed.key), keyed.key.utf8.allSatisfy({ 0x20 < $0 && $0 < 0x7F }) else {
             return respond(Response(.invalidKey))
@@ -178,7 +176,8 @@ extension Gateway {
     }
 
     private func send(_ start: PendingStart) {
-        client.start(userId: start.userId, connectorId: start.connectorId, body: start.body) { [self] result in
+        // Nothing else of what the app sent: upstream might read a member that nobody here has looked at.
+        client.start(userId: start.userId, connectorId: start.connectorId) { [self] result in
             switch result {
             case .success(let answer): started(start, answer)
             case .failure(let error):

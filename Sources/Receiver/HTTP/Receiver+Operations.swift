@@ -14,7 +14,9 @@ extension Receiver {
             return Response(Problem(503, "not-ready", "The server is shutting down."))
         }
         if let reason = store.unavailability {
-            return Response(Problem(503, "not-ready", "The store is not writable.", detail: reason.message))
+            // Anybody may ask here. What the store says of itself, with paths and statements, is for the log.
+            return Response(
+                Problem(503, "not-ready", "The store is not writable.").with(member: "code", reason.code.rawValue))
         }
         // Callbacks are taken: a proxy must go on sending them.
         if store.isCatchingUp { return Response(json: #"{"status":"ready","sessions":"catching-up"}"#) }

@@ -117,10 +117,11 @@ package final class Receiver: RequestHandler, Sendable {
         case .resource(let found): resource = found
         // About the server as a whole (RFC 9110 section 9.3.7): a ping that needs no resource.
         case .none where head.isMethod("OPTIONS") && head.isPath("*"): return .refuse(.serverOptions)
-        case .none: return refuse(.notFound)
-        case .malformed: return refuse(.malformedPath)
+        case .none: return admitStray(head) ?? refuse(.notFound)
+        case .malformed: return admitStray(head) ?? refuse(.malformedPath)
         }
         guard resource.allows(head.method) else {
+            if let admission = admitStray(head) { return admission }
             if resource == .sessionEvents { logRefusal(status: 405, reason: "METHOD_NOT_ALLOWED") }
             return refuse(.methodNotAllowed(allow: resource.allow))
         }
@@ -143,13 +144,22 @@ package final class Receiver: RequestHandler, Sendable {
             guard head.hasBodyFraming else { return refuse(.lengthRequired) }
             return .accept(bodyBytesMax: callbackBodyBytesMax)
         case .quarantineRetry: return .accept(bodyBytesMax: callbackBodyBytesMax)
-        default: return .accept(bodyBytesMax: 4_096)
+        default: return .accept(bodyBytesMax: isSigned(head, elsewhere: resource) ? callbackBodyBytesMax : 4_096)
         }
     }
 
     package func handle(_ request: borrowing Request, _ exchange: Exchange) {
-        guard case .resource(let resource) = Resource.match(request.head.path) else {
-            return exchange.respond(Response(.notFound))
+        let resource: Resource
+        switch Resource.match(request.head.path) {
+        case .resource(let found): resource = found
+        case .none: return takeStray(request, .notFound, exchange)
+        case .malformed: return takeStray(request, .malformedPath, exchange)
+        }
+        guard resource.allows(request.head.method) else {
+            return takeStray(request, .methodNotAllowed(allow: resource.allow), exchange)
+        }
+        if isSigned(request.head, elsewhere: resource), isAuthentic(request, clock()) {
+            return takeStray(request, .notFound, exchange)
         }
         var exchange = exchange
         if resource.hasCodedAnswers { exchange.transform = ContentCoding.transform(for: request.head) }

@@ -93,14 +93,22 @@ package struct QuarantineService: Sendable {
         if entry.kind == .unverified, let problem = refusal(of: entry, raw: raw, content: content) {
             return refused(problem)
         }
-        if ChargeDetailRecordQuarantine.isRecord(entry.content.reason) { return retry(record: content, entry) }
+        // A stray callback is what its content is.
+        let isStrayRecord =
+            StrayQuarantine.isStray(entry.content.reason) && (try? ChargeDetailRecord(decoding: content)) != nil
+        if isStrayRecord || ChargeDetailRecordQuarantine.isRecord(entry.content.reason) {
+            return retry(record: content, entry)
+        }
         let event: SessionEvent
         do throws(EventError) {
             event = try SessionEvent.decode(content, limits: .callbacks(bodyBytesMax: bodyBytesMax))
         } catch {
             return refused(error.code.rawValue)
         }
-        return append(Delivery(event: event, body: content, receivedAt: entry.content.receivedAt), of: entry.id)
+        return append(
+            Delivery(
+                event: event, body: UTF8ByteOrderMark.dropped(from: content), receivedAt: entry.content.receivedAt),
+            of: entry.id)
     }
 
     private func retry(record content: [UInt8], _ entry: QuarantineEntry) -> RetryResult {

@@ -52,6 +52,7 @@ extension Receiver {
             switch result {
             case .failure(let error): answer(Response(Problem(error, .storeUnreadable)))
             case .success(let record?) where grant.allows(record):
+                guard grant.mayAct(on: record) else { return answer(Response(.insufficientScope)) }
                 guard isAsked else { return answer(Response(.preconditionFailed)) }
                 // Whoever may, and asks while the fact is on its way, gets the same answer; nobody adds a second fact.
                 if abandonments.begin(id, answer) { abandon(id) }
