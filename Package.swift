@@ -14,18 +14,20 @@ let package = Package(
     ],
     targets: [
         // System libraries and the C shim.
+        .target(name: "CEmbedded"),
         .target(name: "CLinux"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libssl libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // Each wall of the house; arrows run one way (see README, "The house").
-        .target(name: "Base"),
+        .target(name: "Base", dependencies: ["CLinux"]),
         .target(name: "SQLite", dependencies: ["CSQLite", "Base"]),
         .target(name: "YAML", dependencies: ["CYAML"]),
         .target(name: "HTTPServer", dependencies: ["CLinux", "Base"]),
-        .target(name: "HTTPClient", dependencies: ["CLinux", "COpenSSL"]),
+        .target(name: "HTTPClient", dependencies: ["Base", "CCurl", "COpenSSL"]),
         .target(name: "SessionModel", dependencies: ["Base"]),
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
         .target(name: "Compression", dependencies: ["CZlib", "Base"]),
@@ -59,7 +61,9 @@ let package = Package(
         .target(
             name: "Receiver",
             dependencies: [
-                "CLinux", "Compression", "DriveAPI", "HTTPServer", "Base", "SessionModel", "SessionStore",
+                "Base", "CEmbedded", "CLinux", "Compression", "DriveAPI", "EventLog", "HTTPServer", "Ledger",
+                "SessionIndex",
+                "SessionModel", "SessionStore",
                 "WebhookSecurity", "YAML",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -68,15 +72,16 @@ let package = Package(
         .executableTarget(
             name: "chargefold",
             dependencies: [
-                "Compression", "DriveAPI", "HTTPClient", "Base", "Receiver", "Sandbox", "SessionModel", "SessionStore",
-                "WebhookSecurity",
+                "Base", "Compression", "DriveAPI", "HTTPClient", "Ledger", "Receiver", "Sandbox", "SessionIndex",
+                "SessionModel",
+                "SessionStore", "WebhookSecurity",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
 
         .testTarget(name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer", "Base"]),
-        .testTarget(name: "HTTPClientTests", dependencies: ["CLinux", "HTTPClient", "HTTPServer"]),
+        .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "HTTPServer"]),
         .target(name: "TestSupport", dependencies: ["Base", "CSQLiteFaults"], path: "Tests/TestSupport"),
         .testTarget(name: "SQLiteTests", dependencies: ["CSQLite", "SQLite", "TestSupport"]),
         .testTarget(name: "SessionModelTests", dependencies: ["Base", "SessionModel"]),
@@ -133,8 +138,9 @@ let package = Package(
         .testTarget(
             name: "ReceiverTests",
             dependencies: [
-                "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Base", "Receiver", "SessionModel",
-                "SessionStore", "WebhookSecurity",
+                "CSQLite", "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Base", "Ledger", "Receiver",
+                "SessionModel",
+                "SessionIndex", "SessionStore", "TestSupport", "WebhookSecurity",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -149,9 +155,8 @@ if Context.environment["CHARGEFOLD_FUZZING"] != nil {
         .executableTarget(
             name: "fuzzer",
             dependencies: [
-                "Base", "CFuzzer", "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Receiver", "SessionModel",
-                "SessionStore",
-                "WebhookSecurity",
+                "Base", "CFuzzer", "Compression", "DriveAPI", "EventLog", "HTTPServer", "Receiver", "SessionIndex",
+                "SessionModel", "SessionStore", "WebhookSecurity", .product(name: "Logging", package: "swift-log"),
             ],
             path: "Fuzzing/Fuzzer"),
     ]
@@ -166,7 +171,7 @@ if Context.environment["CHARGEFOLD_BENCHMARK"] != nil {
             path: "Benchmarks/Fill"))
 }
 
-let targetsInC = ["CFuzzer", "CLinux", "CSQLiteFaults"]
+let targetsInC = ["CEmbedded", "CFuzzer", "CLinux", "CSQLiteFaults"]
 for target in package.targets
 where [.executable, .test, .regular].contains(target.type) && !targetsInC.contains(target.name) {
     target.swiftSettings = [

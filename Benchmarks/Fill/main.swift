@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import Logging
 import SessionModel
+import SessionIndex
 import SessionStore
 
 // Fills a data directory with generated sessions, through the store and without the network: for measurements with millions
@@ -18,7 +19,7 @@ var options = GeneratorOptions()
 options.sessions = sessions
 options.seed = seed
 options.users = max(10_000, sessions / 50)
-let store = try SQLiteSessionStore(directory: arguments[1], logger: Logger(label: "store-fill"))
+let store = try DiskSessionStore(directory: arguments[1], logger: Logger(label: "store-fill"))
 // As many callers as would share a commit on a busy server.
 let room = DispatchSemaphore(value: 256)
 var events = 0

@@ -1,7 +1,6 @@
 import SessionModel
 
 @testable import DriveAPI
-@testable import HTTPClient
 @testable import Receiver
 
 /// Records, configurations, and what servers answer us.
@@ -15,7 +14,7 @@ extension FuzzTarget {
         } catch {
             return precondition(!error.detail.isEmpty)
         }
-        precondition(record.verbatim.utf8.elementsEqual(body), "not verbatim")
+        precondition(record.verbatim.utf8.elementsEqual(UTF8ByteOrderMark.dropped(from: body)), "not verbatim")
         precondition((try? ChargeDetailRecord(decoding: Array(record.verbatim.utf8))) == record, "another record")
     }
 
@@ -59,44 +58,5 @@ extension FuzzTarget {
                 precondition(error.code != .invalidJSON, "our own body is no JSON: \(error)")
             }
         }
-    }
-
-    /// The same bytes of an answer, split over reads in any way, give the same answers and the same errors.
-    @Sendable static func response(_ bytes: UnsafeRawBufferPointer) {
-        let all = Array(bytes)
-        let answersHead = all.first.map { $0 & 1 == 1 } ?? false
-        let whole = responses([all[...]], answersHead)
-        precondition(responses(all.indices.map { all[$0...$0] }, answersHead) == whole, "byte by byte")
-        guard let first = all.first else { return }
-        let split = Int(first) % all.count
-        precondition(responses([all[..<split], all[split...]], answersHead) == whole, "in two pieces")
-    }
-
-    private static func responses(_ pieces: [ArraySlice<UInt8>], _ answersHead: Bool) -> [String] {
-        var parser = ResponseParser(headBytesMax: 128, bodyBytesMax: 64)
-        var found: [String] = []
-        parser.reset(answersHead: answersHead)
-        func note() {
-            let fields = parser.fields.map { "\($0.name):\($0.value)" }
-            found.append("\(parser.status) \(parser.keepsAlive) \(fields) \(parser.body)")
-            precondition(parser.body.count <= 64 && parser.head.count <= 128, "more than allowed")
-        }
-        do {
-            for piece in pieces {
-                var rest = piece
-                while !rest.isEmpty {
-                    let taken = try rest.withUnsafeBytes { try parser.feed($0) }
-                    rest = rest.dropFirst(taken)
-                    guard parser.isComplete else { continue }
-                    note()
-                    parser.reset(answersHead: answersHead)
-                }
-            }
-            try parser.end()
-            note()
-        } catch {
-            found.append((error as? HTTPClientError).map { "\($0.code)" } ?? "another error")
-        }
-        return found
     }
 }

@@ -1,3 +1,4 @@
+import SessionIndex
 import SessionStore
 import WebhookSecurity
 
@@ -42,12 +43,13 @@ extension FuzzTarget {
         guard bytes.count >= 10 else { return }
         let end = bytes.loadUnaligned(fromByteOffset: 0, as: Int64.self)
         let userId = String(decoding: bytes.dropFirst(10), as: UTF8.self)
-        guard let token = userTokens.mint(userId: userId, expiresAtSeconds: end) else {
+        guard let token = userTokens.mint(userId: userId, mayAct: end & 1 == 0, expiresAtSeconds: end) else {
             return precondition(userId.isEmpty || userId.utf8.count > UserTokens.userIdBytesMax, "not minted")
         }
         if end > .min {
             precondition(
-                userTokens.verify(token, nowSeconds: end - 1) == .valid(userId: userId, expiresAtSeconds: end),
+                userTokens.verify(token, nowSeconds: end - 1)
+                    == .valid(userId: userId, mayAct: end & 1 == 0, expiresAtSeconds: end),
                 "not valid before its end")
         }
         precondition(userTokens.verify(token, nowSeconds: end) == .expired, "valid at its end")

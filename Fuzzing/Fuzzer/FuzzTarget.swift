@@ -19,7 +19,9 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "timestamp", run: timestamp),
         FuzzTarget(name: "json", run: json),
         FuzzTarget(name: "record", run: record),
-        FuzzTarget(name: "journal", run: journal),
+        FuzzTarget(name: "segment", run: segment),
+        FuzzTarget(name: "entry", run: entry),
+        FuzzTarget(name: "recovery", run: recovery),
         FuzzTarget(name: "gzip", run: gzipMember),
         FuzzTarget(name: "query", run: query),
         FuzzTarget(name: "quarantine", run: quarantine),
@@ -34,7 +36,6 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "cdr", run: chargeDetailRecord),
         FuzzTarget(name: "configuration", run: configuration),
         FuzzTarget(name: "drive-answer", run: driveAnswer),
-        FuzzTarget(name: "response", run: response),
     ]
 }
 

@@ -60,6 +60,10 @@ int clinux_open_direct(const char *path, int flags, mode_t mode) {
     return descriptor < 0 && errno == EINVAL ? open(path, flags, mode) : descriptor;
 }
 
+int clinux_open_path_of_directory(const char *path) {
+    return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 int clinux_clear_direct(int descriptor) {
     int flags = fcntl(descriptor, F_GETFL);
     if (flags < 0 || (flags & O_DIRECT) == 0) return -1;

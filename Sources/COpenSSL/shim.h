@@ -11,13 +11,3 @@
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-
-// Macros that Swift can't see.
-
-static inline int copenssl_require_tls12(SSL_CTX *context) {
-    return (int)SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-}
-
-static inline int copenssl_set_server_name(SSL *ssl, const char *name) {
-    return (int)SSL_set_tlsext_host_name(ssl, name);
-}

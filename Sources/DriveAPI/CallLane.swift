@@ -39,25 +39,17 @@ enum CallOutcome {
 extension DriveAPIError {
     /// An exchange without an answer.
     init(_ error: HTTPClientError) {
-        let code: Code
-        var mayHaveBeenSent = true
-        switch error.code {
-        case .invalidURL, .invalidRequest:
-            code = .invalidRequest
-            mayHaveBeenSent = false
-        case .unresolvable, .connectionFailed, .connectTimedOut:
-            code = .unreachable
-            mayHaveBeenSent = false
-        case .certificateRejected:
-            code = .untrusted
-            mayHaveBeenSent = false
-        case .tlsFailed: code = .untrusted
-        case .timedOut: code = .timedOut
-        case .closedBeforeResponse, .closedWithinResponse, .ioFailed: code = .connectionLost
-        case .malformedResponse, .responseTooLarge: code = .malformedAnswer
-        }
+        let code: Code =
+            switch error.code {
+            case .invalidURL, .invalidRequest: .invalidRequest
+            case .unresolvable, .connectionFailed, .connectTimedOut: .unreachable
+            case .certificateRejected, .tlsFailed: .untrusted
+            case .timedOut: .timedOut
+            case .closedBeforeResponse, .closedWithinResponse, .ioFailed: .connectionLost
+            case .malformedResponse, .responseTooLarge: .malformedAnswer
+            }
         self.init(code, error.detail)
-        self.mayHaveBeenSent = mayHaveBeenSent
+        mayHaveBeenSent = error.mayHaveBeenSent
     }
 
     /// An answer that is no success.

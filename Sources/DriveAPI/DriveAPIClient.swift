@@ -10,6 +10,7 @@ package final class DriveAPIClient: Sendable {
     package typealias Completion<Value: Sendable> = @Sendable (Result<DriveAPIAnswer<Value>, DriveAPIError>) -> Void
 
     private let settings: DriveAPISettings
+    private let redaction: KeyRedaction
     private let basePath: String
     private let queue: CallQueue
 
@@ -29,6 +30,7 @@ package final class DriveAPIClient: Sendable {
         transport: @Sendable () -> sending any DriveAPITransport
     ) throws(DriveAPIError) {
         self.settings = settings
+        redaction = KeyRedaction(settings.apiKey)
         basePath = try Self.basePath(of: settings.baseURL)
         queue = CallQueue(settings, clock: clock, observer: observer, seed: seed, transport: transport)
     }
@@ -62,12 +64,8 @@ package final class DriveAPIClient: Sendable {
     // MARK: Calls
 
     /// `POST /v1/users/{userId}/sessions/start`. Never sent twice unless nothing of it can have arrived.
-    ///
-    /// - Parameter body: the whole body in place of `{"connectorId":…}`, to pass on what an app sent.
-    package func start(
-        userId: String, connectorId: String, body: [UInt8]? = nil, completion: @escaping Completion<StartAnswer>
-    ) {
-        let body = body ?? Self.object("connectorId", connectorId)
+    package func start(userId: String, connectorId: String, completion: @escaping Completion<StartAnswer>) {
+        let body = Self.object("connectorId", connectorId)
         send(.start, PathTemplate.start, userId, "", body, .interactive) { answer in
             guard let json = answer.json, json.isObject else { return nil }
             return StartAnswer(json: json)
@@ -165,9 +163,9 @@ package final class DriveAPIClient: Sendable {
         if let body, !body.isEmpty { fields.append((name: "Content-Type", value: "application/json")) }
         let request = ClientRequest(
             method: method, target: basePath + target, fields: fields, body: body ?? [], isRepeatable: call.isSafe)
-        queue.submit(call, request, priority) { result in
+        queue.submit(call, request, priority) { [redaction] result in
             completion(
-                result.flatMap { raw in
+                result.map { $0.redacted(redaction) }.mapError { $0.redacted(redaction) }.flatMap { raw in
                     guard !raw.isCoded, let value = decode(raw) else {
                         var error = DriveAPIError(
                             .malformedAnswer, "the Drive API's answer is not what this call answers",

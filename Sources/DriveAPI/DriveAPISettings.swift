@@ -1,4 +1,3 @@
-package import HTTPClient
 package import WebhookSecurity
 
 /// Where the API is, and how it is called.
@@ -25,8 +24,6 @@ package struct DriveAPISettings: Sendable {
     package var retryPaymentPath = PathTemplate.retryPayment
     /// Bytes of an answer; a page of the history is the longest.
     package var answerBytesMax = 8 << 20
-    /// The issuers to trust; nil: those of the system.
-    package var tls: TLSContext?
 
     package static let productionURL = "https://drive-api.plugsurfing.com/drive"
 

@@ -19,7 +19,6 @@ final class HTTPTransport: DriveAPITransport {
         options.connectSeconds = settings.connectSeconds
         options.responseSeconds = settings.answerSeconds
         options.bodyBytesMax = settings.answerBytesMax
-        options.tls = settings.tls
         connection = HTTPConnection(endpoint, options: options)
     }
 

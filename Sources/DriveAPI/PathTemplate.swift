@@ -29,6 +29,13 @@ package struct PathTemplate: Sendable, Hashable {
     /// Whether a path would be shortened by it, encoded or not (RFC 3986 section 5.2.4): no id to ask for.
     package static func isDotSegment(_ text: String) -> Bool { text == "." || text == ".." }
 
+    /// Whether an id stays one segment of a path, whoever decodes it on the way, once or twice: proxies and frameworks do.
+    package static func isOneSegment(_ text: String) -> Bool {
+        guard !isDotSegment(text) else { return false }
+        let lowercased = text.lowercased()
+        return !["/", "\\", "%2f", "%5c", "%2e", "\0", "%00"].contains { lowercased.contains($0) }
+    }
+
     /// Everything but RFC 3986's unreserved characters percent-encoded; of a dot segment the dots as well.
     static func encode(_ text: String) -> String {
         if isDotSegment(text) { return text.replacing(".", with: "%2E") }

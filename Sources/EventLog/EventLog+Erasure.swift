@@ -261,7 +261,9 @@ extension EventLog {
         var result = LogPatches()
         for segment in segments.withLock({ $0 }) where !segment.isEmptied {
             guard segment.isSalvaged, let salvage = try segment.makeSalvage(tell: tell) else { continue }
-            for range in salvage.unsoundBytes(end: segment.limit) {
+            // Without a header of its own, the first block may hold what stood in another one.
+            let start = segment.header == nil ? 0 : LogFormat.entriesStart
+            for range in salvage.unsoundBytes(from: start, end: segment.limit) {
                 result.patches.append(
                     LogPatches.Patch(
                         segment: segment.firstPosition, offset: range.lowerBound, bytes: [], zeros: range.count))

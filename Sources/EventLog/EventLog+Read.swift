@@ -51,7 +51,9 @@ extension EventLog {
     /// set back and continued. nil where the log does not reach so far, or nobody can say any more; 0 for position 0.
     package func seal(at position: Int64) throws(StoreError) -> UInt64? {
         if position == 0 { return 0 }
-        guard position > 0, position <= lastPosition else { return nil }
+        let end = end.withLock { $0 }
+        guard position > 0, position <= end.position else { return nil }
+        if position >= end.sealedFrom { return end.seal }
         let segments = segments.withLock { $0 }
         guard let segment = segments.last(where: { $0.firstPosition <= position }) else { return nil }
         if let header = segment.header, header.emptiedThrough > 0 {

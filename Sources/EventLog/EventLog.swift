@@ -52,12 +52,14 @@ package final class EventLog: Sendable {
     /// What was not where it belongs at the last look.
     let outage = Locked<StoreError?>(nil)
     private let confined: Confined
-    private let end: Locked<LogEnd>
+    let end: Locked<LogEnd>
 
     /// Where the durable log ends.
-    private struct LogEnd {
+    struct LogEnd {
         var position: Int64
         var seal: UInt64
+        /// The first position of the last entry; `.max` where that is not known.
+        var sealedFrom = Int64.max
     }
 
     /// What only the log's queue touches.
@@ -187,13 +189,14 @@ package final class EventLog: Sendable {
                 appender.noteListed()
             }
             let commit = try appender.append(items)
-            publish(appender)
+            publish(appender, from: commit.firstPosition)
             figures.withLock { figures in
                 figures.commits += 1
                 figures.rows += items.count
             }
             return CommittedBatch(
-                items: items, firstPosition: commit.firstPosition, origin: origin, firstSequence: commit.firstSequence)
+                items: items, firstPosition: commit.firstPosition, origin: origin, firstSequence: commit.firstSequence,
+                seal: appender.lastSeal)
         } catch {
             throw failed(error.storeError)
         }
@@ -208,9 +211,9 @@ package final class EventLog: Sendable {
     }
 
     /// What is durable can be read.
-    private func publish(_ appender: LogAppender) {
+    private func publish(_ appender: LogAppender, from first: Int64) {
         segments.withLock { $0.last }?.extend(to: appender.offset, lastPosition: appender.lastPosition)
-        end.withLock { $0 = LogEnd(position: appender.lastPosition, seal: appender.lastSeal) }
+        end.withLock { $0 = LogEnd(position: appender.lastPosition, seal: appender.lastSeal, sealedFrom: first) }
     }
 
     // MARK: Doubt

@@ -50,6 +50,8 @@ package struct CommittedBatch: Sendable {
     package let firstPosition: Int64
     package let origin: Identity
     package let firstSequence: Int64
+    /// Of the entry that holds them.
+    package let seal: UInt64
 
     package var lastPosition: Int64 { firstPosition + Int64(items.count) - 1 }
 }

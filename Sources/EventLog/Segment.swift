@@ -129,8 +129,13 @@ final class Segment: Sendable {
         }
     }
 
-    func keep(_ salvage: SegmentSalvage) {
-        state.withLock { $0.salvage = salvage }
+    /// - Returns: whether it is the first.
+    @discardableResult
+    func keep(_ salvage: SegmentSalvage) -> Bool {
+        state.withLock { state in
+            defer { state.salvage = salvage }
+            return state.salvage == nil
+        }
     }
 
     /// It may be sound again: what was half written has been written.

@@ -40,7 +40,8 @@ struct SegmentSalvage: Sendable {
         self.soundThrough = soundThrough
         var window = ReadWindow(file, limit: limit)
         let bytes = try window.bytes(0, limit)
-        var offset = LogFormat.entriesStart
+        // From the very start: blocks may have changed their places.
+        var offset = 0
         while offset + EntryHeader.bytes <= bytes.count {
             if bytes.integer(offset, as: UInt32.self) == EntryHeader.magic,
                 let header = EntryHeader(bytes.part(offset, EntryHeader.bytes), seed: seed),
@@ -52,7 +53,7 @@ struct SegmentSalvage: Sendable {
         }
         entries.sort { $0.header.firstPosition < $1.header.firstPosition }
         var found: [Row] = []
-        offset = LogFormat.entriesStart
+        offset = 0
         while offset + RowHeader.bytes <= bytes.count {
             guard let row = LogRow(bytes, offset, in: positions, seed: seed, of: nil, at: 0) else {
                 offset += 1
@@ -118,13 +119,13 @@ struct SegmentSalvage: Sendable {
         return count > 0 ? (count, lowest...highest) : nil
     }
 
-    /// Everything between the entries' start and `end` that is neither a sound header nor a sound row.
-    func unsoundBytes(end: Int) -> [Range<Int>] {
+    /// Everything from `start` to `end` that is neither a sound header nor a sound row.
+    func unsoundBytes(from start: Int, end: Int) -> [Range<Int>] {
         var sound = rows.map { $0.offset..<$0.offset + $0.bytes }
         sound += entries.map { $0.offset..<$0.offset + EntryHeader.bytes }
         sound.sort { $0.lowerBound < $1.lowerBound }
         var unsound: [Range<Int>] = []
-        var start = LogFormat.entriesStart
+        var start = start
         for range in sound {
             if range.lowerBound > start { unsound.append(start..<range.lowerBound) }
             start = max(start, range.upperBound)

@@ -12,6 +12,8 @@ package struct LogRow {
     package let origin: Identity
     package let sequence: Int64
     package let body: UnsafeRawBufferPointer
+    /// Of the entry that holds it; 0 where that is not known.
+    package let seal: UInt64
     /// Where the row begins in its segment.
     let offset: Int
 }
@@ -146,6 +148,7 @@ extension LogRow {
         origin = header?.origin ?? .none
         sequence = header.map { $0.firstSequence + position - $0.firstPosition } ?? position
         body = bytes.part(offset + RowHeader.bytes, row.bodyBytes)
+        seal = header.flatMap { $0.lastPosition >= position ? $0.seal : nil } ?? 0
         self.offset = base + offset
     }
 }

@@ -76,6 +76,18 @@ package struct Endpoint: Sendable, Hashable {
         }
     }
 
+    /// What libcurl is told in place of the whole URL; the target comes with each request.
+    var origin: String { unixPath == nil ? description : "http://localhost" }
+
+    var unixPath: String? {
+        if case .unix(let path) = transport { path } else { nil }
+    }
+
+    /// The name or address that a certificate must be for; nil without TLS.
+    var tlsHost: String? {
+        if case .tls(let host, _) = transport { host } else { nil }
+    }
+
     private static func bracketed(_ host: String) -> String {
         host.contains(":") ? "[\(host)]" : host
     }

@@ -1,21 +1,19 @@
-internal import Glibc
-
 /// Why a request got no response.
 package struct HTTPClientError: Error, Sendable, Equatable, CustomStringConvertible {
     package enum Code: String, Sendable {
         /// Not a URL that this client knows.
         case invalidURL
-        /// A method, target or field that can't be sent.
+        /// A method, target, field or body that can't be sent.
         case invalidRequest
         /// The host's name has no address.
         case unresolvable
         /// No connection: refused, unreachable.
         case connectionFailed
-        /// The TLS handshake or a record failed.
+        /// The TLS handshake failed, or what it needs can't be had.
         case tlsFailed
         /// The server's certificate is not valid for the host, or its issuer not trusted.
         case certificateRejected
-        /// No connection in time: nothing was sent.
+        /// No connection in time, TLS included.
         case connectTimedOut
         /// A deadline has passed.
         case timedOut
@@ -32,7 +30,7 @@ package struct HTTPClientError: Error, Sendable, Equatable, CustomStringConverti
     }
 
     package let code: Code
-    /// For people: what was tried, and the system's words for what happened.
+    /// For people: what was tried, and libcurl's words for what happened. Nothing of the request is in it.
     package let detail: String
 
     package init(_ code: Code, _ detail: String) {
@@ -40,8 +38,15 @@ package struct HTTPClientError: Error, Sendable, Equatable, CustomStringConverti
         self.detail = detail
     }
 
-    static func system(_ code: Code, _ what: String, _ number: Int32 = errno) -> Self {
-        Self(code, "\(what): \(String(cString: strerror(number)))")
+    /// Whether a byte of the request may have left. Where it may, the server may have done what it was asked for.
+    package var mayHaveBeenSent: Bool {
+        switch code {
+        case .invalidURL, .invalidRequest, .unresolvable, .connectionFailed, .tlsFailed, .certificateRejected,
+            .connectTimedOut:
+            false
+        case .timedOut, .closedBeforeResponse, .closedWithinResponse, .malformedResponse, .responseTooLarge, .ioFailed:
+            true
+        }
     }
 
     package var description: String { detail }

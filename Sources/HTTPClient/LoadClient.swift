@@ -1,269 +1,130 @@
-internal import CLinux
+internal import CCurl
 internal import Glibc
 
 /// What a load client shall do next.
 package enum LoadNext: Sendable {
-    /// The request has been appended; the tag comes back with its outcome.
-    case request(tag: UInt64)
+    /// The tag comes back with the request's outcome.
+    case request(ClientRequest, tag: UInt64)
     /// Nothing yet: ask again after this long.
     case wait(nanoseconds: UInt64)
     /// No more. Requests in flight are still waited for.
     case end
 }
 
-/// A response, valid during the call only.
-package struct LoadResponse {
-    package let tag: UInt64
-    package let status: Int
-    package let body: UnsafeRawBufferPointer
-    /// From the start of sending to the last byte of the response.
-    package let latencyNanoseconds: UInt64
-    let head: UnsafeRawBufferPointer
-
-    /// The first field of that name (in lower case).
-    package func field(_ name: StaticString) -> String? {
-        ResponseParser.firstField(name, in: head)
-    }
-}
-
 /// Where a load client gets its requests, and where the outcomes go. All calls come from the thread that runs it.
 package protocol LoadDelegate: AnyObject {
-    /// Appends the next request (see ``RequestTemplate``) to `bytes`, which is empty.
-    func next(into bytes: inout [UInt8]) -> LoadNext
-    func received(_ response: LoadResponse)
-    /// No response. Unless nothing was sent the server may have done its work all the same.
+    func next() -> LoadNext
+    /// - Parameter latencyNanoseconds: from the start of the request to the last byte of the response.
+    func received(_ response: ClientResponse, tag: UInt64, latencyNanoseconds: UInt64)
+    /// No response, although the request may have been sent.
     func failed(tag: UInt64, _ error: HTTPClientError)
 }
 
-/// Sends requests over many connections at once from one thread: one `epoll` loop, each connection with one request
-/// in flight. Two threads need two clients.
-package final class LoadClient<Delegate: LoadDelegate> {
-    private let endpoint: Endpoint
-    private let options: ClientOptions
-    private let delegate: Delegate
-    private let connectionsMax: Int
-    /// How long a server that can't be reached is tried again before `run` gives up.
-    private let reconnectSeconds: Double
+/// Sends requests over many connections at once from one thread: one of libcurl's multi handles, each connection with
+/// one request in flight. (With `curl_multi_socket_action` on an `epoll` a request cost no less, at 64 connections.)
+package final class LoadClient {
+    private final class Lane {
+        let transfer: Transfer
+        var tag: UInt64 = 0
+        var startedAt: UInt64 = 0
 
-    private let epoll: Int32
-    private let addresses: [SocketAddress]
-    private let context: TLSContext?
-    private var addressIndex = 0
-    private var connections: [LoadConnection?] = []
-    private var idle: [Int] = []
-    private var inFlightCount = 0
+        init(_ transfer: Transfer) { self.transfer = transfer }
+    }
+
+    private let delegate: any LoadDelegate
+    private let multi: UnsafeMutableRawPointer
+    private var idle: [Lane] = []
+    private var busy: [UnsafeMutableRawPointer: Lane] = [:]
+    /// In nanoseconds of the monotonic clock.
+    private var askAgainAt: UInt64?
     private var isEnded = false
-    private var askAgainAt: UInt64 = 0
-    /// Until a connection has been made (again) they are tried one at a time.
-    private var isReachable = false
-    private var connectingCount = 0
-    private var unreachableSince: UInt64?
-    private var lastFailure = HTTPClientError(.connectionFailed, "no connection")
-    private var nextSweep: UInt64 = 0
-    private var request: [UInt8] = []
-    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
+    /// Why requests can't be sent any more.
+    private var failure: HTTPClientError?
 
-    /// - Parameters:
-    ///   - connections: requests in flight at most.
-    ///   - reconnectSeconds: how long to go on trying when the server can't be reached; 0 gives up at once.
-    /// - Throws: when the endpoint has no address, or TLS can't be set up.
+    /// - Parameter connections: requests in flight at most.
     package init(
-        _ endpoint: Endpoint, connections: Int, delegate: Delegate, options: ClientOptions = ClientOptions(),
-        reconnectSeconds: Double = 0
+        _ endpoint: Endpoint, connections: Int, delegate: any LoadDelegate, options: ClientOptions = ClientOptions()
     ) throws(HTTPClientError) {
-        self.endpoint = endpoint
-        self.options = options
         self.delegate = delegate
-        connectionsMax = max(1, connections)
-        self.reconnectSeconds = reconnectSeconds
-        addresses = try SocketAddress.resolve(endpoint)
-        if case .tls = endpoint.transport {
-            if let given = options.tls { context = given } else { context = try TLSContext() }
-        } else {
-            context = nil
-        }
-        epoll = clinux_epoll_create()
-        guard epoll >= 0 else { throw .system(.ioFailed, "no epoll") }
+        for _ in 0..<max(1, connections) { idle.append(Lane(try Transfer(endpoint, options))) }
+        guard let multi = curl_multi_init() else { throw HTTPClientError(.ioFailed, "libcurl can't begin") }
+        self.multi = multi
+        ccurl_multi_keep_connections(multi, 1)
     }
 
     deinit {
-        close(epoll)
-        buffer.deallocate()
+        for easy in busy.keys { curl_multi_remove_handle(multi, easy) }
+        curl_multi_cleanup(multi)
     }
 
     /// Works until the delegate has no more requests and all outcomes are in.
     ///
-    /// - Throws: when the server can't be reached for longer than `reconnectSeconds`; requests in flight have been
-    ///   reported as failed.
+    /// - Throws: when the server can't be reached (any more). A request that could not be sent has no other outcome.
     package func run() throws(HTTPClientError) {
-        connections = Array(repeating: nil, count: connectionsMax)
-        idle = Array((0..<connectionsMax).reversed())
-        var events = [clinux_epoll_event](repeating: clinux_epoll_event(), count: 256)
-        defer { connections.removeAll() }
         while true {
-            do throws(HTTPClientError) {
-                try fill()
-            } catch {
-                for tag in connections.compactMap({ $0?.tag }) { delegate.failed(tag: tag, error) }
-                throw error
-            }
-            if isEnded, inFlightCount == 0 { return }
-            let count = clinux_epoll_wait(epoll, &events, Int32(events.count), waitMilliseconds)
-            for index in 0..<max(0, Int(count)) { handle(events[index].data) }
-            sweep()
+            fill()
+            guard !busy.isEmpty || !isEnded else { break }
+            var running: Int32 = 0
+            curl_multi_perform(multi, &running)
+            if !collect() { curl_multi_poll(multi, nil, 0, waitMilliseconds, nil) }
         }
+        if let failure { throw failure }
     }
-
-    // MARK: Requests
 
     /// Gives requests to idle connections, as long as there are both.
-    private func fill() throws(HTTPClientError) {
-        if let since = unreachableSince, addressIndex == 0, connectingCount == 0,
-            Deadline.now - since >= UInt64(reconnectSeconds * 1e9)
-        {
-            throw lastFailure
-        }
-        while !isEnded, let slot = idle.last {
-            if askAgainAt > 0 {
-                guard Deadline.now >= askAgainAt else { return }
-                askAgainAt = 0
-            }
-            // Nothing is pulled for a connection that isn't there: it would be lost.
-            if connections[slot] == nil {
-                guard isReachable || connectingCount == 0 else { return }
-                connect(slot)
-                continue
-            }
-            guard start(slot) else { return }
-        }
-    }
-
-    /// Pulls a request for a connected slot, the last of the idle ones.
-    private func start(_ slot: Int) -> Bool {
-        guard let connection = connections[slot] else { return false }
-        request.removeAll(keepingCapacity: true)
-        switch delegate.next(into: &request) {
-        case .end:
-            isEnded = true
-            return false
-        case .wait(let nanoseconds):
-            askAgainAt = Deadline.now + max(1, nanoseconds)
-            return false
-        case .request(let tag):
-            idle.removeLast()
-            inFlightCount += 1
-            do throws(HTTPClientError) {
-                // A server that is gone may have left an answer: a failure to send is for `advance` to judge.
-                let isSent = try connection.begin(tag: tag, request, seconds: options.responseSeconds)
-                if !isSent { advance(slot, connection) }
-            } catch {
-                fail(slot, connection, error)
-            }
-            return true
-        }
-    }
-
-    /// Begins to connect a slot, the last of the idle ones.
-    private func connect(_ slot: Int) {
-        do throws(HTTPClientError) {
-            let connection = try LoadConnection(endpoint, addresses[addressIndex], context, options)
-            let mask = UInt32(CLINUX_EPOLLIN | CLINUX_EPOLLOUT | CLINUX_EPOLLRDHUP) | CLINUX_EPOLLET
-            guard clinux_epoll_add(epoll, connection.descriptor, mask, UInt64(slot)) == 0 else {
-                throw .system(.ioFailed, "no epoll")
-            }
-            connections[slot] = connection
-            idle.removeLast()
-            connectingCount += 1
-        } catch {
-            unreachable(error)
-        }
-    }
-
-    private func unreachable(_ error: HTTPClientError) {
-        lastFailure = HTTPClientError(error.code, "\(endpoint): \(error.detail)")
-        let now = Deadline.now
-        if unreachableSince == nil { unreachableSince = now }
-        isReachable = false
-        guard connectingCount == 0 else { return }
-        // Other addresses at once, the first one again after a pause.
-        addressIndex = (addressIndex + 1) % addresses.count
-        askAgainAt = addressIndex == 0 ? now + 50_000_000 : 0
-    }
-
-    // MARK: Events
-
-    private func handle(_ data: UInt64) {
-        let slot = Int(data)
-        guard slot < connections.count, let connection = connections[slot] else { return }
-        advance(slot, connection)
-    }
-
-    /// Lets a connection do what it can, and reports what came of it.
-    private func advance(_ slot: Int, _ connection: LoadConnection) {
-        do throws(HTTPClientError) {
-            switch try connection.advance(buffer) {
-            case .waiting: break
-            case .connected:
-                unreachableSince = nil
-                isReachable = true
-                connectingCount -= 1
-                idle.append(slot)
-            case .response:
-                report(connection)
-                if connection.keepsAlive {
-                    connection.finish()
-                } else {
-                    connections[slot] = nil
+    private func fill() {
+        while !isEnded, let lane = idle.last {
+            if let askAgainAt, Self.now < askAgainAt { return }
+            askAgainAt = nil
+            switch delegate.next() {
+            case .end: isEnded = true
+            case .wait(let nanoseconds): askAgainAt = Self.now + max(1, nanoseconds)
+            case .request(let request, let tag):
+                do throws(HTTPClientError) {
+                    try lane.transfer.prepare(request)
+                } catch {
+                    delegate.failed(tag: tag, error)
+                    continue
                 }
-                inFlightCount -= 1
-                idle.append(slot)
+                idle.removeLast()
+                (lane.tag, lane.startedAt) = (tag, Self.now)
+                busy[lane.transfer.easy] = lane
+                curl_multi_add_handle(multi, lane.transfer.easy)
             }
-        } catch {
-            fail(slot, connection, error)
         }
     }
 
-    private func report(_ connection: LoadConnection) {
-        guard let tag = connection.tag else { return }
-        let latency = Deadline.now - connection.startedAt
-        connection.parser.withBytes { head, body in
-            delegate.received(
-                LoadResponse(
-                    tag: tag, status: connection.parser.status, body: body, latencyNanoseconds: latency, head: head))
+    /// Reports what has ended.
+    ///
+    /// - Returns: whether anything has.
+    private func collect() -> Bool {
+        let before = idle.count
+        var left: Int32 = 0
+        while let message = curl_multi_info_read(multi, &left)?.pointee {
+            guard message.msg == CURLMSG_DONE, let easy = message.easy_handle, let lane = busy.removeValue(forKey: easy)
+            else { continue }
+            let outcome = lane.transfer.end(message.data.result)
+            curl_multi_remove_handle(multi, easy)
+            idle.append(lane)
+            switch outcome {
+            case .success(let response):
+                delegate.received(response, tag: lane.tag, latencyNanoseconds: Self.now - lane.startedAt)
+            case .failure(let error) where error.mayHaveBeenSent: delegate.failed(tag: lane.tag, error)
+            case .failure(let error): (failure, isEnded) = (error, true)
+            }
         }
+        return idle.count > before
     }
-
-    private func fail(_ slot: Int, _ connection: LoadConnection, _ error: HTTPClientError) {
-        connections[slot] = nil
-        if let tag = connection.tag {
-            inFlightCount -= 1
-            delegate.failed(tag: tag, error)
-        } else if connection.isReady {
-            // An idle connection that the server closed: a new one when it is needed.
-            return
-        } else {
-            connectingCount -= 1
-            unreachable(error)
-        }
-        idle.append(slot)
-    }
-
-    // MARK: Time
 
     private var waitMilliseconds: Int32 {
-        guard askAgainAt > 0 else { return 100 }
-        let now = Deadline.now
-        return askAgainAt <= now ? 0 : Int32(clamping: min(100, (askAgainAt - now + 999_999) / 1_000_000))
+        guard let askAgainAt else { return 1000 }
+        let now = Self.now
+        return askAgainAt <= now ? 0 : Int32(clamping: min(1000, (askAgainAt - now + 999_999) / 1_000_000))
     }
 
-    /// Ends what has waited for too long. Deadlines are seconds: looking ten times a second is enough.
-    private func sweep() {
-        let now = Deadline.now
-        guard now >= nextSweep else { return }
-        nextSweep = now + 100_000_000
-        for (slot, connection) in connections.enumerated() {
-            guard let connection, let deadline = connection.deadline, now >= deadline else { continue }
-            fail(slot, connection, HTTPClientError(.timedOut, "the server did not answer in time"))
-        }
+    private static var now: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }

@@ -1,3 +1,4 @@
+import Base
 import CLinux
 import Glibc
 
@@ -41,35 +42,75 @@ struct Binder {
     }
 
     private mutating func bindTCP(_ host: String, _ port: UInt16, _ workers: Int, v6only: Bool) throws(SystemError) {
-        var hints = addrinfo()
-        hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        var list: UnsafeMutablePointer<addrinfo>?
-        let code = getaddrinfo(host, String(port), &hints, &list)
-        guard code == 0, list != nil else {
-            throw SystemError(call: "resolve \(host): \(String(cString: gai_strerror(code)))", code: EADDRNOTAVAIL)
-        }
-        defer { freeaddrinfo(list) }
         var chosenPort = port
-        var entry = list
-        while let info = entry?.pointee {
-            entry = info.ai_next
-            guard let given = info.ai_addr else { continue }
-            var storage = sockaddr_storage()
-            memcpy(&storage, given, Int(info.ai_addrlen))
+        for (address, length) in try Self.resolve(host, port) {
+            var storage = address
             Self.setPort(&storage, chosenPort)
-            if chosenPort != 0 { try makeSureIsFree(&storage, info.ai_addrlen, host, chosenPort, v6only: v6only) }
+            if chosenPort != 0 { try makeSureIsFree(&storage, length, host, chosenPort, v6only: v6only) }
             let index = ownListeners.count
             ownListeners.append([])
             for _ in 0..<workers {
-                let descriptor = try listenTCP(&storage, info.ai_addrlen, host, chosenPort, v6only: v6only)
+                let descriptor = try listenTCP(&storage, length, host, chosenPort, v6only: v6only)
                 ownListeners[index].append(descriptor)
                 if chosenPort == 0 {
                     chosenPort = Self.port(descriptor)
                     Self.setPort(&storage, chosenPort)
                 }
             }
-            bound.append(.tcp(host: Self.numericHost(&storage, info.ai_addrlen) ?? host, port: chosenPort))
+            bound.append(.tcp(host: Self.numericHost(&storage, length) ?? host, port: chosenPort))
+        }
+    }
+
+    /// The addresses of a host. Asks the resolver, which has its own deadline.
+    private static func resolve(
+        _ host: String, _ port: UInt16
+    ) throws(SystemError) -> [(address: sockaddr_storage, length: socklen_t)] {
+        var hints = addrinfo()
+        hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        let code = getaddrinfo(host, String(port), &hints, &list)
+        guard code == 0, list != nil else {
+            let reason = code == EAI_SYSTEM ? String(cString: strerror(errno)) : String(cString: gai_strerror(code))
+            throw SystemError(
+                call: "listen on \(host)", code: EADDRNOTAVAIL, reason: "the host has no address: \(reason)")
+        }
+        defer { freeaddrinfo(list) }
+        var addresses: [(sockaddr_storage, socklen_t)] = []
+        var entry = list
+        while let info = entry?.pointee {
+            entry = info.ai_next
+            guard let given = info.ai_addr else { continue }
+            var storage = sockaddr_storage()
+            memcpy(&storage, given, Int(info.ai_addrlen))
+            addresses.append((storage, info.ai_addrlen))
+        }
+        return addresses
+    }
+
+    /// Whether an address could be listened on, as far as can be told without listening: somebody who does so already is no
+    /// obstacle, as it may be the server that the next one is to follow.
+    ///
+    /// - Throws: what a start would throw.
+    static func check(_ address: ListenAddress) throws(SystemError) {
+        switch address {
+        case .tcp(let host, let port):
+            let binder = Binder(backlog: 1)
+            for (address, length) in try resolve(host, port) {
+                var storage = address
+                do throws(SystemError) {
+                    System.close(
+                        try binder.bindTCP(&storage, length, host, port, v6only: true, sharesPort: false))
+                } catch  where error.code == EADDRINUSE {
+                }
+            }
+        case .unix(let path, _):
+            let name = "listen on \(path)"
+            if let what = whatIsInTheWay(path) {
+                throw SystemError(call: name, code: EEXIST, reason: "\(what) is in the way")
+            }
+            let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "./"
+            guard access(String(folder), W_OK | X_OK) == 0 else { throw .last(name) }
         }
     }
 
@@ -118,13 +159,19 @@ struct Binder {
         let name = "listen on \(path)"
         let descriptor = clinux_stream_socket(AF_UNIX)
         guard descriptor >= 0 else { throw .last(name) }
-        var result = clinux_unix_bind(descriptor, path)
+        let socketPath = SocketPath(path)
+        defer { withExtendedLifetime(socketPath) {} }
+        var result = clinux_unix_bind(descriptor, socketPath.text)
         if result != 0, errno == EADDRINUSE {
+            if let what = Self.whatIsInTheWay(path) {
+                System.close(descriptor)
+                throw SystemError(call: name, code: EEXIST, reason: "\(what) is in the way")
+            }
             guard Self.isStale(path), unlink(path) == 0 else {
                 System.close(descriptor)
                 throw SystemError(call: name, code: EADDRINUSE)
             }
-            result = clinux_unix_bind(descriptor, path)
+            result = clinux_unix_bind(descriptor, socketPath.text)
         }
         guard result == 0 else {
             let error = SystemError.last(name)
@@ -143,14 +190,27 @@ struct Binder {
         bound.append(.unix(path: path))
     }
 
-    /// Whether the file is a socket that nobody listens on, left behind by a process that was killed.
-    private static func isStale(_ path: String) -> Bool {
+    /// What has the path of a socket and is none; nil where nothing has it, or a socket.
+    static func whatIsInTheWay(_ path: String) -> String? {
         var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return false }
+        guard lstat(path, &status) == 0 else { return nil }
+        return switch status.st_mode & S_IFMT {
+        case S_IFSOCK: nil
+        case S_IFDIR: "a directory"
+        case S_IFLNK: "a symbolic link"
+        default: "a file that is no socket"
+        }
+    }
+
+    /// Whether the socket is one that nobody listens on, left behind by a process that was killed.
+    private static func isStale(_ path: String) -> Bool {
         let descriptor = clinux_stream_socket(AF_UNIX)
         guard descriptor >= 0 else { return false }
         defer { System.close(descriptor) }
-        return clinux_unix_connect(descriptor, path) != 0 && errno == ECONNREFUSED
+        let socketPath = SocketPath(path)
+        return withExtendedLifetime(socketPath) {
+            clinux_unix_connect(descriptor, socketPath.text) != 0 && errno == ECONNREFUSED
+        }
     }
 
     private static func setPort(_ storage: inout sockaddr_storage, _ port: UInt16) {

@@ -18,6 +18,8 @@ extension OutputBuffer {
             append(Response.reason(response.status))
         }
         append(dateLine)
+        // No answer is anything but what its Content-Type says (the Fetch standard, "X-Content-Type-Options").
+        append("X-Content-Type-Options: nosniff\r\n")
         if let contentType = response.contentType {
             append("Content-Type: ")
             append(contentType)

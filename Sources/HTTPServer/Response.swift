@@ -1,4 +1,4 @@
-/// An answer. `Date`, `Content-Length` and `Connection` are added by the server.
+/// An answer. `Date`, `Content-Length`, `Connection` and `X-Content-Type-Options` are added by the server.
 package struct Response: Sendable {
     package var status: UInt16
     /// The value of Content-Type; none is sent without one.

@@ -7,6 +7,14 @@ package enum ListenAddress: Sendable, Hashable {
     case tcp(host: String, port: UInt16)
     /// A Unix-domain socket with the permission bits of its file.
     case unix(path: String, mode: UInt32)
+
+    /// Looks whether it could be listened on now, without listening. Somebody who listens on it already is no obstacle.
+    /// Asks the resolver for a host's addresses.
+    ///
+    /// - Throws: what is in the way.
+    package func check() throws(SystemError) {
+        try Binder.check(self)
+    }
 }
 
 /// Where the server does listen, as the kernel reports it.

@@ -53,8 +53,16 @@ package struct SystemError: Error, Sendable, CustomStringConvertible {
     package let call: String
     /// errno.
     package let code: Int32
+    /// In words; nil: what errno says.
+    private let reason: String?
 
-    package var description: String { "\(call): \(String(cString: strerror(code)))" }
+    init(call: String, code: Int32, reason: String? = nil) {
+        self.call = call
+        self.code = code
+        self.reason = reason
+    }
+
+    package var description: String { "\(call): \(reason ?? String(cString: strerror(code)))" }
 
     static func last(_ call: String) -> SystemError { SystemError(call: call, code: errno) }
 }

@@ -2,7 +2,9 @@ import Base
 import Dispatch
 import DriveAPI
 import HTTPServer
+import Ledger
 package import Logging
+import SessionIndex
 package import SessionModel
 import SessionStore
 import Synchronization
@@ -19,7 +21,6 @@ package final class Application: Sendable {
     private let retention: RetentionTimer?
     private let trimmer = Locked<MemoryTrimmer?>(nil)
     package let receiver: Receiver
-    private let operations: OperationsStore
     private let downtime: DowntimeLedger
     private let reconciler: Reconciler?
     private let client: DriveAPIClient?
@@ -27,44 +28,44 @@ package final class Application: Sendable {
     /// The name of the control socket in the data directory, for the command line's use.
     package static let controlSocketName = "control.sock"
 
+    /// Where the control socket of a server with that configuration is.
+    package static func controlSocketPath(_ configuration: ReceiverConfiguration) -> String {
+        configuration.data.directory + "/" + controlSocketName
+    }
+
     /// Opens the data directory and wires everything; nothing listens yet.
     ///
     /// - Parameters:
     ///   - clock: the wall clock; tests choose the time.
     ///   - timing: the reconciler's clock.
+    ///   - acceptsLostLog: see `StoreOptions`.
     /// - Throws: `StoreError` where the data directory can't be opened; what the server throws for its addresses.
     package init(
         _ configuration: ReceiverConfiguration, logger: Logger,
         clock: @escaping @Sendable () -> Instant = SystemClock.now, live: LiveOptions = LiveOptions(),
-        reconciling timing: ReconcilerTiming = ReconcilerTiming()
+        reconciling timing: ReconcilerTiming = ReconcilerTiming(), acceptsLostLog: Bool = false
     ) throws {
         self.configuration = configuration
         self.logger = logger
         var options = configuration.storeOptions
-        options.resumesErasures = false
-        let sqlite = try SQLiteSessionStore(
-            directory: configuration.data.directory, options: options, logger: logger
-        ) { position, last in
-            logger.info("folding the log", metadata: ["position": "\(position)", "last": "\(last)"])
-        }
-        let sealKey = try configuration.api.sealKey ?? SealKeyFile.load(directory: configuration.data.directory)
-        store = sqlite
-        let operations = try OperationsStore(directory: configuration.data.directory, logger: logger)
-        self.operations = operations
-        sqlite.joinErasures { try operations.erase(userId: $0, sessions: $1) }
+        options.acceptsLostLog = acceptsLostLog
+        let disk = try DiskSessionStore(directory: configuration.data.directory, options: options, logger: logger)
+        let sealKey = try configuration.api.sealKey ?? SealKeyFile.load(
+            directory: configuration.data.directory, logger: logger)
+        store = disk
+        let ledger = try disk.ledger
         let driveAPI = try DriveAPIParts(
-            configuration, store: store, operations: operations, logger: logger, clock: clock,
+            configuration, store: store, ledger: ledger, logger: logger, clock: clock,
             timing: timing)
         client = driveAPI?.client
         let reconciler = configuration.reconciliation.enabled ? driveAPI?.reconciler : nil
         self.reconciler = reconciler
-        downtime = DowntimeLedger(operations: operations, store: store, logger: logger, clock: clock) {
+        downtime = DowntimeLedger(ledger: ledger, store: store, logger: logger, clock: clock) {
             reconciler?.mayHaveMissedEvents($0)
         }
         var dependencies = Receiver.Dependencies(
-            store: store, authenticator: configuration.webhook.authenticator,
+            store: store, ledger: ledger, authenticator: configuration.webhook.authenticator,
             access: configuration.accessControl(sealKey: sealKey), logger: logger, clock: clock)
-        dependencies.operations = operations
         dependencies.downtime = downtime
         dependencies.reconciler = reconciler
         dependencies.gateway = driveAPI?.gateway
@@ -72,7 +73,9 @@ package final class Application: Sendable {
         dependencies.driveAPI = driveAPI?.metrics
         retention =
             configuration.retention.days > 0
-            ? RetentionTimer(eraser: sqlite, days: configuration.retention.days, clock: clock, logger: logger) : nil
+            ? RetentionTimer(
+                store: disk, days: configuration.retention.days, trustsClock: configuration.retention.trustClock,
+                clock: clock, logger: logger) : nil
         dependencies.guidance = configuration.guidanceSettings
         dependencies.sealKey = sealKey
         dependencies.live = live
@@ -82,7 +85,7 @@ package final class Application: Sendable {
         receiver = Receiver(dependencies, callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
         if !store.isCatchingUp { receiver.loadConnectorStarts() }
         server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
-        let path = configuration.data.directory + "/" + Self.controlSocketName
+        let path = Self.controlSocketPath(configuration)
         control = HTTPServer(
             configuration: ServerConfiguration(addresses: [.unix(path: path, mode: 0o600)], workers: 1),
             handler: ControlHandler(receiver))
@@ -103,7 +106,7 @@ package final class Application: Sendable {
             control.stop()
             throw error
         }
-        let last = try? store.logEntry(at: store.statistics.lastPosition)
+        let last = try? store.logEntry(at: store.statistics.durable)
         downtime.began(lastDelivery: last?.receivedAt)
         guard store.isCatchingUp else {
             downtime.start()
@@ -142,7 +145,6 @@ package final class Application: Sendable {
         control.drain(deadlineSeconds: 1)
         client?.close()
         store.close()
-        operations.close()
         receiver.serverStatistics.withLock { $0 = nil }
     }
 }

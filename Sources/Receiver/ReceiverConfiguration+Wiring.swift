@@ -1,5 +1,9 @@
+import Compression
+import EventLog
 import HTTPServer
+import Ledger
 package import Logging
+import SessionIndex
 package import SessionModel
 package import SessionStore
 import WebhookSecurity
@@ -43,21 +47,31 @@ extension ReceiverConfiguration {
     /// What the store is told.
     package var storeOptions: StoreOptions {
         var options = StoreOptions()
-        options.queueCountMax = store.queueCountMax
-        options.queueBytesMax = store.queueBytesMax
-        options.recordsInMemoryMax = store.recordsInMemoryMax
-        options.recordBytesInMemoryMax = store.recordBytesInMemoryMax
-        options.writeBehindMilliseconds = store.writeBehindMilliseconds
-        options.unverifiedCountMax = webhook.quarantine.unverifiedCountMax
-        options.unverifiedBytesMax = webhook.quarantine.unverifiedBytesMax
+        options.log.queueCountMax = store.queueCountMax
+        options.log.queueBytesMax = store.queueBytesMax
+        options.index.recordsInMemoryMax = store.recordsInMemoryMax
+        options.index.recordBytesInMemoryMax = store.recordBytesInMemoryMax
+        options.index.writeBehindMilliseconds = store.writeBehindMilliseconds
         // Some tenths of a second; a longer tail must not keep callbacks waiting.
-        options.tailBeforeOpeningMax = 200_000
-        options.aroundAnswers = ResponseBatch.collecting
+        options.index.tailBeforeOpeningMax = 200_000
+        options.index.aroundAnswers = ResponseBatch.collecting
+        options.ledger.unverifiedCountMax = webhook.quarantine.unverifiedCountMax
+        options.ledger.unverifiedBytesMax = webhook.quarantine.unverifiedBytesMax
+        options.unpackQuarantined = webhook.unpackQuarantined
         return options
     }
 
     /// A logger as configured, writing through `writer`.
     package func makeLogger(_ writer: LogWriter) -> Logger {
         Logger(label: "chargefold") { _ in ReceiverLogHandler(format: log.format, level: log.level, writer: writer) }
+    }
+}
+
+extension ReceiverConfiguration.Webhook {
+    /// Undoes the content coding of a quarantined body; nil where there is none, or it is damaged or too large.
+    var unpackQuarantined: @Sendable ([UInt8]) -> [UInt8]? {
+        { [bodyBytesMax] body in
+            looksLikeGzip(body) ? try? gunzip(body, decompressedBytesMax: max(bodyBytesMax, 1 << 20)) : nil
+        }
     }
 }

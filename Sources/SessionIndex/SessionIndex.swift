@@ -246,9 +246,7 @@ package final class SessionIndex: LogConsumer {
         try fold.replace(records, of: keys)
     }
 
-    func requestRefold(number: Int64, claimed sessionId: String) {
-        fold.requestRefold(RefoldRequest(key: nil, number: number, claimed: SessionKey(sessionId)))
-    }
+    func requestRefold(number: Int64) { fold.requestRefold(RefoldRequest(key: nil, number: number)) }
 
     /// Leaves nothing of the past in the rows' files. Blocks.
     /// - Returns: false where a reader is in the way: try again soon.
@@ -340,8 +338,8 @@ struct DamageReport: Sendable {
     /// - Returns: what the query is answered with.
     func found(_ error: RowError, _ key: SessionKey?) -> StoreError {
         switch error {
-        case .undecodable(let number, let sessionId):
-            refold(RefoldRequest(key: key, number: number, claimed: SessionKey(sessionId)))
+        case .undecodable(let number):
+            refold(RefoldRequest(key: key, number: number))
             return .catchingUp
         case .corrupt(let error):
             corrupt("\(error)")

@@ -41,6 +41,7 @@ package final class DiskSessionStore: SessionStore {
         self.directory = directory
         self.options = options
         self.logger = logger
+        for queue in [upkeep, verification] { queue.setSpecific(key: Self.ownQueue, value: ObjectIdentifier(queue)) }
         lock = try DirectoryLock(directory: directory, readOnly: readOnly)
         let ledger = try readOnly ? nil : Ledger(directory: directory, options: options.ledger, logger: logger)
         ledgerIfWritable = ledger
@@ -137,8 +138,8 @@ package final class DiskSessionStore: SessionStore {
         }
         guard isFirst else { return }
         eraser?.stop()
-        upkeep.sync {}
-        verification.sync {}
+        wait(for: upkeep)
+        wait(for: verification)
         index.stopCatchingUp()
         log.drainAndClose()
         index.close()
@@ -147,6 +148,14 @@ package final class DiskSessionStore: SessionStore {
         ledgerIfWritable?.closeAndWait()
         lock.release()
     }
+
+    /// Waits for what runs on a queue of the store; not where that is this very call, which the last reference to a store
+    /// that nobody has closed may end in.
+    private func wait(for queue: DispatchQueue) {
+        if DispatchQueue.getSpecific(key: Self.ownQueue) != ObjectIdentifier(queue) { queue.sync {} }
+    }
+
+    private static let ownQueue = DispatchSpecificKey<ObjectIdentifier>()
 
     // MARK: Reading
 
@@ -303,6 +312,6 @@ extension LogEntry {
     init(_ row: LogRow) {
         self.init(
             position: row.position, receivedAt: row.receivedAt, source: row.factSource ?? .webhook,
-            body: [UInt8](row.body))
+            body: [UInt8](row.body), seal: row.seal)
     }
 }

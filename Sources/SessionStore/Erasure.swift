@@ -3,7 +3,7 @@ package import SessionModel
 
 /// Removes persons and old sessions from everything that the store keeps.
 package protocol SessionEraser: AnyObject, Sendable {
-    /// Removes a user for good: from the log, the records, the derived rows and the quarantine, and from the free and
+    /// Removes a user for good: from the log, the records, the derived rows and what a participant keeps, and from the free and
     /// overwritten parts of the files too.
     ///
     /// Sessions in which no other user is named go entirely. In a session that names another user as well, the facts
@@ -32,7 +32,7 @@ package struct ErasureReport: Sendable, Equatable {
     package var deliveriesRemoved = 0
     /// Deliveries that stay without the user.
     package var deliveriesRedacted = 0
-    /// Quarantined bodies removed.
+    /// Quarantined bodies removed, as the participant says.
     package var quarantined = 0
 
     package init() {}
@@ -50,7 +50,7 @@ package enum ErasureStep: Sendable, CaseIterable {
     case rewritten
     /// Records and derived rows are without the sessions.
     case derived
-    /// The quarantine is clean, and the derived file has no remains.
+    /// The participant has removed what it keeps, and the derived file has no remains.
     case scrubbed
     /// The intent holds no name any more; only the write-ahead log may.
     case forgotten

@@ -114,12 +114,15 @@ package struct LogEntry: Sendable, Equatable {
     package let receivedAt: Instant
     package let source: FactSource
     package let body: [UInt8]
+    /// See `historyMark(at:)`; 0 where nobody can say.
+    package let seal: UInt64
 
-    package init(position: Int64, receivedAt: Instant, source: FactSource, body: [UInt8]) {
+    package init(position: Int64, receivedAt: Instant, source: FactSource, body: [UInt8], seal: UInt64 = 0) {
         self.position = position
         self.receivedAt = receivedAt
         self.source = source
         self.body = body
+        self.seal = seal
     }
 }
 

@@ -21,7 +21,16 @@ package struct CredentialProblem: Sendable, Hashable, CustomStringConvertible {
         self.headerName = headerName
     }
 
-    /// A sentence for people; holds no secret and nothing of the request.
+    /// The same for whoever sent the request: the names of agreed headers are nobody's business but the two sides'.
+    package var publicDescription: String {
+        switch code {
+        case .headerMissing: "an agreed header is missing"
+        case .headerMismatch: "an agreed header does not have the agreed value"
+        default: description
+        }
+    }
+
+    /// A sentence for operators; holds no secret and nothing of the request, but names the header.
     package var description: String {
         switch code {
         case .signatureMissing, .signedAtMissing, .headerMissing: "the header \(headerName) is missing"
@@ -74,6 +83,16 @@ package struct CallbackAuthenticator: Sendable {
 
     /// Whether any mode is configured.
     package var verifies: Bool { signature != nil || headers != nil }
+
+    /// Whether a request can be authentic as far as its head tells: it is signed, if it has to be, and has the agreed
+    /// headers. Never true where nothing is verified.
+    package func mayBeAuthentic(isSigned: Bool, field: FieldLookup) -> Bool {
+        guard verifies, signature == nil || isSigned else { return false }
+        return headers.map { $0.verify(field) == .authentic } ?? true
+    }
+
+    /// Whether callbacks have to be signed.
+    package var verifiesSignatures: Bool { signature != nil }
 
     /// Checks a request.
     ///

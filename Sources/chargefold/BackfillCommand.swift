@@ -1,6 +1,7 @@
 import ArgumentParser
 import DriveAPI
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 
@@ -63,7 +64,7 @@ struct BackfillCommand: ParsableCommand {
 /// Pages of histories, read by the running server or by this process.
 private enum HistoryReader {
     case server(ControlSocket, from: String?, to: String?)
-    case files(SQLiteSessionStore, DriveAPIClient, Backfill, from: Instant?, to: Instant?)
+    case files(DiskSessionStore, DriveAPIClient, Backfill, from: Instant?, to: Instant?)
 
     init(_ configuration: ReceiverConfiguration, from: String?, to: String?) throws {
         switch try DataDirectory.open(configuration, readOnly: false) {

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Base
+import Glibc
 
 /// The command line: one file a subcommand.
 @main
@@ -17,6 +19,12 @@ struct Chargefold: ParsableCommand {
             SandboxCommand.self,
         ]
     )
+
+    static func main() {
+        // Before anything opens a file. Nobody could be told that it has failed.
+        guard StandardDescriptors.fill() else { _exit(systemErrorExitCode) }
+        main(nil)
+    }
 }
 
 enum Version {

@@ -2,6 +2,7 @@ internal import Base
 import HTTPClient
 import Logging
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 
@@ -9,7 +10,7 @@ import SessionStore
 /// runs.
 enum DataDirectory {
     case server(ControlSocket)
-    case files(SQLiteSessionStore)
+    case files(DiskSessionStore)
 
     /// - Parameter readOnly: whether the files are opened for reading only.
     /// - Throws: an exit code, after the reason was printed.
@@ -17,17 +18,17 @@ enum DataDirectory {
         let directory = configuration.data.directory
         do throws(StoreError) {
             return .files(
-                try SQLiteSessionStore(
+                try DiskSessionStore(
                     directory: directory, options: configuration.storeOptions, readOnly: readOnly,
                     logger: Logger(label: "chargefold") { _ in SwiftLogNoOpLogHandler() }))
         } catch {
             guard error.code == .locked else { throw failure("\(error)") }
-            return .server(ControlSocket(path: directory + "/" + Application.controlSocketName))
+            return .server(ControlSocket(path: Application.controlSocketPath(configuration)))
         }
     }
 
     /// For work that needs the files to itself.
-    static func openFiles(_ configuration: ReceiverConfiguration, readOnly: Bool) throws -> SQLiteSessionStore {
+    static func openFiles(_ configuration: ReceiverConfiguration, readOnly: Bool) throws -> DiskSessionStore {
         switch try open(configuration, readOnly: readOnly) {
         case .files(let store): return store
         case .server:

@@ -2,6 +2,8 @@ import ArgumentParser
 internal import Base
 import Compression
 import Receiver
+import SessionIndex
+import SessionModel
 import SessionStore
 
 struct ExportCommand: ParsableCommand {
@@ -43,23 +45,19 @@ struct ExportCommand: ParsableCommand {
                 throw failure("\(error)")
             }
         case .server(let control):
-            var position = from
+            var place = "from=\(from)"
             while true {
-                let page = try control.send("GET", "/v1/log?from=\(position)&limit=\(Self.pageRows)")
-                guard let last = Self.lastPosition(of: page), output.write(page) else { break }
-                position = last + 1
+                let page = try control.send("GET", "/v1/log?\(place)&limit=\(Self.pageRows)")
+                guard let last = Self.lastCursor(of: page), output.write(page) else { break }
+                place = "after=\(last)"
             }
         }
         try output.finish()
     }
 
-    /// The position in the last line of a page; nil for an empty page.
-    private static func lastPosition(of page: [UInt8]) -> Int64? {
+    /// The cursor of the last line of a page; nil for an empty page.
+    private static func lastCursor(of page: [UInt8]) -> String? {
         let line = page.dropLast().split(separator: UInt8(ascii: "\n")).last
-        return line.flatMap { line in
-            let digits = line.drop { $0 < UInt8(ascii: "0") || $0 > UInt8(ascii: "9") }
-                .prefix { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
-            return Int64(String(decoding: digits, as: UTF8.self))
-        }
+        return line.flatMap { try? CanonicalJSON(parsing: Array($0)) }?.string("cursor")
     }
 }

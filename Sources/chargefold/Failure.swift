@@ -16,3 +16,6 @@ func printToStandardError(_ line: String) {
 
 /// The exit code for an invalid configuration (`EX_CONFIG` of sysexits.h).
 let configurationExitCode: Int32 = 78
+
+/// The exit code where the system does not give what every program needs (`EX_OSERR` of sysexits.h).
+let systemErrorExitCode: Int32 = 71

@@ -1,6 +1,8 @@
 import Base
-import Dispatch
+import Ledger
+import Logging
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 
@@ -9,23 +11,39 @@ struct Quarantine {
     /// Entries in one page.
     private static let pageRows = 100
 
-    private let directory: DataDirectory
+    private enum Way {
+        case server(ControlSocket)
+        /// The store has the right to the directory, which the ledger is opened under.
+        case files(DiskSessionStore, Ledger)
+    }
+
+    private let way: Way
     private let configuration: ReceiverConfiguration
 
     init(_ options: ConfigurationOptions) throws {
         configuration = try options.load(for: .tool).configuration
-        directory = try DataDirectory.open(configuration, readOnly: false)
+        switch try DataDirectory.open(configuration, readOnly: false) {
+        case .server(let control): way = .server(control)
+        case .files(let store):
+            do throws(StoreError) {
+                way = .files(store, try store.ledger)
+            } catch {
+                store.close()
+                throw failure("\(error)")
+            }
+        }
     }
 
     func list() throws {
+        defer { close() }
         try forEachEntry { print(String(decoding: $0, as: UTF8.self)) }
     }
 
     func show(_ id: Int64) throws {
-        switch directory {
-        case .files(let store):
-            defer { store.close() }
-            let entry = try reading { () throws(StoreError) in try store.quarantined(id: id) }
+        defer { close() }
+        switch way {
+        case .files(_, let ledger):
+            let entry = try reading(ledger) { (ledger) throws(StoreError) in try ledger.quarantined(id: id) }
             guard let entry else { throw failure("there is no entry \(id)") }
             print(String(decoding: entry.json(withBody: true), as: UTF8.self))
         case .server(let control):
@@ -35,17 +53,19 @@ struct Quarantine {
 
     /// - Parameter ids: nil for all.
     func retry(_ ids: [Int64]?) throws {
-        switch directory {
-        case .files(let store):
-            defer { store.close() }
+        defer { close() }
+        switch way {
+        case .files(let store, let ledger):
             guard configuration.webhook.verifies || configuration.webhook.allowUnverified else {
                 throw failure("no webhook secret is configured, so nothing can be verified")
             }
             let service = QuarantineService(
-                store: store, authenticator: configuration.webhook.authenticator,
+                store: store, ledger: ledger, authenticator: configuration.webhook.authenticator,
                 bodyBytesMax: configuration.webhook.bodyBytesMax)
-            try reading { () throws(StoreError) in
+            do throws(StoreError) {
                 try service.retry(ids) { print(String(decoding: $0.json, as: UTF8.self)) }
+            } catch {
+                throw failure("\(error)")
             }
         case .server(let control):
             let selection = ids.map { "{\"ids\":[\($0.map(String.init).joined(separator: ","))]}" } ?? "{\"all\":true}"
@@ -56,6 +76,7 @@ struct Quarantine {
 
     /// - Parameter ids: nil for all.
     func drop(_ ids: [Int64]?) throws {
+        defer { close() }
         var ids = ids ?? []
         if ids.isEmpty {
             try forEachEntry { line in
@@ -64,17 +85,9 @@ struct Quarantine {
                 }
             }
         }
-        switch directory {
-        case .files(let store):
-            defer { store.close() }
-            let done = DispatchSemaphore(value: 0)
-            let removed = Locked<Result<Int, StoreError>>(.success(0))
-            store.removeQuarantined(ids) { result in
-                removed.withLock { $0 = result }
-                done.signal()
-            }
-            done.wait()
-            let count = try reading { () throws(StoreError) in try removed.withLock { $0 }.get() }
+        switch way {
+        case .files(_, let ledger):
+            let count = try reading(ledger) { [ids] (ledger) throws(StoreError) in try ledger.removeQuarantined(ids) }
             print("\(count) dropped")
         case .server(let control):
             for id in ids { _ = try control.send("DELETE", "/v1/quarantine/\(id)") }
@@ -85,10 +98,10 @@ struct Quarantine {
     private func forEachEntry(_ body: ([UInt8]) -> Void) throws {
         var last: Int64 = 0
         while true {
-            switch directory {
-            case .files(let store):
-                let entries = try reading { () throws(StoreError) in
-                    try store.quarantined(after: last, limit: Self.pageRows, kind: nil)
+            switch way {
+            case .files(_, let ledger):
+                let entries = try reading(ledger) { [last] (ledger) throws(StoreError) in
+                    try ledger.quarantined(after: last, limit: Self.pageRows)
                 }
                 guard let newest = entries.last else { return }
                 for entry in entries { body(entry.json(withBody: false)) }
@@ -107,11 +120,18 @@ struct Quarantine {
         for element in (try? CanonicalJSON(parsing: answer))?.member(member)?.elements ?? [] { print(element.text) }
     }
 
-    private func reading<Value>(_ body: () throws(StoreError) -> Value) throws -> Value {
+    private func reading<Value: Sendable>(
+        _ ledger: Ledger, _ body: @Sendable (isolated Ledger) throws(StoreError) -> Value
+    ) throws -> Value {
         do throws(StoreError) {
-            return try body()
+            return try ledger.blocking(body)
         } catch {
             throw failure("\(error)")
         }
+    }
+
+    private func close() {
+        guard case .files(let store, _) = way else { return }
+        store.close()
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Receiver
+import SessionIndex
 import SessionStore
 
 struct QuarantineCommand: ParsableCommand {

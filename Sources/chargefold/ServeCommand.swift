@@ -3,6 +3,7 @@ import Dispatch
 import Glibc
 import Logging
 import Receiver
+import SessionIndex
 import SessionStore
 
 struct ServeCommand: ParsableCommand {
@@ -14,7 +15,7 @@ struct ServeCommand: ParsableCommand {
             SIGTERM and SIGINT stop it: what is in flight is finished, and it exits with 0.
 
             EXAMPLE
-              CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret CHARGEFOLD_API_TOKEN=my-api-token chargefold serve
+              CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret CHARGEFOLD_API_TOKEN=my-own-api-token chargefold serve
             """
     )
 
@@ -22,6 +23,14 @@ struct ServeCommand: ParsableCommand {
 
     @Flag(name: .long, help: "Check the configuration, print it with the source of each value, and exit.")
     var checkConfig = false
+
+    @Flag(
+        name: .long,
+        help: """
+            Start although the log is missing, shorter or another one than the data directory remembers: the session rows \
+            are moved aside, and it goes on with what there is.
+            """)
+    var acceptLostLog = false
 
     @Flag(name: .long, help: "Print a configuration file with every key, its documentation and its default, and exit.")
     var printConfig = false
@@ -32,6 +41,13 @@ struct ServeCommand: ParsableCommand {
             return
         }
         let loaded = try options.load(for: .server)
+        let obstacles = loaded.obstacles()
+        if !obstacles.isEmpty {
+            // What is in the way now may be gone at the next try: only who asks for a check is told of a wrong configuration.
+            throw failure(
+                "can't start: \(ConfigurationError(problems: obstacles))",
+                code: checkConfig ? configurationExitCode : EXIT_FAILURE)
+        }
         if checkConfig {
             print(loaded.report)
             for warning in loaded.warnings { printToStandardError("warning: \(warning)") }
@@ -49,7 +65,8 @@ struct ServeCommand: ParsableCommand {
         do {
             var live = LiveOptions()
             live.elapsedMicroseconds = { Int64(SystemClock.monotonicNanoseconds() / 1_000) }
-            application = try Application(loaded.configuration, logger: logger, live: live)
+            application = try Application(
+                loaded.configuration, logger: logger, live: live, acceptsLostLog: acceptLostLog)
             let addresses = try application.start()
             logger.info(
                 "listening",

@@ -115,4 +115,80 @@ import Testing
             #expect(gone.errors.hasPrefix("chargefold: "))
         }
     }
+
+    @Test(arguments: [94, 95, 96, 120, 300]) func `a data directory's path may be long`(bytes: Int) throws {
+        try withCommand { command throws in
+            var command = command
+            var path = command.directory.path
+            // No name of a file has more than 255 bytes.
+            while bytes - path.utf8.count > 200 {
+                path += "/" + String(repeating: "p", count: 100)
+                try #require(mkdir(path, 0o700) == 0)
+            }
+            path += "/" + String(repeating: "d", count: bytes - path.utf8.count - 1)
+            command.environment["CHARGEFOLD_DATA_DIRECTORY"] = path
+            let server = try Server(command)
+            #expect(access(path + "/control.sock", F_OK) == 0)
+            try command.succeed(["quarantine", "list"])
+            #expect(server.end(SIGTERM) == 0)
+            #expect(access(path + "/control.sock", F_OK) != 0)
+        }
+    }
+
+    @Test func `started with its standard descriptors closed it opens no file in their place`() throws {
+        try withCommand { command throws in
+            let outcome = try command.run(
+                ["-c", #"exec "$0" generate --sessions 1 0<&- 1>&- 2>&-"#, Command.path], executable: "/bin/sh")
+            #expect(outcome.status == 0, "nobody reads it, and it does no harm")
+            // /proc/self is the process that reads: `sign` opens the file that stands for its own standard error.
+            let names = try command.run(
+                ["-c", #"exec "$0" serve --check-config --config /proc/self/fd/2 0<&- 2>&-"#, Command.path],
+                executable: "/bin/sh")
+            #expect(names.status == 0, "an empty file: /dev/null")
+        }
+    }
+
+    @Test func `--check-config and a start name what is in the way on this machine`() throws {
+        try withCommand { command throws in
+            let data = command.directory.file("data")
+            func check(_ extra: [String: String], _ expected: String..., line: SourceLocation = #_sourceLocation) throws
+            {
+                for (arguments, status) in [(["serve", "--check-config"], Int32(78)), (["serve"], 1)] {
+                    let outcome = try command.run(arguments, environment: extra)
+                    #expect(outcome.status == status, "\(outcome.errors)", sourceLocation: line)
+                    for text in expected {
+                        #expect(outcome.errors.contains(text), "\(outcome.errors)", sourceLocation: line)
+                    }
+                }
+            }
+            try check(["CHARGEFOLD_HTTP_HOST": "no-such-host.invalid"], "http.host", "has no address")
+            try check(["CHARGEFOLD_HTTP_HOST": "192.0.2.1"], "http.host", "192.0.2.1")
+            try check(
+                ["CHARGEFOLD_HTTP_UNIX_SOCKET": command.directory.path], "http.unixSocket", "a directory is in the way")
+            try check(
+                ["CHARGEFOLD_DATA_DIRECTORY": data + "/further/down"], "data.directory", "make that directory first")
+            try check(["CHARGEFOLD_DATA_DIRECTORY": "/dev/null"], "data.directory", "not a directory")
+            try check(["CHARGEFOLD_DATA_DIRECTORY": "/dev/null/data"], "data.directory", "Not a directory")
+            symlink("nowhere", data)
+            try check([:], "data.directory", "leads nowhere")
+            unlink(data)
+            mkdir(data, 0o700)
+            Workspace.write("", to: data + "/control.sock")
+            try check([:], "data.directory", "control.sock", "a file that is no socket is in the way")
+            unlink(data + "/control.sock")
+            mkdir(data + "/control.sock", 0o700)
+            try check([:], "control.sock", "a directory is in the way")
+            rmdir(data + "/control.sock")
+            try command.succeed(["serve", "--check-config"])
+            #expect(access(data + "/lock", F_OK) != 0, "a check changes nothing")
+        }
+    }
+
+    @Test func `a check beside a running server finds nothing in the way`() throws {
+        try withCommand { command throws in
+            let server = try Server(command)
+            try command.succeed(["serve", "--check-config"])
+            #expect(server.end(SIGTERM) == 0)
+        }
+    }
 }

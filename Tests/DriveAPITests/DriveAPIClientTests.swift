@@ -96,6 +96,20 @@ import Testing
         #expect(api.requests.allSatisfy { !$0.isRepeatable })
     }
 
+    @Test(arguments: [broken(.tlsFailed), broken(.certificateRejected)])
+    func `a server that can't be trusted has been sent nothing, and is not asked again`(
+        first: ScriptedAPI.Reply
+    ) throws {
+        let api = ScriptedAPI([first, reply(200, #"{"sessionId":"s1"}"#)])
+        guard case .failure(let error) = try start(try client(api)).take() else {
+            throw TestFailure(description: "no error")
+        }
+        #expect(error.code == .untrusted)
+        #expect(!error.mayHaveBeenSent)
+        #expect(api.requests.count == 1)
+        #expect(clock.scheduledCount == 0)
+    }
+
     @Test func `3-D Secure is passed through`() throws {
         let api = ScriptedAPI([reply(200, #"{"threeDSClientSecret":"seti_x"}"#)])
         let answer = try start(try client(api)).take().get().value

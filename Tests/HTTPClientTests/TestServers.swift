@@ -27,9 +27,18 @@ final class ScriptedServer: Sendable {
             return text
         }
 
-        func write(_ text: String) {
-            let bytes = Array(text.utf8)
-            _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+        /// - Parameter pieceBytes: sent at a time. What the client gets at a time is for the kernel to say.
+        func write(_ text: String, pieceBytes: Int = .max) {
+            var on: Int32 = 1
+            setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+            var rest = Array(text.utf8)[...]
+            while !rest.isEmpty {
+                let count = rest.withUnsafeBytes {
+                    send(descriptor, $0.baseAddress, min($0.count, pieceBytes), Int32(MSG_NOSIGNAL))
+                }
+                guard count > 0 else { return }
+                rest = rest.dropFirst(count)
+            }
         }
 
         func answer(_ body: String = "ok", _ fields: String = "") {
@@ -50,6 +59,8 @@ final class ScriptedServer: Sendable {
     }
 
     let url: String
+    /// Nil once it is closed.
+    private let listener: Mutex<Int32?>
     private let done = DispatchSemaphore(value: 0)
 
     init(_ scripts: [Script]) {
@@ -67,18 +78,30 @@ final class ScriptedServer: Sendable {
             }
         }
         url = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
-        let done = done
+        self.listener = Mutex(listener)
         // A queue of its own has a thread of its own: the global one runs out of them while many tests block.
-        DispatchQueue(label: "scripted-server").async {
+        DispatchQueue(label: "scripted-server").async { [self] in
             for script in scripts {
                 let descriptor = accept(listener, nil, nil)
+                guard descriptor >= 0 else { break }
                 _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
                 script(Connection(descriptor: descriptor))
                 close(descriptor)
             }
-            close(listener)
+            self.listener.withLock { open in
+                close(listener)
+                open = nil
+            }
             done.signal()
         }
+    }
+
+    /// Takes no further connection, and waits for the script that runs: for tests that may need fewer than there are.
+    func stop() {
+        listener.withLock { open in
+            if let open { shutdown(open, Int32(SHUT_RDWR)) }
+        }
+        finish()
     }
 
     /// Waits until every script has run.
@@ -86,6 +109,13 @@ final class ScriptedServer: Sendable {
         done.wait()
         done.signal()
     }
+}
+
+/// The requests that scripts have read.
+final class Wire: Sendable {
+    private let all = Mutex<[String]>([])
+    var requests: [String] { all.withLock { $0 } }
+    func append(_ request: String) { all.withLock { $0.append(request) } }
 }
 
 /// The real server, with a handler that echoes.

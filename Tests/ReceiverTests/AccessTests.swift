@@ -1,5 +1,6 @@
 import HTTPClient
 import Receiver
+import SessionIndex
 import SessionStore
 import Testing
 

@@ -1,6 +1,8 @@
 import Compression
 import HTTPClient
+import Ledger
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing
@@ -41,6 +43,24 @@ import Testing
         }
     }
 
+    @Test func `a byte order mark is no fault, and no part of what is kept`() throws {
+        let directory = TestDirectory()
+        try withApplication(in: directory) { server throws in
+            let marked = Array("\u{FEFF}".utf8) + body
+            #expect(try server.post(marked).json?.string("outcome") == "accepted")
+            #expect(try server.post(body).json?.string("outcome") == "duplicate")
+            #expect(
+                try server.post(gzip(marked), fields: [("Content-Encoding", "gzip")]).json?.string("outcome")
+                    == "duplicate")
+            let log = try TestControl(directory).send("GET", "/v1/log").text
+            #expect(!log.contains("\u{FEFF}"))
+            for line in log.split(separator: "\n") { #expect((try? CanonicalJSON(parsing: String(line))) != nil) }
+            let twice = try server.post(Array("\u{FEFF}".utf8) + marked)
+            #expect(twice.status == 400)
+            #expect(twice.json?.string("code") == "INVALID_JSON")
+        }
+    }
+
     @Test func `the problem quotes nothing of the body`() throws {
         try withReceiver(FakeStore()) { server, _ throws in
             let answer = try server.post(Array(#"{"event":"private-text","payload":{"sessionId":"private-id"}}"#.utf8))
@@ -78,8 +98,8 @@ import Testing
             let answer = try server.post(body, contentType: contentType)
             #expect(answer.status == 415)
             #expect(answer.problem == "unsupported-media-type")
-            #expect(store.quarantine.map(\.kind) == [.verified])
-            #expect(store.quarantine.first?.content.body == body)
+            #expect(try server.quarantine().map(\.kind) == [.verified])
+            #expect(try server.quarantine().first?.content.body == body)
         }
     }
 
@@ -91,7 +111,7 @@ import Testing
             #expect(answer.status == 415)
             #expect(answer.problem == "unsupported-content-coding")
             #expect(answer.field("Accept-Encoding") == "gzip, identity")
-            #expect(store.quarantine.map(\.content.reason) == ["UNSUPPORTED_CONTENT_CODING"])
+            #expect(try server.quarantine().map(\.content.reason) == ["UNSUPPORTED_CONTENT_CODING"])
         }
     }
 
@@ -138,7 +158,7 @@ import Testing
                 let answer = try server.post(sent, fields: [("Content-Encoding", "gzip")])
                 #expect(answer.status == 400)
                 #expect(answer.problem == "malformed-content-coding")
-                #expect(store.quarantine.first?.content.body == sent)
+                #expect(try server.quarantine().first?.content.body == sent)
             }
         }
     }
@@ -150,7 +170,7 @@ import Testing
             let answer = try server.post(bomb, fields: [("Content-Encoding", "gzip")])
             #expect(answer.status == 413)
             #expect(answer.problem == "body-too-large")
-            #expect(store.quarantine.map(\.content.reason) == ["BODY_TOO_LARGE"])
+            #expect(try server.quarantine().map(\.content.reason) == ["BODY_TOO_LARGE"])
             // Who can't show that it is authentic gets no more than anybody else.
             let unsigned = try server.post(bomb, secret: "some-other-secret", fields: [("Content-Encoding", "gzip")])
             #expect(unsigned.status == 403)

@@ -1,6 +1,7 @@
 import Base
 import HTTPClient
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing
@@ -131,6 +132,44 @@ import Testing
                 #expect(answer.json?.string("code") == "NOT_A_RECORD")
             }
             #expect(try server.get("/v1/sessions/S1").status == 404)
+        }
+    }
+
+    @Test func anEventOfAnyNameIsKeptAndDoesNotEndItsSession() throws {
+        try withApplication { server in
+            _ = try server.post(Callback.body("SESSION_STARTED", at: "2026-11-27T15:00:00Z"))
+            let answer = try post(
+                server, String(decoding: Callback.body("SESSION_PAUSED", at: "2026-11-27T15:05:00Z"), as: UTF8.self))
+            #expect(answer.status == 400)
+            #expect(answer.json?.string("code") == "NOT_A_RECORD")
+            #expect(try server.get("/v1/sessions/S1").json?.string("sessionStatus") == "STARTED")
+            #expect(try server.get("/metrics").text.contains("chargefold_quarantine_entries{kind=\"verified\"} 1\n"))
+        }
+    }
+
+    @Test func timesThatAreNotReadAreSaid() throws {
+        try withApplication { server in
+            let body =
+                #"{"session_id":"S5","id":"C","start_date_time":"2025-03-01 10:00:00","end_date_time":1740823200}"#
+            let answer = try post(server, body)
+            #expect(answer.status == 200)
+            #expect(answer.json?.member("unreadTimes")?.text == #"["start_date_time","end_date_time"]"#)
+            let session = try #require(try server.get("/v1/sessions/S5").json)
+            #expect(session.string("statusSince") == testTime.rfc3339)
+            let shown = try server.get("/v1/sessions/S5/cdr")
+            #expect(shown.text.contains(#""unreadTimes":["start_date_time","end_date_time"],"record":\#(body)"#))
+            let lines = server.log.lines("charge detail record with times that are no OCPI date-times")
+            #expect(lines.map { $0.string("isDatedByArrival") } == ["true"])
+        }
+    }
+
+    @Test func aByteOrderMarkBeforeARecordIsNoPartOfIt() throws {
+        try withApplication { server in
+            #expect(try post(server, "\u{FEFF}" + Self.record).json?.string("outcome") == "accepted")
+            #expect(try post(server, Self.record).json?.string("outcome") == "duplicate")
+            let shown = try server.get("/v1/sessions/S1/cdr")
+            #expect(shown.json != nil)
+            #expect(shown.text.contains(#""record":\#(Self.record)"#))
         }
     }
 

@@ -11,6 +11,7 @@ import WebhookSecurity
             "CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": secretFile.path,
             "CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS_FILE": headers.path,
             "CHARGEFOLD_API_TOKENS_FILE": tokens.path, "CHARGEFOLD_API_TOKEN": "the-single-token",
+            "CHARGEFOLD_WEBHOOK_ALLOW_SHORT_SECRETS": "true",
         ]).configuration
         #expect(loaded.webhook.secretCurrent?.text == "a-secret-of-its-own")
         #expect(loaded.webhook.authorizationHeaders.map(\.name) == ["X-One", "X-Two"])
@@ -28,6 +29,7 @@ import WebhookSecurity
               secretCurrentFile: \(secretFile.path)
               secretNext: "another-secret-here"
               authorizationHeaders: ["X-One: a, b", "X-Two: c"]
+              allowShortSecrets: true
             api:
               tokens:
                 - app:token-of-the-app
@@ -46,10 +48,11 @@ import WebhookSecurity
     @Test func `lists in the environment`() throws {
         let loaded = try load([
             "CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "X-One: a, b\nX-Two: c",
-            "CHARGEFOLD_API_TOKENS": "app:token-a, ops:token-b\nqa:token-c",
+            "CHARGEFOLD_WEBHOOK_ALLOW_SHORT_SECRETS": "true",
+            "CHARGEFOLD_API_TOKENS": "app:token-of-the-app, ops:token-of-the-ops\nqa:token-of-the-tests",
         ]).configuration
         #expect(loaded.webhook.authorizationHeaders.map(\.value.text) == ["a, b", "c"])
-        #expect(loaded.api.tokens.map(\.value.text) == ["token-a", "token-b", "token-c"])
+        #expect(loaded.api.tokens.map(\.value.text) == ["token-of-the-app", "token-of-the-ops", "token-of-the-tests"])
     }
 
     @Test(arguments: [
@@ -58,19 +61,25 @@ import WebhookSecurity
         ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": "/nowhere/at-all"],
         ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": "/dev/null"],
         ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": "/dev/zero"],
-        ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT": "shown-nowhere", "CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": "/dev/null"],
-        ["CHARGEFOLD_WEBHOOK_SECRET_NEXT": "shown-nowhere"],
-        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "shown-nowhere"],
-        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "X-A: shown-nowhere\nx-a: shown-nowhere"],
-        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "Host: shown-nowhere"],
-        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "X A: shown-nowhere"],
-        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "X-A:"],
-        ["CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "1", "CHARGEFOLD_API_TOKEN": "shown nowhere"],
-        ["CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "1", "CHARGEFOLD_API_TOKENS": "shown-nowhere"],
-        ["CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "1", "CHARGEFOLD_API_TOKENS": "a:shown-nowhere,a:shown-nowhere"],
         [
-            "CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "1", "CHARGEFOLD_API_TOKENS": "default:shown-nowhere",
-            "CHARGEFOLD_API_TOKEN": "shown-nowhere",
+            "CHARGEFOLD_WEBHOOK_SECRET_CURRENT": "shown-nowhere-at-all",
+            "CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": "/dev/null",
+        ],
+        ["CHARGEFOLD_WEBHOOK_SECRET_NEXT": "shown-nowhere-at-all"],
+        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "shown-nowhere-at-all"],
+        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "X-A: shown-nowhere-at-all\nx-a: shown-nowhere-at-all"],
+        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "Host: shown-nowhere-at-all"],
+        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "X A: shown-nowhere-at-all"],
+        ["CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS": "X-A:"],
+        ["CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "1", "CHARGEFOLD_API_TOKEN": "shown nowhere at all"],
+        ["CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "1", "CHARGEFOLD_API_TOKENS": "shown-nowhere-at-all"],
+        [
+            "CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "1",
+            "CHARGEFOLD_API_TOKENS": "a:shown-nowhere-at-all,a:shown-nowhere-at-all",
+        ],
+        [
+            "CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "1", "CHARGEFOLD_API_TOKENS": "default:shown-nowhere-else",
+            "CHARGEFOLD_API_TOKEN": "shown-nowhere-at-all",
         ],
         [:],
     ]) func `what is wrong with a secret is said without showing it`(environment: [String: String]) {
@@ -92,7 +101,8 @@ import WebhookSecurity
         let loaded = try load([
             "CHARGEFOLD_WEBHOOK_SECRET_CURRENT": "short", "CHARGEFOLD_WEBHOOK_SECRET_NEXT": " spaces-around-this-one ",
             "CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "true", "CHARGEFOLD_API_TOKEN": "short",
-            "CHARGEFOLD_API_ALLOW_ANONYMOUS_READS": "true",
+            "CHARGEFOLD_API_ALLOW_ANONYMOUS_READS": "true", "CHARGEFOLD_WEBHOOK_ALLOW_SHORT_SECRETS": "true",
+            "CHARGEFOLD_API_ALLOW_SHORT_TOKENS": "true",
         ])
         #expect(
             Set(loaded.warnings.map(\.key)) == [
@@ -105,6 +115,43 @@ import WebhookSecurity
             "CHARGEFOLD_WEBHOOK_SIGNED_AT_FRESHNESS_SECONDS": "300", "CHARGEFOLD_API_TOKEN": "a-long-enough-token",
         ])
         #expect(freshness.warnings.map(\.key) == ["webhook.signedAtFreshnessSeconds"])
+    }
+
+    @Test(arguments: [
+        ("CHARGEFOLD_WEBHOOK_SECRET_CURRENT", "", "webhook"), ("CHARGEFOLD_WEBHOOK_SECRET_NEXT", "", "webhook"),
+        ("CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS", "X-A: ", "webhook"), ("CHARGEFOLD_API_TOKEN", "", "api"),
+        ("CHARGEFOLD_API_ADMIN_TOKEN", "", "api"), ("CHARGEFOLD_API_TOKENS", "app:", "api"),
+        ("CHARGEFOLD_API_SEAL_KEY", "", "api"),
+    ]) func `what can be guessed must be allowed in so many words`(name: String, before: String, section: String) throws
+    {
+        let base = [
+            "CHARGEFOLD_WEBHOOK_SECRET_CURRENT": "a-secret-for-the-tests",
+            "CHARGEFOLD_API_TOKEN": "a-token-for-the-tests",
+        ]
+        let short = [name: before + "15-bytes-of-it!".replacing("!", with: "0")] + base
+        let found = problems(short)
+        let permission =
+            section == "api" ? "CHARGEFOLD_API_ALLOW_SHORT_TOKENS" : "CHARGEFOLD_WEBHOOK_ALLOW_SHORT_SECRETS"
+        #expect(found.count == 1)
+        #expect(found.first?.contains("has 15 bytes") == true)
+        #expect(found.first?.contains(permission) == true)
+        #expect(problems([name: before + "16-bytes-of-it-0"] + base).isEmpty)
+        #expect(try load([permission: "true"] + short).warnings.count == 1)
+        #expect(try ReceiverConfiguration.load(environment: short, use: .tool, defaultPath: nil).warnings.isEmpty)
+    }
+
+    @Test(arguments: [
+        ["CHARGEFOLD_API_TOKEN": "the-same-text-twice", "CHARGEFOLD_API_ADMIN_TOKEN": "the-same-text-twice"],
+        [
+            "CHARGEFOLD_API_TOKEN": "the-same-text-twice",
+            "CHARGEFOLD_API_TOKENS": "app:the-same-text-twice:read:user:u",
+        ],
+        ["CHARGEFOLD_API_TOKENS": "app:the-same-text-twice:read,ops:the-same-text-twice:admin"],
+    ]) func `two tokens of the same text are an error`(environment: [String: String]) {
+        let found = problems(environment + ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT": "a-secret-for-the-tests"])
+        #expect(found.count == 1)
+        #expect(found.first?.contains("are the same text") == true)
+        #expect(!found.joined().contains("the-same-text-twice"))
     }
 
     @Test func `the authenticator checks what is configured`() throws {

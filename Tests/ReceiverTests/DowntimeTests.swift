@@ -1,5 +1,8 @@
+import Base
 import HTTPClient
+import Ledger
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing
@@ -59,24 +62,26 @@ import Testing
             for index in 0..<7 { _ = try server.post(Callback.body("SESSION_STARTED", "open\(index)")) }
         }
         let logger = LogCapture(in: directory).logger()
-        let store = try SQLiteSessionStore(directory: directory.file("data"), logger: logger)
+        let store = try DiskSessionStore(directory: directory.file("data"), logger: logger)
         defer { store.close() }
-        let operations = try OperationsStore(directory: directory.file("data"), logger: logger)
-        defer { operations.close() }
+        let ledger = try store.ledger
         for round in 1...(isCutOff ? 2 : 1) {
-            let ledger = DowntimeLedger(
-                operations: operations, store: store, logger: logger,
+            let account = DowntimeLedger(
+                ledger: ledger, store: store, logger: logger,
                 clock: { testTime.adding(seconds: Int64(100 * round)) }, sessionsPerPage: 2)
-            ledger.began(lastDelivery: nil)
-            ledger.start()
-            if !isCutOff || round == 2 { ledger.settle() }
-            ledger.stop()
+            account.began(lastDelivery: nil)
+            account.start()
+            if !isCutOff || round == 2 { account.settle() }
+            account.stop()
         }
-        let found = try operations.downtimes(limit: 10)
+        let found = try ledger.blocking { (ledger) throws(StoreError) in try ledger.downtimes(limit: 10) }
         #expect(found.count == (isCutOff ? 2 : 1))
         for downtime in found {
             #expect(downtime.isSearched && !downtime.isTruncated)
-            let sessions = try operations.affected(by: downtime.id, limit: 100).map(\.sessionId)
+            let affected = try ledger.blocking { (ledger) throws(StoreError) in
+                try ledger.affected(by: downtime.id, limit: 100)
+            }
+            let sessions = affected.map(\.sessionId)
             #expect(sessions == (0..<7).map { "open\($0)" })
         }
     }
@@ -106,40 +111,36 @@ import Testing
         }
     }
 
-    @Test func answersSentAfterwardsReconcileAndEarlierOnesDoNot() throws {
+    @Test func answersSentAfterwardsReconcileAndEarlierOnesDoNot() async throws {
         let directory = TestDirectory()
-        let operations = try OperationsStore(directory: directory.path, logger: LogCapture(in: directory).logger())
-        defer { operations.close() }
-        let first = try operations.add(from: Self.at(0), to: Self.at(10), cause: .crashed)
-        let second = try operations.add(from: Self.at(20), to: Self.at(30), cause: .storeUnavailable)
-        for downtime in [first, second] { try operations.addAffected(["a", "b"], downtime: downtime.id) }
-        try operations.setReconciled([("a", Self.at(15)), ("b", Self.at(5))])
-        let found2 = try operations.downtimes(limit: 9).map(\.reconciledCount)
-        #expect(found2 == [0, 1])
-        try operations.setReconciled([("a", Self.at(40)), ("b", Self.at(40))])
-        let found3 = try operations.downtimes(limit: 9).map(\.reconciledCount)
-        #expect(found3 == [2, 2])
-        #expect(
-            try operations.affected(by: first.id, limit: 9).map(\.reconciledAt) == [Self.at(15), Self.at(40)])
-        let found4 = try operations.unsearchedDowntimes().count
-        #expect(found4 == 2)
-        try operations.setSearched(first.id, isTruncated: false)
-        let found5 = try operations.unsearchedDowntimes().map(\.id)
-        #expect(found5 == [second.id])
+        let ledger = try Ledger(directory: directory.path, logger: LogCapture(in: directory).logger())
+        let first = try await ledger.addDowntime(from: Self.at(0), to: Self.at(10), cause: .crashed)
+        let second = try await ledger.addDowntime(from: Self.at(20), to: Self.at(30), cause: .storeUnavailable)
+        for downtime in [first, second] { try await ledger.addAffected(["a", "b"], downtime: downtime.id) }
+        try await ledger.setReconciled([("a", Self.at(15)), ("b", Self.at(5))])
+        #expect(try await ledger.downtimes(limit: 9).map(\.reconciledCount) == [0, 1])
+        try await ledger.setReconciled([("a", Self.at(40)), ("b", Self.at(40))])
+        #expect(try await ledger.downtimes(limit: 9).map(\.reconciledCount) == [2, 2])
+        let affected = try await ledger.affected(by: first.id, limit: 9)
+        #expect(affected.map(\.reconciledAt) == [Self.at(15), Self.at(40)])
+        #expect(try await ledger.unsearchedDowntimes().count == 2)
+        try await ledger.setSearched(first.id, isTruncated: false)
+        #expect(try await ledger.unsearchedDowntimes().map(\.id) == [second.id])
+        await ledger.close()
     }
 
     @Test func theHeartbeatSurvivesAndSaysHowItEnded() throws {
         let directory = TestDirectory()
         let logger = LogCapture(in: directory).logger()
         for isClean in [false, true] {
-            let operations = try OperationsStore(directory: directory.path, logger: logger)
-            try operations.beat(at: Self.at(1), isClean: isClean)
-            operations.close()
-            let again = try OperationsStore(directory: directory.path, logger: logger)
-            let last = try again.lastHeartbeat()
+            let ledger = try Ledger(directory: directory.path, logger: logger)
+            try ledger.blocking { (ledger) throws(StoreError) in try ledger.beat(at: Self.at(1), isClean: isClean) }
+            ledger.closeAndWait()
+            let again = try Ledger(directory: directory.path, logger: logger)
+            let last = try again.blocking { (ledger) throws(StoreError) in try ledger.lastHeartbeat() }
             #expect(last?.at == Self.at(1))
             #expect(last?.isClean == isClean)
-            again.close()
+            again.closeAndWait()
         }
     }
 }

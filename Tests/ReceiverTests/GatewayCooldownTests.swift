@@ -1,4 +1,6 @@
+import Ledger
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing
@@ -48,18 +50,15 @@ import Testing
         let directory = TestDirectory()
         let logger = LogCapture(in: directory).logger()
         let keyed = KeyedRequest(scope: "s", key: "k", request: "r")
-        func claim(_ operations: OperationsStore, _ keyed: KeyedRequest, since: Int64 = 0) async throws -> KeyClaim {
-            try await withCheckedContinuation { continuation in
-                operations.claim(keyed, now: Self.at(0), since: Self.at(since)) { continuation.resume(returning: $0) }
-            }.get()
-        }
-        var operations = try OperationsStore(directory: directory.path, logger: logger)
-        #expect(try await claim(operations, keyed) == .claimed)
-        operations.close()
-        operations = try OperationsStore(directory: directory.path, logger: logger)
-        #expect(try await claim(operations, keyed) == .withoutAnswer)
-        #expect(try await claim(operations, KeyedRequest(scope: "s", key: "k", request: "x")) == .otherRequest)
-        #expect(try await claim(operations, keyed, since: 1) == .claimed)
-        operations.close()
+        var ledger = try Ledger(directory: directory.path, logger: logger)
+        #expect(try await ledger.claim(keyed, now: Self.at(0), since: Self.at(0)) == .claimed)
+        await ledger.close()
+        ledger = try Ledger(directory: directory.path, logger: logger)
+        #expect(try await ledger.claim(keyed, now: Self.at(0), since: Self.at(0)) == .withoutAnswer)
+        #expect(
+            try await ledger.claim(KeyedRequest(scope: "s", key: "k", request: "x"), now: Self.at(0), since: Self.at(0))
+                == .otherRequest)
+        #expect(try await ledger.claim(keyed, now: Self.at(0), since: Self.at(1)) == .claimed)
+        await ledger.close()
     }
 }

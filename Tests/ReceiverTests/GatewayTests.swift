@@ -221,7 +221,11 @@ import Testing
             ])
     }
 
-    @Test(arguments: ["..", ".", "%2e%2E", "%2e"])
+    @Test(arguments: [
+        "..", ".", "%2e%2E", "%2e", "a%2Fb", "..%2F..%2Fu2", "%2F", "a%5Cb", "%5c..", "a%252Fb", "%252e%252e",
+        "a%255cb",
+        "a%00", "..%2fu2%2fsessions%2fS2%3f",
+    ])
     func anIdThatLeadsElsewhereIsNotPassedOn(_ id: String) throws {
         let upstream = Upstream { _, _ in Self.started }
         try withGateway(upstream) { server in

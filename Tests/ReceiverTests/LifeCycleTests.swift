@@ -3,6 +3,7 @@ import Dispatch
 import HTTPClient
 import HTTPServer
 import Receiver
+import SessionIndex
 import SessionStore
 import Synchronization
 import Testing

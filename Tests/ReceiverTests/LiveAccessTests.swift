@@ -11,7 +11,7 @@ import Testing
             configuration.api.token = nil
             configuration.api.adminToken = try Callback.key("token-of-an-operator")
             configuration.api.tokens = [
-                NamedSecret(name: "a", value: try Callback.key(RunningServer.token), scopes: [.readUser("user-a")])
+                NamedSecret(name: "a", value: try Callback.key(RunningServer.token), scopes: [.actUser("user-a")])
             ]
         }
         try withApplication(clock: { clock.now }, live: .manual, configure) { server throws in

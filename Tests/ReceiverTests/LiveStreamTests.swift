@@ -27,7 +27,7 @@ import Testing
             try server.report("SESSION_NEWS", "S1", at: 3)
             let events = try stream.next(3)
             #expect(events.map(\.type) == ["fee", "status", "fact"])
-            #expect(events.map { $0.id?.prefix { $0 != "@" } } == ["3", "5", "6"])
+            #expect(events.map { $0.id?.prefix { $0 != "-" } } == ["3", "5", "6"])
             #expect(events.map(\.version) == [2, 3, 4])
             #expect(events.map { $0.session?.string("sessionStatus") } == ["STARTED", "STOPPED", "STOPPED"])
             #expect(events.allSatisfy { $0.session?.string("userId") == "u1" })

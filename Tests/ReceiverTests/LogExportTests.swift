@@ -1,6 +1,7 @@
 import Compression
 import HTTPClient
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing
@@ -33,9 +34,10 @@ import Testing
             let lines = answer.text.split(separator: "\n")
             #expect(lines.count == 3)
             for (index, line) in lines.enumerated() {
-                #expect(
-                    line.hasPrefix(
-                        #"{"position":\#(index + 1),"receivedAt":"2025-10-09T08:53:20Z","source":"webhook","body":"#))
+                let row = try CanonicalJSON(parsing: String(line))
+                #expect(row.member("position")?.text == "\(index + 1)")
+                #expect(row.string("cursor")?.hasPrefix("\(index + 1)-") == true)
+                #expect(line.contains(#","receivedAt":"2025-10-09T08:53:20Z","source":"webhook","body":"#))
                 #expect(try CanonicalJSON(parsing: String(line)).string("body").map { Array($0.utf8) } == odd)
             }
             #expect(answer.text.hasSuffix("}\n"))

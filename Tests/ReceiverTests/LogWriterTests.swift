@@ -1,5 +1,6 @@
 import Dispatch
 import Glibc
+import SessionIndex
 import SessionStore
 import Synchronization
 import Testing

@@ -18,7 +18,7 @@ import Testing
 
     @Test func `the document is served as it stands in the repository`() throws {
         let file = try Data(contentsOf: URL(filePath: Self.path))
-        #expect(Array(file) == OpenAPIDocument.json, "run scripts/openapi-embed")
+        #expect(Array(file) == OpenAPIDocument.json)
         try withApplication { server throws in
             let answer = try server.get("/openapi.json", token: nil)
             #expect(answer.status == 200)

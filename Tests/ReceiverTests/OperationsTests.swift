@@ -1,5 +1,6 @@
 import HTTPClient
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing
@@ -28,7 +29,8 @@ import Testing
             let failing = try server.get("/readyz", token: nil)
             #expect(failing.status == 503)
             #expect(failing.problem == "not-ready")
-            #expect(failing.json?.string("detail") == "the disk is full")
+            #expect(failing.json?.string("code") == "UNAVAILABLE")
+            #expect(!failing.text.contains("the disk is full"), "what the store says is for the log")
             store.behave(.isFull)
             #expect(try server.get("/readyz", token: nil).status == 503)
             store.behave(.works)
@@ -38,6 +40,22 @@ import Testing
             #expect(draining.status == 503)
             #expect(draining.problem == "not-ready")
             #expect(try server.post(body).status == 200, "who comes all the same is served")
+        }
+    }
+
+    @Test func `no answer is anything but what its type says`() throws {
+        try withReceiver(FakeStore()) { server, _ throws in
+            for target in [
+                "/healthz", "/readyz", "/metrics", "/openapi.json", "/nowhere", "/v1/sessions/S1", "/v1/events",
+                "/webhooks/session-events", "/v1/users/u/sessions/start",
+            ] {
+                let answer = try server.get(target, method: target == "/v1/events" ? "HEAD" : "GET")
+                let values = answer.fields.filter { $0.name.lowercased() == "x-content-type-options" }.map(\.value)
+                #expect(values == ["nosniff"], "\(target)")
+            }
+            let malformed = try server.raw()
+            malformed.send("nonsense\r\n\r\n")
+            #expect(try malformed.receiveAll().contains("X-Content-Type-Options: nosniff\r\n"))
         }
     }
 

@@ -1,5 +1,6 @@
 import Base
 import HTTPServer
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing

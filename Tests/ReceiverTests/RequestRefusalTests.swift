@@ -1,13 +1,14 @@
 import HTTPClient
 import HTTPServer
 import Receiver
+import SessionIndex
 import SessionStore
 import Testing
 
 /// Requests that reach no resource, or not in a form that it takes, over a real socket.
 @Suite struct RequestRefusalTests {
     @Test(arguments: [
-        "/", "/webhooks", "/webhooks/", "/webhooks/session-events/", "/webhooks/session-events/x", "//healthz",
+        "/", "/webhooks", "/webhooks/", "/webhooks/session-events/x", "//healthz",
         "/healthz/", "/Healthz", "/v1", "/v1/sessions/", "/v1/sessions/S1/", "/v1/sessions//facts",
         "/v1/sessions/S1/facts/1", "/v1/sessions/S1/Facts", "/v2/sessions/S1", "/v1/log/1", "/v1/quarantine/",
         "/v1/quarantine/abc", "/v1/quarantine/99999999999999999999", "/v1/a/b/c/d/e/f", "/metrics?/x/", "/%68ealthz",

@@ -38,7 +38,7 @@ import WebhookSecurity
             let minted = try mint(server, #"{"userId":"user-a","ttlSeconds":60}"#)
             #expect(minted.status == 201)
             let token = try #require(minted.json?.string("token"))
-            #expect(minted.json?.string("scope") == "read:user:user-a")
+            #expect(minted.json?.string("scope") == "act:user:user-a")
             #expect(minted.json?.instant("expiresAt") == Instant(seconds: testTime.seconds + 60, nanoseconds: 0))
             for bearer in ["token-of-user-a", token] {
                 for suffix in ["", "/facts"] {
@@ -76,7 +76,9 @@ import WebhookSecurity
         "", "{}", "[]", #"{"userId":""}"#, #"{"userId":7}"#, #"{"userId":"u","ttlSeconds":0}"#,
         #"{"userId":"u","ttlSeconds":86401}"#, #"{"userId":"u","ttlSeconds":"60"}"#,
         #"{"userId":"u","ttlSeconds":1.5}"#,
-        #"{"userId":"u","userId":"v"}"#, "{\"userId\":\"" + String(repeating: "u", count: 257) + "\"}",
+        #"{"userId":"u","scope":"admin"}"#, #"{"userId":"u","scope":"act:user:v"}"#, #"{"userId":"u","scope":""}"#,
+        #"{"userId":"u","scope":["act"]}"#, #"{"userId":"u","scope":null}"#, #"{"userId":"u","userId":"v"}"#,
+        "{\"userId\":\"" + String(repeating: "u", count: 257) + "\"}",
     ]) func `a request for a token must be sound`(json: String) throws {
         try withTokens { server throws in
             let answer = try mint(server, json)
@@ -91,17 +93,17 @@ import WebhookSecurity
         try withApplication({ $0.api.sealKey = key }) { server throws in
             _ = try server.post(Callback.body("SESSION_STARTED", "SA", extra: #","userId":"user-a""#))
             let now = testTime.seconds
-            let valid = try #require(tokens.mint(userId: "user-a", expiresAtSeconds: now + 1))
+            let valid = try #require(tokens.mint(userId: "user-a", mayAct: true, expiresAtSeconds: now + 1))
             // Minted elsewhere, with the same key.
             #expect(try server.get("/v1/sessions/SA", token: valid).status == 200)
-            let late = try #require(tokens.mint(userId: "user-a", expiresAtSeconds: now))
+            let late = try #require(tokens.mint(userId: "user-a", mayAct: true, expiresAtSeconds: now))
             let expired = try server.get("/v1/sessions/SA", token: late)
             #expect(expired.status == 401)
             #expect(expired.problem == "expired-token")
             #expect(expired.field("WWW-Authenticate")?.contains(#"error="invalid_token""#) == true)
             let foreign = try #require(
                 UserTokens(key: try Callback.key("the key of somebody else")).mint(
-                    userId: "user-a", expiresAtSeconds: now + 60))
+                    userId: "user-a", mayAct: true, expiresAtSeconds: now + 60))
             var altered = [
                 foreign, String(valid.dropLast()), valid + "A", String(valid.dropFirst(4)), "cfu_", "cfu_AAAA",
             ]
@@ -138,8 +140,15 @@ import WebhookSecurity
         #expect(api.allTokens.map(\.name) == ["admin", "a", "b", "c"])
         #expect(api.allTokens.map(\.scopes) == [[.admin], [.readUser("u ,1"), .readUser("u2")], [.admin], [.read]])
         #expect(try load(environment).report.contains("for read:user:u%20%2C1 read:user:u2"))
+        let acting = try load([
+            "CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "1", "CHARGEFOLD_API_TOKEN": "the-token-of-the-app",
+            "CHARGEFOLD_API_TOKENS": "a:a-token-of-somebody:act:user:u%2F1 read,b:b-token-of-somebody:act",
+        ]).configuration.api
+        #expect(acting.allTokens.map(\.scopes) == [[.act], [.actUser("u/1"), .read], [.act]])
         for wrong in [
-            "a:shown-nowhere-in:write", "a:shown-nowhere-in:", "a:shown-nowhere-in:read:user:", "a:x:read,admin:y",
+            "a:shown-nowhere-in-it:write", "a:shown-nowhere-in-it:", "a:shown-nowhere-in-it:read:user:",
+            "a:shown-nowhere-in-it:act:user:", "a:shown-nowhere-in-it:act:users:u", "a:shown-nowhere-in-it:Act",
+            "a:a-token-of-somebody:read,admin:b-token-of-somebody",
         ] {
             let found = problems([
                 "CHARGEFOLD_WEBHOOK_ALLOW_UNVERIFIED": "1", "CHARGEFOLD_API_TOKENS": wrong,

@@ -1,9 +1,13 @@
 import Base
+import CSQLite
 import Compression
 import HTTPClient
+import Ledger
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
+import TestSupport
 import Testing
 
 /// What is answered when nothing can be made durable, over a real socket: never 200, and always when to try again.
@@ -35,12 +39,13 @@ import Testing
     }
 
     @Test func `a full queue: 503 and soon again`() throws {
-        let store = FakeStore(.isFull)
-        try withReceiver(store) { server, _ throws in
+        var options = LedgerOptions()
+        options.verifiedQueueCountMax = 0
+        try withReceiver(FakeStore(.isFull), ledger: options) { server, _ throws in
             expect(try server.post(body), "overloaded", retryAfter: "1")
             let invalid = try server.post(Array("{}".utf8))
             expect(invalid, "overloaded", retryAfter: "1")
-            #expect(store.quarantine.isEmpty)
+            #expect(try server.quarantine().isEmpty)
             #expect(server.receiver.metrics.unavailable.value == 2)
             #expect(server.log.lines("callback refused").map { $0.string("reason") } == ["QUEUE_FULL", "QUEUE_FULL"])
         }
@@ -86,13 +91,18 @@ import Testing
     }
 
     @Test func `what can't be kept in quarantine is not refused with 400`() throws {
-        let store = FakeStore(.fails(FakeStore.diskFull))
-        try withReceiver(store) { server, _ throws in
+        let faults = Faults("ledger.sqlite")
+        var options = LedgerOptions()
+        options.virtualFileSystem = faults.name
+        try withReceiver(FakeStore(), ledger: options) { server, _ throws in
+            faults.failWrites(Faults.wal, SQLITE_FULL)
             expect(try server.post(Array("{}".utf8)), "store-unavailable", retryAfter: "5")
             expect(try server.post(body, contentType: "text/plain"), "store-unavailable", retryAfter: "5")
             expect(try server.post(body, fields: [("Content-Encoding", "br")]), "store-unavailable", retryAfter: "5")
             // Of an unverified body nothing was promised.
             #expect(try server.post(body, secret: "some-other-secret").status == 403)
+            // What is an event needs no ledger.
+            #expect(try server.post(body).status == 200)
         }
     }
 
@@ -101,6 +111,7 @@ import Testing
         try withReceiver(store, access: .operators()) { server, _ throws in
             #expect(try server.post(body).status == 200)
             store.failReads(StoreError(.damaged, "the disk is broken at /some/place"))
+            server.receiver.ledger.closeAndWait()
             for target in ["/v1/sessions/S1", "/v1/sessions/S1/facts", "/v1/quarantine", "/v1/quarantine/1"] {
                 let answer = try server.get(target)
                 expect(answer, "store-unreadable", retryAfter: "5")

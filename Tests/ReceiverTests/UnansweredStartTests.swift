@@ -1,6 +1,8 @@
 import Base
 import HTTPClient
 import HTTPServer
+import Ledger
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing
@@ -193,18 +195,16 @@ import Testing
 
     @Test func theStoreKeepsABoundedNumber() throws {
         let directory = TestDirectory()
-        let operations = try OperationsStore(directory: directory.path, logger: LogCapture(in: directory).logger())
-        defer { operations.close() }
-        let last = Waiting<Int64>()
-        for number in 1...13 {
-            operations.addUnansweredStart(
-                userId: "u", connectorId: "c\(number)", at: testTime, countMax: 10
-            ) { result in
-                if number == 13 { last.give((try? result.get()) ?? 0) }
+        let ledger = try Ledger(directory: directory.path, logger: LogCapture(in: directory).logger())
+        defer { ledger.closeAndWait() }
+        let kept = try ledger.blocking { (ledger) throws(StoreError) in
+            for number in 1...13 {
+                let id = try ledger.addUnansweredStart(
+                    userId: "u", connectorId: "c\(number)", at: testTime, countMax: 10)
+                #expect(id == Int64(number))
             }
+            return try ledger.unansweredStarts()
         }
-        #expect(last.wait() == 13)
-        let kept = try operations.unansweredStarts()
         #expect(kept.count == 10)
         #expect(kept.first?.connectorId == "c4")
     }

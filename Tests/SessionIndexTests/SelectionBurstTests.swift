@@ -1,5 +1,6 @@
 import Base
 import Dispatch
+import SessionModel
 import StoreTestSupport
 import TestSupport
 import Testing

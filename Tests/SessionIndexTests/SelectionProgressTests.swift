@@ -1,3 +1,4 @@
+import SessionModel
 import StoreTestSupport
 import TestSupport
 import Testing

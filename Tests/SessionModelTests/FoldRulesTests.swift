@@ -1,3 +1,4 @@
+import Base
 import SessionModel
 import Testing
 
@@ -268,5 +269,27 @@ import Testing
             #expect(record.apply(event, position: Int64(index + 1), receivedAt: .latest) == .alreadyApplied)
         }
         #expect(record.encoded == before)
+    }
+
+    @Test func whatWasReceivedEarlierElsewhereCameFirst() throws {
+        let (here, elsewhere) = (Identity(high: 0, low: 2), Identity(high: 0, low: 1))
+        func at(_ seconds: Int64) -> Instant { Instant(seconds: 1_800_000_000 + seconds) }
+        let (stopped, started) = try (callback("SESSION_STOPPED", Self.t2), callback("SESSION_STARTED", Self.t1))
+        var record = SessionRecord(sessionId: "S1")
+        record.apply(stopped, position: 1, receivedAt: at(10), place: Place(origin: here, sequence: 1))
+        record.apply(started, position: 2, receivedAt: at(20), place: Place(origin: here, sequence: 2))
+        #expect(record.arrivedLate == 1)
+        #expect(record.orderedBy == stopped.timestamp)
+
+        // At the same time as the other: then the lesser origin was first.
+        record.apply(started, position: 3, receivedAt: at(10), place: Place(origin: elsewhere, sequence: 9))
+        #expect(record.arrivedLate == 0)
+        #expect(record.orderedBy == started.timestamp)
+        #expect(record.received == 3 && record.duplicates == 1)
+        #expect(record.facts.map(\.receivedAt) == [at(10), at(10)])
+        // What is local stays as it was.
+        #expect(record.facts.map(\.heardAt) == [at(20), at(10)])
+        #expect(record.facts.map(\.position) == [2, 1])
+        #expect(record.number == 1)
     }
 }

@@ -23,6 +23,20 @@ import Testing
         #expect(try CanonicalJSON(parsing: text).text == canonical)
     }
 
+    /// RFC 8259, section 8.1: whoever reads may ignore it.
+    @Test func `one byte order mark before a text is ignored, and nothing else of the kind`() throws {
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        #expect(try CanonicalJSON(parsing: mark + Array(" {}".utf8)).text == "{}")
+        for text in [
+            mark, mark + mark + [0x7B, 0x7D], [0x20] + mark + [0x7B, 0x7D], [0x7B, 0x7D] + mark, [0xEF, 0xBB],
+        ] {
+            #expect(throws: JSONError.self) { try CanonicalJSON(parsing: text) }
+        }
+        for text in [[0xFE, 0xFF, 0, 0x7B, 0, 0x7D], [0xFF, 0xFE, 0x7B, 0, 0x7D, 0]] as [[UInt8]] {
+            #expect(throws: JSONError.self, "UTF-16") { try CanonicalJSON(parsing: text) }
+        }
+    }
+
     @Test(arguments: [
         ("0", "0"), ("-0", "0"), ("0.0", "0"), ("-0.0e99", "0"), ("0e999999999999999999999", "0"), ("1", "1"),
         ("1.0", "1"), ("1e0", "1"), ("10e-1", "1"), ("0.1e1", "1"), ("100E-2", "1"), ("1.000000000000000000000", "1"),
@@ -48,7 +62,7 @@ import Testing
         "5.", "1.e5", "1e", "1e+", "1e-", "1.2.3", "0x10", "1_000", "--1", "1e1.5", "- 1", "１", "\"", "\"a", "\"\\\"",
         "\"\\a\"", "\"\\x41\"", "\"\\u12\"", "\"\\u123g\"", "\"\\U0041\"", "\"\n\"", "\"\t\"", "\"\u{0}\"",
         "\"\u{1f}\"",
-        "'a'", "// c\n1", "/* c */1", "[1]//", "\u{FEFF}[]", "[\u{A0}1]", "[\u{b}1]", "[\u{c}1]", "{\"a\":1;\"b\":2}",
+        "'a'", "// c\n1", "/* c */1", "[1]//", "[\u{A0}1]", "[\u{b}1]", "[\u{c}1]", "{\"a\":1;\"b\":2}",
         "[\"a\",\n4\n,1,", "{\"a\":\"b\"}#", "<null>", "[1\u{0}]", "a", "\\u0041", "[\"\\\u{1F600}\"]",
     ])
     func refusesSyntax(text: String) {

@@ -1,4 +1,4 @@
-package import Base
+internal import Base
 package import Logging
 
 /// What was logged, as lines of level and text.

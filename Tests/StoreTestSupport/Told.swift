@@ -1,5 +1,6 @@
-package import Base
+internal import Base
 package import SessionIndex
+internal import SessionModel
 
 /// What an observer was told.
 package final class Told: Sendable {
@@ -13,7 +14,7 @@ package final class Told: Sendable {
     package init() {}
 
     package var observer: FoldObserver {
-        { changes, position in
+        { changes, position, _ in
             self.state.withLock { state in
                 state.changes += changes
                 state.reached = position

@@ -9,7 +9,7 @@ source "$library/common.sh"
 
 repository=$1 root=$2 work=$3
 image=$work/image.json
-readonly ORIGIN=https://chargefold.test
+readonly ORIGIN=https://chargefold.example
 readonly EVENTS=$ORIGIN/webhooks/session-events
 readonly SESSION=L60XMxWy0oP
 
@@ -24,8 +24,8 @@ openssl rand -hex 32 | tr -d '\n' >"$secrets/api_token"
 chown -R 10001:10001 "$secrets" "$data"
 chmod 0400 "$secrets"/*
 chmod 0750 "$data"
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 2 -subj /CN=chargefold.test \
-    -addext subjectAltName=DNS:chargefold.test -keyout "$tls/privkey.pem" -out "$tls/fullchain.pem" 2>/dev/null
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 2 -subj /CN=chargefold.example \
+    -addext subjectAltName=DNS:chargefold.example -keyout "$tls/privkey.pem" -out "$tls/fullchain.pem" 2>/dev/null
 chown -R 101:101 "$tls"
 chmod 0711 "$work"
 SETTINGS="CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE=/run/secrets/webhook_secret_current
@@ -74,7 +74,7 @@ start_nginx() {
 
 # --- requests ---
 
-curl_options=(--cacert "$tls/fullchain.pem" --resolve chargefold.test:443:127.0.0.1 --resolve chargefold.test:80:127.0.0.1)
+curl_options=(--cacert "$tls/fullchain.pem" --resolve chargefold.example:443:127.0.0.1 --resolve chargefold.example:80:127.0.0.1)
 authorization="Authorization: Bearer $(<"$secrets/api_token")"
 
 # request CURL-ARGUMENT...: sets STATUS; the answer lies in $work/body and $work/headers.
@@ -178,10 +178,13 @@ check_equal "a body over 64 KiB is refused by nginx, as a problem" "413 applicat
 head --bytes 65536 /dev/zero | tr '\0' ' ' >"$work/large.json"
 post_event "$work/large.json"
 check_equal "a body of 64 KiB reaches chargefold" "400 asked" "$STATUS $(nginx_alone_answered || echo asked)"
-request "http://chargefold.test/v1/sessions/$SESSION?wait=1s"
+request "http://chargefold.example/v1/sessions/$SESSION?wait=1s"
 check_equal "plain HTTP leads to HTTPS" "308 $ORIGIN/v1/sessions/$SESSION?wait=1s" "$STATUS $(header Location)"
-request --json @"$work/started.json" "http://chargefold.test/webhooks/session-events"
+request --json @"$work/started.json" "http://chargefold.example/webhooks/session-events"
 check_equal "a body in the clear is refused" 403 "$STATUS"
+request --header "Host: elsewhere.example" "http://chargefold.example/v1/sessions/$SESSION"
+check_equal "plain HTTP leads nowhere else, whatever the Host field says" "421 application/problem+json " \
+    "$STATUS $(header Content-Type) $(header Location)"
 
 # --- kill -9, start again, stop ---
 

@@ -20,7 +20,7 @@ start_nginx() {
         printf '%s\n' "$user"
         sed -e "s#server chargefold:8080#server 127.0.0.1:$receiver_port#" -e "s#/etc/nginx/tls#$work#" \
             -e "s#pid /run/nginx.pid#pid $work/nginx.pid#" -e "s#/dev/stdout#$work/access.log#" \
-            -e '/listen \[::\]/d' -e '/listen 80 default_server/d' -e "/^        server_name _;/d" \
+            -e '/listen \[::\]/d' -e '/listen 80[ ;]/d' -e "/^        server_name _;/d" \
             -e "s#listen 443 ssl http2 default_server;#listen 127.0.0.1:$tls_port ssl http2 default_server; listen 127.0.0.1:$proxy_port default_server;#" \
             -e 's#worker_rlimit_nofile.*##' -e 's#worker_connections 16384#worker_connections 1024#' config/nginx.conf |
             awk '/^    server \{/ { block = ""; inside = 1 }

@@ -36,6 +36,9 @@ int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
 /// open with O_DIRECT added to the flags, or without it where the file system does not know it.
 int clinux_open_direct(const char *path, int flags, mode_t mode);
 
+/// open of a directory with O_PATH, only to name what lies in it; -1 where it is none.
+int clinux_open_path_of_directory(const char *path);
+
 /// Takes O_DIRECT off a descriptor; 0, or -1 when it had none.
 int clinux_clear_direct(int descriptor);
 

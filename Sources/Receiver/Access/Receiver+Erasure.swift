@@ -1,6 +1,6 @@
-import Compression
 import HTTPServer
 import Logging
+import SessionIndex
 import SessionModel
 import SessionStore
 
@@ -10,11 +10,7 @@ extension Receiver {
     /// then, also over a restart, and asking again is harmless.
     func eraseUser(_ userId: String, _ exchange: Exchange) {
         guard let eraser else { return exchange.respond(Response(.notFound)) }
-        let bodyBytesMax = callbackBodyBytesMax
-        let unpack = { @Sendable (body: [UInt8]) -> [UInt8]? in
-            looksLikeGzip(body) ? try? gunzip(body, decompressedBytesMax: max(bodyBytesMax, 1 << 20)) : nil
-        }
-        eraser.eraseUser(userId, unpack: unpack) { [logger] result in
+        eraser.eraseUser(userId) { [logger] result in
             switch result {
             case .success(let report):
                 logger.notice("a user was erased", metadata: ["sessions": "\(report.sessions)"])

@@ -10,14 +10,14 @@ extension Receiver {
             return exchange.respond(Response(.malformedTokenRequest))
         }
         let end = clock().seconds + wish.seconds
-        guard let token = userTokens.mint(userId: wish.userId, expiresAtSeconds: end) else {
+        guard let token = userTokens.mint(userId: wish.userId, mayAct: wish.mayAct, expiresAtSeconds: end) else {
             return exchange.respond(Response(.malformedTokenRequest))
         }
         var writer = JSONWriter()
         writer.beginObject()
         writer.field("token", token)
         writer.field("tokenType", "Bearer" as StaticString)
-        writer.field("scope", Scope.readUser(wish.userId).text)
+        writer.field("scope", (wish.mayAct ? Scope.actUser(wish.userId) : .readUser(wish.userId)).text)
         writer.field("userId", wish.userId)
         writer.field("expiresAt", Instant(seconds: end))
         writer.endObject()
@@ -25,9 +25,11 @@ extension Receiver {
     }
 }
 
-/// `{"userId":…,"ttlSeconds":…}`
+/// `{"userId":…,"scope":…,"ttlSeconds":…}`
 struct TokenRequest {
     let userId: String
+    /// `act`, which is meant where nothing is said, or `read`.
+    let mayAct: Bool
     let seconds: Int64
 
     init?(json: [UInt8]) {
@@ -37,6 +39,11 @@ struct TokenRequest {
             guard let number = Int64(member.text), UserTokens.secondsRange.contains(number) else { return nil }
             seconds = number
         }
+        switch value.member("scope").map({ $0.string ?? "" }) {
+        case nil, "act": mayAct = true
+        case "read": mayAct = false
+        default: return nil
+        }
         self.userId = userId
         self.seconds = seconds
     }
@@ -45,7 +52,10 @@ struct TokenRequest {
 extension Problem {
     static let malformedTokenRequest = Problem(
         400, "malformed-token-request",
-        "The body must be {\"userId\":…,\"ttlSeconds\":…}: an id of 1 to 256 bytes, and 1 to 86400 seconds (3600 without)."
+        """
+        The body must be {"userId":…,"scope":…,"ttlSeconds":…}: an id of 1 to 256 bytes, act or read (act without), and \
+        1 to 86400 seconds (3600 without).
+        """
     )
     package static let expiredToken = Problem(401, "expired-token", "The bearer token is no longer valid.")
         .challenging(

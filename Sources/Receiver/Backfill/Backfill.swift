@@ -1,6 +1,7 @@
 package import Base
 import Dispatch
 package import DriveAPI
+import SessionIndex
 package import SessionModel
 package import SessionStore
 

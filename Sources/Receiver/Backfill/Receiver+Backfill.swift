@@ -1,6 +1,7 @@
 import Dispatch
 import DriveAPI
 import HTTPServer
+import SessionIndex
 package import SessionModel
 import SessionStore
 

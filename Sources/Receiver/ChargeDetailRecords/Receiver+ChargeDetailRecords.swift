@@ -2,7 +2,9 @@ internal import Base
 import Compression
 import Dispatch
 import HTTPServer
+internal import Ledger
 import Logging
+import SessionIndex
 import SessionModel
 import SessionStore
 import Synchronization
@@ -35,18 +37,20 @@ extension Receiver {
         case .missing(let problem), .wrong(let problem):
             metrics.chargeDetailRecords.refused.increment()
             if !raw.isEmpty {
-                store.quarantineUnverified(
+                ledger.quarantineUnverified(
                     QuarantinedBody(
                         receivedAt: receivedAt, reason: ChargeDetailRecordQuarantine.reason(problem.code.rawValue),
                         body: raw, credentials: evidence))
             }
             refusals.write(.warning, "charge detail record refused", ["status": "403", "detail": "\(problem)"])
-            answer.respond(Response(Problem.wrongCredentials.with(detail: "\(problem)")))
+            answer.respond(Response(Problem.wrongCredentials.with(detail: problem.publicDescription)))
         case .authentic:
             answer.limit(toSeconds: recordDeadlineSeconds)
             do throws(EventError) {
                 guard isIntact else { throw EventError(.invalidJSON) }
-                append(try ChargeDetailRecord(decoding: content), receivedAt, answer)
+                let record = try ChargeDetailRecord(decoding: content)
+                warn(ofTimesIn: record)
+                append(record, receivedAt, answer)
             } catch {
                 setAside(
                     QuarantinedBody(
@@ -80,6 +84,17 @@ extension Receiver {
         return evidence.encoded
     }
 
+    /// Times that cannot be read are kept in the record alone; whoever sends them should know.
+    private func warn(ofTimesIn record: ChargeDetailRecord) {
+        guard !record.unreadTimes.isEmpty else { return }
+        refusals.write(
+            .warning, "charge detail record with times that are no OCPI date-times",
+            [
+                "members": "\(record.unreadTimes.joined(separator: ", "))", "sessionId": "\(record.sessionId)",
+                "isDatedByArrival": "\(record.timestamp == nil)",
+            ])
+    }
+
     /// Logs the record as a fact of its session.
     private func append(_ record: ChargeDetailRecord, _ receivedAt: Instant, _ answer: DeadlineAnswer) {
         guard record.timestamp == nil else { return log(record, at: receivedAt, receivedAt, answer) {} }
@@ -109,7 +124,7 @@ extension Receiver {
             answer.respond(Response(.invalidRecord.with(detail: error.detail)))
             return end()
         }
-        let isQueued = store.append(delivery) { [self] result in
+        store.append(delivery) { [self] result in
             defer { end() }
             switch result {
             case .success(let outcome):
@@ -121,14 +136,11 @@ extension Receiver {
                 writer.field("outcome", (outcome.duplicate ? "duplicate" : "accepted") as StaticString)
                 if let requestId = record.requestId { writer.field("requestId", requestId) }
                 writer.field("sessionId", outcome.sessionId)
+                writer.field(unreadTimes: record.unreadTimes)
                 writer.endObject()
                 answer.respond(Response(json: writer.bytes))
             case .failure(let error): fail(error, answer)
             }
-        }
-        if !isQueued {
-            fail(StoreError(.queueFull, "the queue is full"), answer)
-            end()
         }
     }
 
@@ -137,13 +149,12 @@ extension Receiver {
         refusals.write(.warning, "charge detail record refused", ["status": "400", "detail": "\(error.detail)"])
         let refusal = Response(.invalidRecord.with(detail: error.detail).with(member: "code", error.code.rawValue))
         guard !body.body.isEmpty else { return answer.respond(refusal) }
-        let isQueued = store.quarantineVerified(body) { [self] result in
+        ledger.quarantineVerified(body) { [self] result in
             switch result {
             case .success: answer.respond(refusal)
             case .failure(let error): fail(error, answer)
             }
         }
-        if !isQueued { fail(StoreError(.queueFull, "the queue is full"), answer) }
     }
 
     private func fail(_ error: StoreError, _ answer: DeadlineAnswer) {
@@ -154,11 +165,21 @@ extension Receiver {
 }
 
 extension ChargeDetailRecord {
-    func delivery(at timestamp: Instant, receivedAt: Instant, quarantineId: Int64? = nil) throws(EventError) -> Delivery
-    {
+    func delivery(at timestamp: Instant, receivedAt: Instant) throws(EventError) -> Delivery {
         let body = factBody(timestamp: timestamp)
         let event = try SessionEvent.decode(body, source: .cdr, limits: .unbounded)
-        return Delivery(event: event, body: body, receivedAt: receivedAt, quarantineId: quarantineId)
+        return Delivery(event: event, body: body, receivedAt: receivedAt)
+    }
+}
+
+extension JSONWriter {
+    /// Nothing where all could be read.
+    mutating func field(unreadTimes: [String]) {
+        guard !unreadTimes.isEmpty else { return }
+        key("unreadTimes")
+        beginArray()
+        for name in unreadTimes { string(name) }
+        endArray()
     }
 }
 

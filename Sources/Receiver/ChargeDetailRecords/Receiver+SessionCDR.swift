@@ -1,6 +1,7 @@
 internal import Base
 import Dispatch
 import HTTPServer
+import SessionIndex
 import SessionModel
 import SessionStore
 
@@ -50,6 +51,9 @@ extension Receiver {
             if let entry = try store.logEntry(at: fact.position),
                 let record = ChargeDetailRecord.verbatim(inFactBody: entry.body)
             {
+                if let read = try? ChargeDetailRecord(decoding: Array(record.utf8)) {
+                    writer.field(unreadTimes: read.unreadTimes)
+                }
                 writer.key("record")
                 writer.rawJSON(Array(record.utf8))
             }

@@ -56,13 +56,13 @@ extension ConfigurationKey {
 
     private static let webhook: [ConfigurationKey] = [
         .secret(
-            "webhook.secretCurrent", \.webhook.secretCurrent, example: "the CURRENT secret",
+            "webhook.secretCurrent", \.webhook.secretCurrent, example: "the CURRENT secret of the webhook",
             """
             The CURRENT secret of the Drive API's HMAC-SHA512 signatures. Once it is set, every callback must be signed. \
             At least one of secretCurrent and authorizationHeaders is needed (or allowUnverified).
             """),
         .secret(
-            "webhook.secretNext", \.webhook.secretNext, example: "the NEXT secret",
+            "webhook.secretNext", \.webhook.secretNext, example: "the NEXT secret of the webhook",
             "The NEXT secret, tried when the CURRENT one does not match: set it before a rotation."),
         .namedSecrets(
             "webhook.authorizationHeaders", \.webhook.authorizationHeaders, separatedByCommas: false,
@@ -77,6 +77,9 @@ extension ConfigurationKey {
             true starts the server although no way to verify callbacks is configured: anybody who reaches it can then \
             invent events.
             """),
+        .boolean(
+            "webhook.allowShortSecrets", \.webhook.allowShortSecrets,
+            "true accepts secrets and agreed header values of less than 16 bytes, which can be guessed."),
         .integer(
             "webhook.signedAtFreshnessSeconds", \.webhook.signedAtFreshnessSeconds, 0...31_536_000, unit: "seconds",
             """
@@ -98,23 +101,24 @@ extension ConfigurationKey {
 
     private static let api: [ConfigurationKey] = [
         .secret(
-            "api.token", \.api.token, example: "a long random token",
+            "api.token", \.api.token, example: "a-long-random-token",
             """
-            Bearer token that opens the query API (Authorization: Bearer ...), with the scope read: letters, digits and \
+            Bearer token that opens the query API (Authorization: Bearer ...), with the scope act: letters, digits and \
             -._~+/ only. Without any token the query API is closed, unless allowAnonymousReads is true.
             """),
         .secret(
             "api.adminToken", \.api.adminToken, example: "a-long-random-admin-token",
             """
-            Bearer token of operators, with the scope admin: it reads everything, and opens the quarantine, the log, the \
-            minting of user tokens and the erasure of users.
+            Bearer token of operators, with the scope admin: it opens what act opens, the quarantine, the log, the minting \
+            of user tokens and the erasure of users.
             """),
         .namedSecrets(
-            "api.tokens", \.api.tokens, separatedByCommas: true, example: #"["app:a long random token"]"#,
+            "api.tokens", \.api.tokens, separatedByCommas: true, example: #"["app:another-long-random-token"]"#,
             """
             Further tokens, each as name:token or name:token:scopes; names appear in the log. Scopes, with spaces between: \
-            read (which is meant where none is given), read:user:ID (that user's sessions only; ID percent-encoded), admin. \
-            In the environment separated by commas or lines, in a file one a line.
+            read (which is meant where none is given), act (reads, and starts, stops, pays and abandons), read:user:ID and \
+            act:user:ID (for that user only; ID percent-encoded), admin. In the environment separated by commas or lines, \
+            in a file one a line.
             """),
         .secret(
             "api.sealKey", \.api.sealKey, example: "one random text for all instances",
@@ -125,6 +129,9 @@ extension ConfigurationKey {
         .boolean(
             "api.allowAnonymousReads", \.api.allowAnonymousReads,
             "true opens the query API to anybody who reaches the server."),
+        .boolean(
+            "api.allowShortTokens", \.api.allowShortTokens,
+            "true accepts tokens and a seal key of less than 16 bytes, which can be guessed."),
     ]
 
     private static let guidance: [ConfigurationKey] = [
@@ -151,7 +158,13 @@ extension ConfigurationKey {
             """
             Sessions that ended (FAILED, STOPPED, COMPLETE, REFUNDED) and of which nothing was heard for longer are \
             removed, also from the log; 0 keeps everything.
-            """)
+            """),
+        .boolean(
+            "retention.trustClock", \.retention.trustClock,
+            """
+            Remove by the wall clock alone. Off: where it is more than a day ahead of the newest event, sessions are \
+            removed as of that event only, for a clock that is wrong would delete everything.
+            """),
     ]
 
     private static let log: [ConfigurationKey] = [

@@ -61,7 +61,7 @@ package struct ConfigurationKey: Sendable {
         case .mode: "permission bits in octal, 0000 to 0777"
         case .secret: "a secret that is not empty"
         case .namedSecrets(separatedByCommas: true):
-            "a list of name:token or name:token:scopes (read, read:user:ID, admin)"
+            "a list of name:token or name:token:scopes (\(Scope.allowed))"
         case .namedSecrets(separatedByCommas: false): "a list of \"Name: value\""
         }
     }

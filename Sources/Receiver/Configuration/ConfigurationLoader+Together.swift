@@ -7,20 +7,18 @@ extension ConfigurationLoader {
     /// What no key can tell alone.
     mutating func checkTogether(_ use: ReceiverConfiguration.Use) {
         let webhook = configuration.webhook
-        checkHeaders(webhook.authorizationHeaders)
-        checkTokens()
+        checkHeaders(webhook.authorizationHeaders, use)
+        checkTokens(use)
         checkDriveAPI()
         if webhook.secretNext != nil, webhook.secretCurrent == nil {
             add(.init("webhook.secretNext", origins["webhook.secretNext"], "needs webhook.secretCurrent"))
         }
-        if !configuration.http.listensOnTCP, configuration.http.unixSocket == nil {
-            add(.init("http.host", origins["http.host"], "is none, so http.unixSocket must be set"))
-        }
+        checkHost(configuration.http)
         for (name, secret) in [
             ("webhook.secretCurrent", webhook.secretCurrent), ("webhook.secretNext", webhook.secretNext),
             ("api.sealKey", configuration.api.sealKey),
         ] {
-            if let secret { warnIfShort(name, secret, name) }
+            if let secret { checkLength(name, secret, name, use) }
         }
         guard use == .server else { return }
         // Don't send people after what they did give, only wrongly.
@@ -41,6 +39,32 @@ extension ConfigurationLoader {
         warnAboutAccess()
     }
 
+    /// What no address and no name can be. Whether a name has an address is for ``ReceiverConfiguration/obstacles()``.
+    private mutating func checkHost(_ http: ReceiverConfiguration.HTTP) {
+        let key = "http.host"
+        if !http.listensOnTCP, http.unixSocket == nil {
+            add(.init(key, origins[key], "is none, so http.unixSocket must be set"))
+        }
+        // Names (RFC 1123, and the underscores of the wild), IPv4, IPv6 with a zone (RFC 4007).
+        let isPlain = http.host.utf8.allSatisfy {
+            switch $0 {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"),
+                UInt8(ascii: ":"), UInt8(ascii: "%"):
+                true
+            default: false
+            }
+        }
+        if !isPlain {
+            let message =
+                """
+                "\(http.host.prefix(80))" is not allowed; allowed: an address (0.0.0.0: all of IPv4; ::, without \
+                brackets: all of IPv6 and IPv4), a name of this machine, or none; the port is http.port
+                """
+            add(.init(key, origins[key], message))
+        }
+    }
+
     private mutating func warnAboutAccess() {
         let (webhook, api) = (configuration.webhook, configuration.api)
         if webhook.allowUnverified {
@@ -51,6 +75,14 @@ extension ConfigurationLoader {
             let name = "webhook.signedAtFreshnessSeconds"
             warn(.init(name, origins[name], "has no effect without webhook.secretCurrent"))
         }
+        // Where the other way of verification is left, nothing else would tell that this one is off.
+        for (name, isSet) in [
+            ("webhook.secretCurrent", webhook.secretCurrent != nil),
+            ("webhook.authorizationHeaders", !webhook.authorizationHeaders.isEmpty),
+        ] where !isSet && webhook.verifies {
+            guard let origin = emptyVariable(of: name) else { continue }
+            warn(.init(name, origin, "is empty, which counts as not set: callbacks are not verified by it"))
+        }
         if api.allowAnonymousReads {
             let effect = "anybody can read sessions" + (api.allTokens.isEmpty ? "" : ", although tokens are configured")
             warn(.init("api.allowAnonymousReads", origins["api.allowAnonymousReads"], effect))
@@ -59,7 +91,7 @@ extension ConfigurationLoader {
         }
     }
 
-    private mutating func checkHeaders(_ headers: [NamedSecret]) {
+    private mutating func checkHeaders(_ headers: [NamedSecret], _ use: ReceiverConfiguration.Use) {
         let key = "webhook.authorizationHeaders"
         for header in headers {
             if !AuthorizationHeaders.canCarryCredentials(name: header.name) {
@@ -67,12 +99,13 @@ extension ConfigurationLoader {
             }
             let isPrintable = header.value.withUnsafeBytes { $0.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 } }
             if !isPrintable { add(.init(key, origins[key], "the value of \(header.name) has control characters")) }
-            warnIfShort(key, header.value, "the value of \(header.name)")
+            checkLength(key, header.value, "the value of \(header.name)", use)
         }
     }
 
-    private mutating func checkTokens() {
+    private mutating func checkTokens(_ use: ReceiverConfiguration.Use) {
         var names = Set<String>()
+        var holders: [[UInt8]: String] = [:]
         for (index, token) in configuration.api.allTokens.enumerated() {
             let key = tokenKey(at: index)
             if !TokenSet.isPresentable(token.value) {
@@ -82,7 +115,11 @@ extension ConfigurationLoader {
             if !names.insert(token.name).inserted {
                 add(.init(key, origins[key], "the name \(token.name) is taken by api.token or api.adminToken"))
             }
-            warnIfShort(key, token.value, "the token \(token.name)")
+            // Which of the two would count, for what it opens and in the log, is not for chance to say.
+            if let other = holders.updateValue(token.name, forKey: token.value.withUnsafeBytes { Array($0) }) {
+                add(.init(key, origins[key], "the tokens \(other) and \(token.name) are the same text"))
+            }
+            checkLength(key, token.value, "the token \(token.name)", use)
         }
     }
 
@@ -94,9 +131,21 @@ extension ConfigurationLoader {
         return index < singles.count ? singles[index] : "api.tokens"
     }
 
-    private mutating func warnIfShort(_ key: String, _ secret: SecretKey, _ what: String) {
-        guard secret.count < Self.secretBytesMin else { return }
-        let message = "has \(secret.count) bytes; from \(Self.secretBytesMin) on it can't be guessed"
-        warn(.init(key, origins[key], what == key ? message : "\(what) \(message)"))
+    private mutating func checkLength(
+        _ key: String, _ secret: SecretKey, _ what: String, _ use: ReceiverConfiguration.Use
+    ) {
+        guard use == .server, secret.count < Self.secretBytesMin else { return }
+        let isWebhook = key.hasPrefix("webhook.")
+        let permission = isWebhook ? "webhook.allowShortSecrets" : "api.allowShortTokens"
+        let isAllowed = isWebhook ? configuration.webhook.allowShortSecrets : configuration.api.allowShortTokens
+        let message =
+            (what == key ? "" : what + " ")
+            + "has \(secret.count) bytes; from \(Self.secretBytesMin) on it can't be guessed"
+        if isAllowed {
+            warn(.init(key, origins[key], message))
+        } else {
+            let variable = Self.variableName(of: permission)
+            add(.init(key, origins[key], message + "; to accept it set \(permission) to true (\(variable))"))
+        }
     }
 }

@@ -73,7 +73,7 @@ struct ConfigurationLoader {
                 let value = try ConfigurationParser.value(raw.texts, for: key)
                 key.store(value, &configuration)
                 origins[key.name] = found.origin
-                if direct != nil { warnAboutSpaces(raw, key) }
+                warnAboutSurroundings(raw, key)
             } catch {
                 problems.append(ConfigurationProblem(key.name, found.origin, error.message))
             }
@@ -88,8 +88,16 @@ struct ConfigurationLoader {
 
     private func variable(_ name: String) -> Raw? {
         let variableName = Self.variableName(of: name)
-        guard let text = try? variables.environmentValue(forName: variableName) else { return nil }
+        guard let text = try? variables.environmentValue(forName: variableName), !text.isEmpty else { return nil }
+        if ServiceLink(name: variableName, value: text) != nil { return nil }
         return Raw(texts: [text], origin: .environment(name: variableName))
+    }
+
+    /// The variable of a key, or of its file, that is there and empty. It counts as not set: compose makes one out of
+    /// `${NAME:-}`.
+    func emptyVariable(of name: String) -> ConfigurationOrigin? {
+        [name, name + "File"].map(Self.variableName(of:)).first { environment[$0]?.isEmpty == true }
+            .map { .environment(name: $0) }
     }
 
     private func fileValue(_ name: String) -> Raw? {
@@ -118,10 +126,17 @@ struct ConfigurationLoader {
         }
     }
 
-    private mutating func warnAboutSpaces(_ raw: Raw, _ key: ConfigurationKey) {
-        guard case .secret = key.kind, let text = raw.texts.first else { return }
-        if text.first?.isWhitespace == true || text.last?.isWhitespace == true {
-            warn(ConfigurationProblem(key.name, raw.origin, "begins or ends with white space, which counts"))
+    /// What stands in a secret and cannot be seen, wherever the secret came from.
+    private mutating func warnAboutSurroundings(_ raw: Raw, _ key: ConfigurationKey) {
+        for text in raw.texts {
+            let oddities: [String]
+            switch key.kind {
+            case .secret: oddities = SecretOddity.find(in: text)
+            // White space around names and values is taken away, and lines are elements.
+            case .namedSecrets: oddities = SecretOddity.findInvisible(in: text)
+            default: return
+            }
+            for oddity in oddities { warn(ConfigurationProblem(key.name, raw.origin, oddity)) }
         }
     }
 
@@ -133,21 +148,25 @@ struct ConfigurationLoader {
 
     private mutating func findUnknownVariables() {
         let known = names.map(Self.variableName(of:))
-        for name in environment.keys.sorted() where name != Self.pathVariable && !known.contains(name) {
-            if Self.isServiceLink(name) || name.hasPrefix(Self.sandboxPrefix) { continue }
-            let suggestion = NearMiss.suggestion(for: name, among: known, separator: "_")
-            let message = "is no key of ours" + (suggestion.map { "; did you mean \($0)?" } ?? "")
-            problems.append(ConfigurationProblem(name, .environment(name: name), message))
+        var links: [String] = []
+        for (name, value) in environment.sorted(by: { $0.key < $1.key }) where name != Self.pathVariable {
+            if ServiceLink(name: name, value: value) != nil {
+                links.append(name)
+            } else if !known.contains(name), !name.hasPrefix(Self.sandboxPrefix) {
+                let suggestion = NearMiss.suggestion(for: name, among: known, separator: "_")
+                let message = "is no key of ours" + (suggestion.map { "; did you mean \($0)?" } ?? "")
+                problems.append(ConfigurationProblem(name, .environment(name: name), message))
+            }
         }
-    }
-
-    /// Kubernetes sets `CHARGEFOLD_SERVICE_HOST`, `CHARGEFOLD_PORT`, `CHARGEFOLD_PORT_8080_TCP…` for a service that
-    /// is called chargefold. Nobody has misspelt those, nor what `chargefold sandbox` reads.
-    private static func isServiceLink(_ name: String) -> Bool {
-        let rest = name.dropFirst(environmentPrefix.count + 1)
-        return rest == "PORT" || rest.hasPrefix("SANDBOX_") || rest.hasPrefix("SERVICE_HOST")
-            || rest.hasPrefix("SERVICE_PORT")
-            || rest.hasPrefix("PORT_") && rest.dropFirst(5).first?.isNumber == true
+        guard let first = links.first else { return }
+        let others = links.count > 1 ? ", like \(links.count - 1) more of the kind," : ""
+        warn(
+            ConfigurationProblem(
+                nil, .environment(name: first),
+                """
+                is what Kubernetes sets for a Service\(others) and is passed over (enableServiceLinks: false in the pod \
+                turns them off)
+                """))
     }
 
     private mutating func findUnknownKeys() {

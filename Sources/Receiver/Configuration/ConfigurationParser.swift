@@ -101,7 +101,7 @@ enum ConfigurationParser {
         let words = text.split(whereSeparator: \.isWhitespace)
         let scopes = words.compactMap { Scope(String($0)) }
         guard !words.isEmpty, scopes.count == words.count else {
-            throw Failure(message: "element \(element) has an unknown scope; allowed: read, read:user:ID, admin")
+            throw Failure(message: "element \(element) has an unknown scope; allowed: \(Scope.allowed)")
         }
         return scopes
     }

@@ -39,6 +39,10 @@ package struct ConfigurationError: Error, Sendable, CustomStringConvertible {
     /// Never empty.
     package let problems: [ConfigurationProblem]
 
+    package init(problems: [ConfigurationProblem]) {
+        self.problems = problems
+    }
+
     package var description: String {
         "the configuration has \(problems.count == 1 ? "a problem" : "\(problems.count) problems"):\n"
             + problems.map { "  - \($0)" }.joined(separator: "\n")

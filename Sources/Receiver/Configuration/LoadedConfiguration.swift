@@ -51,7 +51,8 @@ extension ReceiverConfiguration {
     ) throws(ConfigurationError) -> LoadedConfiguration {
         var file: ConfigurationFile?
         var fileProblem: ConfigurationProblem?
-        let named = path ?? environment[ConfigurationLoader.pathVariable]
+        let variable = environment[ConfigurationLoader.pathVariable]
+        let named = path ?? (variable?.isEmpty == true ? nil : variable)
         if let path = named ?? defaultPath.flatMap({ isReadable($0) ? $0 : nil }) {
             do {
                 file = try ConfigurationFile(path: path)

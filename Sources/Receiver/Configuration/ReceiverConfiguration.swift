@@ -54,6 +54,8 @@ package struct ReceiverConfiguration: Sendable {
         package var secretNext: SecretKey?
         package var authorizationHeaders: [NamedSecret] = []
         package var allowUnverified = false
+        /// Whether secrets and agreed values may be shorter than they should be.
+        package var allowShortSecrets = false
         /// 0: off.
         package var signedAtFreshnessSeconds = 0
         package var bodyBytesMax = 65_536
@@ -83,6 +85,8 @@ package struct ReceiverConfiguration: Sendable {
         package var token: SecretKey?
         package var tokens: [NamedSecret] = []
         package var allowAnonymousReads = false
+        /// Whether tokens and the seal key may be shorter than they should be.
+        package var allowShortTokens = false
         /// The operators' token; its holder is called ``adminTokenName``.
         package var adminToken: SecretKey?
         /// The key of minted tokens and of cursors; nil: one of the data directory's own.
@@ -93,7 +97,7 @@ package struct ReceiverConfiguration: Sendable {
 
         /// All tokens, the single ones first.
         package var allTokens: [NamedSecret] {
-            (token.map { [NamedSecret(name: Self.defaultTokenName, value: $0, scopes: [.read])] } ?? [])
+            (token.map { [NamedSecret(name: Self.defaultTokenName, value: $0, scopes: [.act])] } ?? [])
                 + (adminToken.map { [NamedSecret(name: Self.adminTokenName, value: $0, scopes: [.admin])] } ?? [])
                 + tokens
         }
@@ -115,6 +119,8 @@ package struct ReceiverConfiguration: Sendable {
     package struct Retention: Sendable {
         /// Sessions that ended longer ago are removed; 0: kept for ever.
         package var days = 0
+        /// Whether the wall clock alone decides what is old.
+        package var trustClock = false
     }
 
     package struct Log: Sendable {

@@ -1,6 +1,8 @@
 import Base
 import Dispatch
+package import Ledger
 package import Logging
+import SessionIndex
 package import SessionModel
 package import SessionStore
 
@@ -11,7 +13,7 @@ package final class DowntimeLedger: @unchecked Sendable {
     /// Sessions noted for one interval.
     package static let affectedMax = 100_000
 
-    private let operations: OperationsStore
+    private let ledger: Ledger
     private let store: any SessionStore
     private let clock: @Sendable () -> Instant
     private let logger: Logger
@@ -41,11 +43,11 @@ package final class DowntimeLedger: @unchecked Sendable {
     }
 
     package init(
-        operations: OperationsStore, store: any SessionStore, logger: Logger,
+        ledger: Ledger, store: any SessionStore, logger: Logger,
         clock: @escaping @Sendable () -> Instant = SystemClock.now, sessionsPerPage: Int = 2_000,
         onAffected: @escaping @Sendable ([SessionRecord]) -> Void = { _ in }
     ) {
-        self.operations = operations
+        self.ledger = ledger
         self.store = store
         self.logger = logger
         self.clock = clock
@@ -61,13 +63,16 @@ package final class DowntimeLedger: @unchecked Sendable {
         let now = clock()
         state.withLock { $0.tracker = DowntimeTracker(now: now) }
         do throws(StoreError) {
-            if let last = try operations.lastHeartbeat() {
+            let last = try ledger.blocking { (ledger) throws(StoreError) in try ledger.lastHeartbeat() }
+            if let last {
                 let began = min(now, max(last.at, last.isClean ? last.at : lastDelivery ?? last.at))
                 let cause: Downtime.Cause = last.isClean ? .stopped : .crashed
-                let downtime = try operations.add(from: began, to: now, cause: cause)
+                let downtime = try ledger.blocking { (ledger) throws(StoreError) in
+                    try ledger.addDowntime(from: began, to: now, cause: cause)
+                }
                 log(downtime)
             } else {
-                try operations.beat(at: now, isClean: false)
+                try ledger.blocking { (ledger) throws(StoreError) in try ledger.beat(at: now, isClean: false) }
             }
         } catch {
             logger.error("the downtime could not be recorded", metadata: ["reason": "\(error)"])
@@ -102,7 +107,7 @@ package final class DowntimeLedger: @unchecked Sendable {
             timer = nil
             perform(action)
             do throws(StoreError) {
-                try operations.beat(at: now, isClean: true)
+                try ledger.blocking { (ledger) throws(StoreError) in try ledger.beat(at: now, isClean: true) }
             } catch {
                 logger.error("the end could not be recorded", metadata: ["reason": "\(error)"])
             }
@@ -131,7 +136,7 @@ package final class DowntimeLedger: @unchecked Sendable {
         case .none: break
         case .beat(let now):
             // One that can't be written makes the next downtime look longer, never shorter.
-            _ = try? operations.beat(at: now, isClean: false)
+            ledger.perform { try? $0.beat(at: now, isClean: false) }
         case .record(let from, let to): state.withLock { $0.unwritten.append((from, to)) }
         }
         let unwritten = state.withLock { state in
@@ -141,7 +146,10 @@ package final class DowntimeLedger: @unchecked Sendable {
         guard !unwritten.isEmpty else { return }
         for (index, interval) in unwritten.enumerated() {
             do throws(StoreError) {
-                log(try operations.add(from: interval.from, to: interval.to, cause: .storeUnavailable))
+                let downtime = try ledger.blocking { (ledger) throws(StoreError) in
+                    try ledger.addDowntime(from: interval.from, to: interval.to, cause: .storeUnavailable)
+                }
+                log(downtime)
             } catch {
                 state.withLock { $0.unwritten = Array(unwritten[index...].suffix(100)) + $0.unwritten }
                 return
@@ -160,7 +168,7 @@ package final class DowntimeLedger: @unchecked Sendable {
             return
         }
         do throws(StoreError) {
-            let downtimes = try operations.unsearchedDowntimes()
+            let downtimes = try ledger.blocking { (ledger) throws(StoreError) in try ledger.unsearchedDowntimes() }
             guard !downtimes.isEmpty else { return }
             search = Search(
                 downtimes: downtimes, selection: SessionSelection(.unsettled(.open), limit: sessionsPerPage))
@@ -181,12 +189,18 @@ package final class DowntimeLedger: @unchecked Sendable {
             for downtime in search.downtimes {
                 // A session that was first heard of afterwards had missed nothing that is known of.
                 let ids = open.filter { $0.firstReceivedAt < downtime.endedAt }.map(\.sessionId)
-                if !ids.isEmpty { try operations.addAffected(ids.sorted(), downtime: downtime.id) }
+                guard !ids.isEmpty else { continue }
+                try ledger.blocking { (ledger) throws(StoreError) in
+                    try ledger.addAffected(ids.sorted(), downtime: downtime.id)
+                }
             }
             onAffected(open)
             guard search.count < Self.affectedMax, let next = page.next else {
+                let isTruncated = search.count >= Self.affectedMax
                 for downtime in search.downtimes {
-                    try operations.setSearched(downtime.id, isTruncated: search.count >= Self.affectedMax)
+                    try ledger.blocking { (ledger) throws(StoreError) in
+                        try ledger.setSearched(downtime.id, isTruncated: isTruncated)
+                    }
                 }
                 return endSearch()
             }

@@ -1,6 +1,8 @@
 internal import Base
 import Dispatch
 import HTTPServer
+import Ledger
+import SessionIndex
 import SessionModel
 import SessionStore
 
@@ -26,15 +28,19 @@ extension Receiver {
         case .some(nil): return exchange.respond(Response(.malformedQuery))
         case .some(let number?): id = number
         }
-        guard let operations else { return exchange.respond(Response(.notFound)) }
-        downtimeQueue.async {
+        downtimeQueue.async { [ledger] in
             do throws(StoreError) {
                 var writer = JSONWriter(capacity: 4096)
                 writer.beginObject()
                 writer.key("downtimes")
                 writer.beginArray()
-                for downtime in try operations.downtimes(id: id, limit: Int(limit)) {
-                    let affected = sessions > 0 ? try operations.affected(by: downtime.id, limit: Int(sessions)) : []
+                let downtimes = try ledger.blocking { (ledger) throws(StoreError) in
+                    try ledger.downtimes(id: id, limit: Int(limit))
+                }
+                for downtime in downtimes {
+                    let affected = try ledger.blocking { (ledger) throws(StoreError) in
+                        try ledger.affected(by: downtime.id, limit: Int(sessions))
+                    }
                     writer.downtime(downtime, affected)
                 }
                 writer.endArray()

@@ -1,5 +1,7 @@
 import DriveAPI
+import Ledger
 import Logging
+import SessionIndex
 import SessionModel
 import SessionStore
 
@@ -14,7 +16,7 @@ struct DriveAPIParts {
     /// - Returns: nil without a key.
     /// - Throws: where the base URL is none.
     init?(
-        _ configuration: ReceiverConfiguration, store: any SessionStore, operations: OperationsStore, logger: Logger,
+        _ configuration: ReceiverConfiguration, store: any SessionStore, ledger: Ledger, logger: Logger,
         clock: @escaping @Sendable () -> Instant, timing: ReconcilerTiming
     ) throws {
         guard let settings = configuration.driveApi.settings else { return nil }
@@ -23,10 +25,10 @@ struct DriveAPIParts {
         // Weak: the client has the metrics as its observer, and the two would keep each other.
         metrics.setStatistics { [weak client] in client?.statistics }
         reconciler = Reconciler(
-            client: client, store: store, operations: operations, settings: configuration.reconciliationSettings,
+            client: client, store: store, ledger: ledger, settings: configuration.reconciliationSettings,
             logger: logger, clock: clock, timing: timing)
         gateway = Gateway(
-            client: client, store: store, operations: operations, settings: configuration.gatewaySettings,
+            client: client, store: store, ledger: ledger, settings: configuration.gatewaySettings,
             reconciler: configuration.reconciliation.enabled ? reconciler : nil, logger: logger, clock: clock)
         backfill = Backfill(client: client, store: store, clock: clock)
     }

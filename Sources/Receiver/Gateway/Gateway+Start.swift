@@ -1,7 +1,9 @@
 import Base
 import DriveAPI
 import HTTPServer
+import Ledger
 import Logging
+import SessionIndex
 import SessionModel
 import SessionStore
 
@@ -19,12 +21,10 @@ extension KeyedRequest {
 private struct PendingStart: Sendable {
     let userId: String
     let connectorId: String
-    /// As the app sent it.
-    let body: [UInt8]
     let keyed: KeyedRequest?
     let startedAt: Instant
     let respond: Gateway.Respond
-    /// In the store of operations, until it is known what became of the start; nil where nobody would look for it.
+    /// In the ledger, until it is known what became of the start; nil where nobody would look for it.
     var noteId: Int64?
 }
 
@@ -41,7 +41,7 @@ extension Gateway {
         guard store.isWritable else { return respond(Response(.storeUnavailable)) }
         let keyed = idempotencyKey.map { KeyedRequest(scope: "start " + userId, key: $0, request: json.text) }
         let start = PendingStart(
-            userId: userId, connectorId: connectorId, body: body, keyed: keyed, startedAt: clock(), respond: respond)
+            userId: userId, connectorId: connectorId, keyed: keyed, startedAt: clock(), respond: respond)
         guard let keyed else { return reserve(start) }
         guard SessionEvent.isValid(sessionId: keyed.key), keyed.key.utf8.allSatisfy({ 0x20 < $0 && $0 < 0x7F }) else {
             return respond(Response(.invalidKey))
@@ -61,8 +61,9 @@ extension Gateway {
             return start.respond(Response(inFlight == keyed.request ? .keyInFlight : .keyOfOtherRequest))
         }
         let now = clock()
-        operations.claim(keyed, now: now, since: now.adding(seconds: -settings.idempotencySeconds)) { [self] result in
-            switch result {
+        let since = now.adding(seconds: -settings.idempotencySeconds)
+        ledger.perform { [self] ledger in
+            switch Result(catching: { () throws(StoreError) in try ledger.claim(keyed, now: now, since: since) }) {
             case .success(.claimed): return reserve(start)
             case .success(.answered(let answer)):
                 metrics.replays.increment()
@@ -92,8 +93,10 @@ extension Gateway {
     /// - Parameter hadNoEffect: the key is given free, so that the request can be made again.
     private func finish(_ start: PendingStart, _ answer: KeptAnswer, _ response: Response, hadNoEffect: Bool) {
         guard let keyed = start.keyed else { return start.respond(response) }
-        operations.settle(keyed, hadNoEffect ? nil : answer) { [self] error in
-            if let error {
+        ledger.perform { [self] ledger in
+            do throws(StoreError) {
+                try ledger.keepAnswer(hadNoEffect ? nil : answer, of: keyed)
+            } catch {
                 // The claim stays: a repeat is told that the outcome is not known, and nothing is started twice.
                 logger.error("an answer could not be kept for its key", metadata: ["reason": "\(error)"])
             }
@@ -115,11 +118,11 @@ extension Gateway {
             metrics.cooldowns.increment()
             return refuse(start, .cooldown(seconds: wait), hadNoEffect: true)
         }
-        operations.setStart(
-            connectorId: start.connectorId, start.startedAt,
-            forgetBefore: start.startedAt.adding(seconds: -settings.cooldownSeconds)
-        ) { [self] error in
-            if let error {
+        let forgetBefore = start.startedAt.adding(seconds: -settings.cooldownSeconds)
+        ledger.perform { [self] ledger in
+            do throws(StoreError) {
+                try ledger.setStart(connectorId: start.connectorId, start.startedAt, forgetBefore: forgetBefore)
+            } catch {
                 logger.warning("a cooldown is in memory only", metadata: ["reason": "\(error)"])
             }
             noteAndSend(start)
@@ -129,10 +132,10 @@ extension Gateway {
     /// The charge point operator was not asked, so the connector is free.
     private func cancelCooldown(_ start: PendingStart) {
         cooldowns.withLock { $0.cancel(start.connectorId, startedAt: start.startedAt) }
-        operations.setStart(
-            connectorId: start.connectorId, nil,
-            forgetBefore: start.startedAt.adding(seconds: -settings.cooldownSeconds)
-        ) { _ in }
+        let forgetBefore = start.startedAt.adding(seconds: -settings.cooldownSeconds)
+        ledger.perform { ledger in
+            try? ledger.setStart(connectorId: start.connectorId, nil, forgetBefore: forgetBefore)
+        }
     }
 
     // MARK: The Drive API
@@ -141,13 +144,12 @@ extension Gateway {
     /// process, the reconciler looks for it.
     private func noteAndSend(_ start: PendingStart) {
         guard reconciler != nil else { return send(start) }
-        operations.addUnansweredStart(
-            userId: start.userId, connectorId: start.connectorId, at: start.startedAt
-        ) { [self] result in
+        ledger.perform { [self] ledger in
             var start = start
-            switch result {
-            case .success(let id): start.noteId = id
-            case .failure(let error):
+            do throws(StoreError) {
+                start.noteId = try ledger.addUnansweredStart(
+                    userId: start.userId, connectorId: start.connectorId, at: start.startedAt)
+            } catch {
                 logger.warning(
                     "a start will not be looked for if its answer is lost", metadata: ["reason": "\(error)"])
             }
@@ -164,14 +166,18 @@ extension Gateway {
             reconciler?.lookFor(unansweredStart: id)
             return
         }
-        operations.removeUnansweredStart(id) { [logger] error in
-            guard let error else { return }
-            logger.warning("a start will be looked for in vain", metadata: ["reason": "\(error)"])
+        ledger.perform { [logger] ledger in
+            do throws(StoreError) {
+                try ledger.removeUnansweredStart(id)
+            } catch {
+                logger.warning("a start will be looked for in vain", metadata: ["reason": "\(error)"])
+            }
         }
     }
 
     private func send(_ start: PendingStart) {
-        client.start(userId: start.userId, connectorId: start.connectorId, body: start.body) { [self] result in
+        // Nothing else of what the app sent: upstream might read a member that nobody here has looked at.
+        client.start(userId: start.userId, connectorId: start.connectorId) { [self] result in
             switch result {
             case .success(let answer): started(start, answer)
             case .failure(let error):

@@ -2,7 +2,9 @@ package import Base
 import Dispatch
 package import DriveAPI
 package import HTTPServer
+package import Ledger
 package import Logging
+import SessionIndex
 package import SessionModel
 package import SessionStore
 import Synchronization
@@ -17,7 +19,7 @@ package final class Gateway: Sendable {
 
     let client: DriveAPIClient
     let store: any SessionStore
-    let operations: OperationsStore
+    let ledger: Ledger
     let settings: GatewaySettings
     let logger: Logger
     let clock: @Sendable () -> Instant
@@ -36,19 +38,20 @@ package final class Gateway: Sendable {
 
     /// Reads which connectors still cool down. Blocks.
     package init(
-        client: DriveAPIClient, store: any SessionStore, operations: OperationsStore, settings: GatewaySettings,
+        client: DriveAPIClient, store: any SessionStore, ledger: Ledger, settings: GatewaySettings,
         reconciler: Reconciler?, logger: Logger, clock: @escaping @Sendable () -> Instant = SystemClock.now
     ) {
         self.client = client
         self.store = store
-        self.operations = operations
+        self.ledger = ledger
         self.settings = settings
         self.reconciler = reconciler
         self.logger = logger
         self.clock = clock
         var cooldowns = ConnectorCooldowns(seconds: settings.cooldownSeconds, countMax: settings.connectorsMax)
         do throws(StoreError) {
-            for start in try operations.starts(since: clock().adding(seconds: -settings.cooldownSeconds)) {
+            let since = clock().adding(seconds: -settings.cooldownSeconds)
+            for start in try ledger.blocking({ (ledger) throws(StoreError) in try ledger.starts(since: since) }) {
                 cooldowns.restore(start.connectorId, startedAt: start.startedAt)
             }
         } catch {
@@ -92,10 +95,12 @@ package final class Gateway: Sendable {
     /// Goes on with a session that may be the user's: one that is not known, or whose facts name them. Another's is
     /// answered like one that does not exist, and upstream is not asked.
     ///
-    /// - Parameter isUrgent: whether to go on where sessions cannot be read now.
+    /// - Parameters:
+    ///   - isUrgent: whether to go on where sessions cannot be read now.
+    ///   - body: told whether the session is known as the user's.
     private func with(
         _ sessionId: String, of userId: String, isUrgent: Bool = false, _ respond: @escaping Respond,
-        _ body: @escaping @Sendable () -> Void
+        _ body: @escaping @Sendable (_ isOwn: Bool) -> Void
     ) {
         store.session(sessionId) { result in
             switch result {
@@ -104,9 +109,9 @@ package final class Gateway: Sendable {
                 guard users.isEmpty || users.contains(where: { SessionKey($0) == SessionKey(userId) }) else {
                     return respond(Response(.sessionNotFound))
                 }
-                body()
-            case .success: body()
-            case .failure where isUrgent: body()
+                body(!users.isEmpty)
+            case .success: body(false)
+            case .failure where isUrgent: body(false)
             case .failure(let error): respond(Response(Problem(error, .storeUnreadable)))
             }
         }
@@ -118,8 +123,8 @@ package final class Gateway: Sendable {
     package func receipt(userId: String, sessionId: String, respond: @escaping Respond) {
         guard let respond = admit(userId: userId, respond) else { return }
         metrics.requests[.receipt]?.increment()
-        with(sessionId, of: userId, respond) { [self] in
-            client.receipt(userId: userId, sessionId: sessionId) { [self] in pass($0, respond) }
+        with(sessionId, of: userId, respond) { [self] isOwn in
+            client.receipt(userId: userId, sessionId: sessionId) { [self] in pass($0, isOwn: isOwn, respond) }
         }
     }
 
@@ -127,18 +132,26 @@ package final class Gateway: Sendable {
     package func retryPayment(userId: String, sessionId: String, respond: @escaping Respond) {
         guard let respond = admit(userId: userId, respond) else { return }
         metrics.requests[.retryPayment]?.increment()
-        with(sessionId, of: userId, respond) { [self] in
+        with(sessionId, of: userId, respond) { [self] isOwn in
             client.retryPayment(userId: userId, sessionId: sessionId) { [self] result in
                 if result.hasReachedTheAPI { reconciler?.askSoon(sessionId) }
-                pass(result, respond)
+                pass(result, isOwn: isOwn, respond)
             }
         }
     }
 
     /// Answers as the Drive API did.
-    func pass<Value>(_ result: Result<DriveAPIAnswer<Value>, DriveAPIError>, _ respond: Respond) {
+    ///
+    /// - Parameter isOwn: whether the session is known as the user's. Where it is not, one that the Drive API does not know
+    ///   is answered to the byte as another user's is, so that nobody learns which ids there are.
+    func pass<Value>(
+        _ result: Result<DriveAPIAnswer<Value>, DriveAPIError>, isOwn: Bool, _ respond: Respond
+    ) {
         switch result {
         case .success(let answer): respond(Response(passing: answer))
+        case .failure(let error) where error.code == .notFound && !isOwn:
+            metrics.failures.increment()
+            respond(Response(.sessionNotFound))
         case .failure(let error):
             metrics.failures.increment()
             respond(Response(Problem(error)))
@@ -153,16 +166,16 @@ package final class Gateway: Sendable {
         metrics.requests[.stop]?.increment()
         guard store.isWritable else { return respond(Response(.storeUnavailable)) }
         // A driver who cannot stop pays for it; that the session is theirs, upstream looks at as well.
-        with(sessionId, of: userId, isUrgent: true, respond) { [self] in
-            askToStop(userId: userId, sessionId: sessionId, respond)
+        with(sessionId, of: userId, isUrgent: true, respond) { [self] isOwn in
+            askToStop(userId: userId, sessionId: sessionId, isOwn: isOwn, respond)
         }
     }
 
-    private func askToStop(userId: String, sessionId: String, _ respond: @escaping Respond) {
+    private func askToStop(userId: String, sessionId: String, isOwn: Bool, _ respond: @escaping Respond) {
         client.stop(userId: userId, sessionId: sessionId) { [self] result in
             guard case .success(let answer) = result else {
                 if result.hasReachedTheAPI { reconciler?.askSoon(sessionId) }
-                return pass(result, respond)
+                return pass(result, isOwn: isOwn, respond)
             }
             store.session(sessionId) { [self] known in
                 // Only what may still run can wait for its end.
@@ -196,7 +209,7 @@ package final class Gateway: Sendable {
         } catch {
             return completion(StoreError(.unavailable, error.detail))
         }
-        let isQueued = store.append(Delivery(event: event, body: body, receivedAt: clock())) { [self] result in
+        store.append(Delivery(event: event, body: body, receivedAt: clock())) { [self] result in
             switch result {
             case .success(let outcome):
                 reconciler?.noted(outcome)
@@ -204,7 +217,6 @@ package final class Gateway: Sendable {
             case .failure(let error): completion(error)
             }
         }
-        if !isQueued { completion(StoreError(.queueFull, "the queue is full")) }
     }
 }
 
@@ -229,7 +241,7 @@ extension Result where Failure == DriveAPIError {
 }
 
 extension Response {
-    /// The Drive API's answer, as it came.
+    /// The Drive API's answer, as far as it is one for an app.
     init<Value>(passing answer: DriveAPIAnswer<Value>) {
         self.init(KeptAnswer(passing: answer))
     }
@@ -244,22 +256,18 @@ extension Response {
 }
 
 extension KeptAnswer {
+    /// JSON as it came, and the plain URL of a receipt; with types of our own. Anything else, a proxy's page for one, would
+    /// be shown by a browser as ours.
     init<Value>(passing answer: DriveAPIAnswer<Value>) {
         // What else is a success is about parts of a resource, or forms that are to be reset.
-        let status = [200, 201, 202, 204].contains(answer.status) ? answer.status : 200
-        self.init(
-            status: UInt16(clamping: status),
-            contentType: answer.contentType.flatMap { Self.isMediaType($0) ? $0 : nil } ?? "application/json",
-            body: answer.body)
-    }
-}
-
-extension KeptAnswer {
-    /// Whether a field value is a media type, roughly (RFC 9110 section 8.3.1): visible ASCII with a slash.
-    private static func isMediaType(_ text: String) -> Bool {
-        let isVisible = text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
-        let essence = text.prefix { $0 != ";" }.split(separator: "/", omittingEmptySubsequences: false)
-        return isVisible && essence.count == 2 && essence.allSatisfy { !$0.isEmpty }
+        let status = UInt16([200, 201, 202, 204].contains(answer.status) ? answer.status : 200)
+        if (try? CanonicalJSON(parsing: answer.body)) != nil {
+            self.init(status: status, contentType: "application/json", body: answer.body)
+        } else if (answer.value as? ReceiptAnswer)?.url != nil, answer.body.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
+            self.init(status: status, contentType: "text/plain; charset=utf-8", body: answer.body)
+        } else {
+            self.init(status: status, contentType: "application/json", body: [])
+        }
     }
 }
 

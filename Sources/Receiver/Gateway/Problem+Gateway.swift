@@ -25,6 +25,9 @@ extension Problem {
     }
     static let gatewayBusy = unavailable("gateway-busy", "Too many requests are under way.", retryAfterSeconds: 1)
 
+    /// Longer answers are not shown: half a JSON text is none, and could end within what is to be left out.
+    private static var upstreamBodyBytesMax: Int { 2_048 }
+
     static func cooldown(seconds: Int64) -> Problem {
         var problem = Problem(
             409, "connector-cooldown",
@@ -39,9 +42,9 @@ extension Problem {
             var problem = Problem(status, "drive-api-\(error.code.rawValue)", title, detail: error.detail)
             problem.retryAfterSeconds = error.retryAfterSeconds ?? retryAfterSeconds
             if let status = error.status { problem = problem.with(member: "upstreamStatus", String(status)) }
-            if !error.body.isEmpty {
-                problem = problem.with(
-                    member: "upstreamBody", String(decoding: error.body.prefix(2_048), as: UTF8.self))
+            // A page of some proxy's is for nobody's app.
+            if error.body.count <= Self.upstreamBodyBytesMax, (try? CanonicalJSON(parsing: error.body)) != nil {
+                problem = problem.with(member: "upstreamBody", String(decoding: error.body, as: UTF8.self))
             }
             return problem
         }

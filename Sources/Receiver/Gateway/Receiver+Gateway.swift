@@ -5,9 +5,10 @@ import SessionModel
 extension Receiver {
     /// The gateway's resources: what an app would ask the Drive API for, in the same shapes.
     func passOn(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
-        guard let userId = resource.actsForUser, mayAct(for: userId, request, exchange) else { return }
+        guard let userId = resource.actsForUser, mayAct(for: userId, onlyReading: resource.onlyReads, request, exchange)
+        else { return }
         guard let gateway else { return exchange.respond(Response(.noAPIKey)) }
-        guard !resource.namesDotSegment else { return exchange.respond(Response(.notFound)) }
+        guard !resource.leadsElsewhere else { return exchange.respond(Response(.notFound)) }
         switch resource {
         case .startSession(let userId):
             let key = request.head.header("idempotency-key").map { String(decoding: $0, as: UTF8.self) }
@@ -25,12 +26,17 @@ extension Receiver {
 }
 
 extension Resource {
+    /// Whether nothing changes by it.
+    fileprivate var onlyReads: Bool {
+        if case .receipt = self { true } else { false }
+    }
+
     /// Whether an id of a resource that is passed on would lead to another one upstream.
-    fileprivate var namesDotSegment: Bool {
+    fileprivate var leadsElsewhere: Bool {
         switch self {
-        case .startSession(let userId): PathTemplate.isDotSegment(userId)
+        case .startSession(let userId): !PathTemplate.isOneSegment(userId)
         case .stopSession(let userId, let id), .receipt(let userId, let id), .retryPayment(let userId, let id):
-            PathTemplate.isDotSegment(userId) || PathTemplate.isDotSegment(id)
+            !PathTemplate.isOneSegment(userId) || !PathTemplate.isOneSegment(id)
         default: false
         }
     }

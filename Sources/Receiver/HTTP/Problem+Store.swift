@@ -1,4 +1,5 @@
 internal import Base
+import SessionIndex
 import SessionStore
 
 extension Problem {
@@ -13,7 +14,7 @@ extension Problem {
     static let malformedSelection = Problem(
         400, "malformed-selection", "The body must be {\"ids\":[…]} or {\"all\":true}.")
 
-    /// What a failure of the store means for the client. The store's own message goes to the log and to `/readyz`.
+    /// What a failure of the store means for the client. The store's own message goes to the log alone.
     init(_ error: StoreError, _ problem: Problem) {
         self = error.code == .queueFull ? .overloaded : problem
         members.append(("code", error.code.rawValue))

@@ -1,17 +1,30 @@
 import Base
+import EventLog
 import HTTPServer
+import Ledger
+import SessionIndex
 import SessionModel
 import SessionStore
 import Synchronization
 
 extension Receiver {
+    /// `GET /healthz`: whether the process should go on. It should not only where a start could mend what it cannot.
+    var health: Response {
+        if store.needsRestart != nil {
+            return Response(Problem(503, "needs-restart", "Something is wrong that only a restart can mend."))
+        }
+        return Response(json: #"{"status":"ok"}"#)
+    }
+
     /// `GET /readyz`: whether a callback sent now could be made durable.
     var readiness: Response {
         if isDraining {
             return Response(Problem(503, "not-ready", "The server is shutting down."))
         }
         if let reason = store.unavailability {
-            return Response(Problem(503, "not-ready", "The store is not writable.", detail: reason.message))
+            // Anybody may ask here. What the store says of itself, with paths and statements, is for the log.
+            return Response(
+                Problem(503, "not-ready", "The store is not writable.").with(member: "code", reason.code.rawValue))
         }
         // Callbacks are taken: a proxy must go on sending them.
         if store.isCatchingUp { return Response(json: #"{"status":"ready","sessions":"catching-up"}"#) }
@@ -24,6 +37,7 @@ extension Receiver {
         addCallbacks(to: &page)
         addDriveAPI(to: &page)
         add(store.statistics, to: &page)
+        add(ledger.statistics, to: &page)
         if let statistics = serverStatistics.withLock({ $0?() }) { add(statistics, to: &page) }
         var response = Response(
             status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(page.text.utf8))
@@ -66,26 +80,52 @@ extension Receiver {
         page.add(
             "chargefold_sessions_catching_up", .gauge,
             "1 while sessions are made again from the log and queries are refused.", store.isCatchingUp ? 1 : 0)
-        page.add("chargefold_log_position", .gauge, "The highest position in the log.", statistics.lastPosition)
+        page.add("chargefold_log_position", .gauge, "The highest durable position in the log.", statistics.durable)
         page.add(
-            "chargefold_log_derived_position", .gauge, "The highest position that the derived rows cover.",
-            statistics.derivedPosition)
-        page.add("chargefold_log_commits_total", .counter, "Group commits.", statistics.commits)
+            "chargefold_log_covered_position", .gauge, "The highest position that the session rows cover.",
+            statistics.index.covered)
+        page.add("chargefold_log_commits_total", .counter, "Group commits.", statistics.log.commits)
         page.add(
-            "chargefold_log_commit_failures_total", .counter, "Group commits that failed.", statistics.commitFailures)
-        page.add("chargefold_log_bytes", .gauge, "Size of the log's files in bytes.", statistics.logBytes)
+            "chargefold_log_commit_failures_total", .counter, "Group commits that failed.", statistics.log.failures)
+        page.add("chargefold_log_bytes", .gauge, "Size of the log's files in bytes.", statistics.log.bytes)
         page.add(
-            "chargefold_derived_bytes", .gauge, "Size of the derived rows' files in bytes.", statistics.derivedBytes)
+            "chargefold_log_damages_total", .counter,
+            "Places of the log that were found not to be as they were written.",
+            statistics.log.damages)
+        page.add(
+            "chargefold_log_missing_deliveries", .gauge, "Deliveries that are known to be lost with them.",
+            statistics.log.missingRows)
+        page.add(
+            "chargefold_log_restorations_total", .counter,
+            "Files of the log that were removed or replaced while in use, and written again.",
+            statistics.log.restorations)
+        page.add(
+            "chargefold_rows_bytes", .gauge, "Size of the session rows' files in bytes.", statistics.index.bytes)
         page.add(
             "chargefold_queue_deliveries", .gauge, "Deliveries accepted and not yet answered.", statistics.queueCount)
         page.add("chargefold_queue_bytes", .gauge, "The same, in bytes.", statistics.queueBytes)
-        page.add("chargefold_records_in_memory", .gauge, "Session records held in memory.", statistics.recordsInMemory)
         page.add(
-            "chargefold_records_unwritten", .gauge, "Changed records not yet written.", statistics.unwrittenRecords)
-        page.add("chargefold_records_read_total", .counter, "Session records read from disk.", statistics.recordsRead)
+            "chargefold_records_in_memory", .gauge, "Session records held in memory.", statistics.index.recordsInMemory)
+        page.add(
+            "chargefold_records_unwritten", .gauge, "Changed records not yet written.",
+            statistics.index.unwrittenRecords)
+        page.add(
+            "chargefold_records_read_total", .counter, "Session records read from disk.", statistics.index.recordsRead)
         page.add(
             "chargefold_undecodable_rows_total", .counter, "Log rows that this release can't decode.",
-            statistics.undecodableRows)
+            statistics.index.undecodableRows)
+    }
+
+    private func add(_ statistics: LedgerStatistics, to page: inout MetricsPage) {
+        page.add("chargefold_ledger_bytes", .gauge, "Size of the ledger's files in bytes.", statistics.fileBytes)
+        page.add(
+            "chargefold_ledger_failures_total", .counter, "Calls to the ledger that failed.", statistics.failures)
+        page.add(
+            "chargefold_ledger_salvages_total", .counter,
+            "How often the ledger was damaged and made anew from what could be read.", statistics.salvages)
+        page.add(
+            "chargefold_ledger_rewrites_total", .counter,
+            "How often the ledger was removed or replaced while in use, and written again.", statistics.rewrites)
         page.add(
             "chargefold_quarantine_entries", .gauge, "Bodies in quarantine.",
             [

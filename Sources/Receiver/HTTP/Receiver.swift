@@ -1,6 +1,8 @@
 package import Base
 package import HTTPServer
+package import Ledger
 package import Logging
+import SessionIndex
 package import SessionModel
 package import SessionStore
 import Synchronization
@@ -11,6 +13,7 @@ package final class Receiver: RequestHandler, Sendable {
     /// What the receiver is wired with.
     package struct Dependencies: Sendable {
         package var store: any SessionStore
+        package var ledger: Ledger
         package var authenticator: CallbackAuthenticator
         package var access: AccessControl
         package var logger: Logger
@@ -21,7 +24,6 @@ package final class Receiver: RequestHandler, Sendable {
         package var reconciler: Reconciler?
         package var backfill: Backfill?
         package var driveAPI: DriveAPIMetrics?
-        package var operations: OperationsStore?
         package var downtime: DowntimeLedger?
         /// Seconds within which a charge detail record is answered: upstream waits for five.
         package var recordDeadlineSeconds = 4.5
@@ -31,10 +33,11 @@ package final class Receiver: RequestHandler, Sendable {
         package var sealKey: SecretKey?
 
         package init(
-            store: any SessionStore, authenticator: CallbackAuthenticator, access: AccessControl, logger: Logger,
-            clock: @escaping @Sendable () -> Instant = SystemClock.now
+            store: any SessionStore, ledger: Ledger, authenticator: CallbackAuthenticator, access: AccessControl,
+            logger: Logger, clock: @escaping @Sendable () -> Instant = SystemClock.now
         ) {
             self.store = store
+            self.ledger = ledger
             self.authenticator = authenticator
             self.access = access
             self.logger = logger
@@ -45,6 +48,7 @@ package final class Receiver: RequestHandler, Sendable {
     private static let openAPI = ContentCoding.Fixed(Response(json: OpenAPIDocument.json))
 
     let store: any SessionStore
+    package let ledger: Ledger
     let authenticator: CallbackAuthenticator
     let access: AccessControl
     /// nil where the store can't erase.
@@ -56,7 +60,6 @@ package final class Receiver: RequestHandler, Sendable {
     package let reconciler: Reconciler?
     let backfill: Backfill?
     let driveAPI: DriveAPIMetrics?
-    let operations: OperationsStore?
     let downtime: DowntimeLedger?
     let recordDeadlineSeconds: Double
     let undatedRecords = UndatedRecords()
@@ -75,6 +78,7 @@ package final class Receiver: RequestHandler, Sendable {
     /// - Parameter callbackBodyBytesMax: the largest callback body, in bytes, after decompression.
     package init(_ dependencies: Dependencies, callbackBodyBytesMax: Int = 65_536) {
         store = dependencies.store
+        ledger = dependencies.ledger
         authenticator = dependencies.authenticator
         access = dependencies.access
         logger = dependencies.logger
@@ -83,7 +87,6 @@ package final class Receiver: RequestHandler, Sendable {
         reconciler = dependencies.reconciler
         backfill = dependencies.backfill
         driveAPI = dependencies.driveAPI
-        operations = dependencies.operations
         downtime = dependencies.downtime
         recordDeadlineSeconds = dependencies.recordDeadlineSeconds
         connectorStarts = ConnectorStarts(cooldownSeconds: dependencies.guidance.connectorCooldownSeconds)
@@ -114,10 +117,11 @@ package final class Receiver: RequestHandler, Sendable {
         case .resource(let found): resource = found
         // About the server as a whole (RFC 9110 section 9.3.7): a ping that needs no resource.
         case .none where head.isMethod("OPTIONS") && head.isPath("*"): return .refuse(.serverOptions)
-        case .none: return refuse(.notFound)
-        case .malformed: return refuse(.malformedPath)
+        case .none: return admitStray(head) ?? refuse(.notFound)
+        case .malformed: return admitStray(head) ?? refuse(.malformedPath)
         }
         guard resource.allows(head.method) else {
+            if let admission = admitStray(head) { return admission }
             if resource == .sessionEvents { logRefusal(status: 405, reason: "METHOD_NOT_ALLOWED") }
             return refuse(.methodNotAllowed(allow: resource.allow))
         }
@@ -140,13 +144,22 @@ package final class Receiver: RequestHandler, Sendable {
             guard head.hasBodyFraming else { return refuse(.lengthRequired) }
             return .accept(bodyBytesMax: callbackBodyBytesMax)
         case .quarantineRetry: return .accept(bodyBytesMax: callbackBodyBytesMax)
-        default: return .accept(bodyBytesMax: 4_096)
+        default: return .accept(bodyBytesMax: isSigned(head, elsewhere: resource) ? callbackBodyBytesMax : 4_096)
         }
     }
 
     package func handle(_ request: borrowing Request, _ exchange: Exchange) {
-        guard case .resource(let resource) = Resource.match(request.head.path) else {
-            return exchange.respond(Response(.notFound))
+        let resource: Resource
+        switch Resource.match(request.head.path) {
+        case .resource(let found): resource = found
+        case .none: return takeStray(request, .notFound, exchange)
+        case .malformed: return takeStray(request, .malformedPath, exchange)
+        }
+        guard resource.allows(request.head.method) else {
+            return takeStray(request, .methodNotAllowed(allow: resource.allow), exchange)
+        }
+        if isSigned(request.head, elsewhere: resource), isAuthentic(request, clock()) {
+            return takeStray(request, .notFound, exchange)
         }
         var exchange = exchange
         if resource.hasCodedAnswers { exchange.transform = ContentCoding.transform(for: request.head) }
@@ -170,7 +183,7 @@ package final class Receiver: RequestHandler, Sendable {
             .user:
             if isOperator(request, exchange) { operate(resource, request, exchange) }
         case .openAPI: exchange.respond(Self.openAPI.response(for: request.head))
-        case .health: exchange.respond(Response(json: #"{"status":"ok"}"#))
+        case .health: exchange.respond(health)
         case .ready: exchange.respond(readiness)
         case .metrics: exchange.respond(metricsPage)
         }

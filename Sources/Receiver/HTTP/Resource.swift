@@ -82,6 +82,12 @@ package enum Resource: Equatable, Sendable {
         // The two that must be fast.
         if path.equals("/webhooks/session-events") { return .resource(.sessionEvents) }
         if let id = plainSessionId(path) { return .resource(.session(id)) }
+        let found = matchExactly(path)
+        if case .none = found, let webhook = WebhookPath.webhook(likely: path) { return .resource(webhook) }
+        return found
+    }
+
+    private static func matchExactly(_ path: UnsafeRawBufferPointer) -> Match {
         guard var segments = PathSegments(path) else { return .none }
         // The Drive API's base path, so that an app can be pointed here by changing the host alone: for its calls about
         // sessions, and nothing else of ours.
@@ -175,6 +181,14 @@ package enum Resource: Equatable, Sendable {
 }
 
 extension Resource {
+    /// Whether callbacks belong here.
+    var isWebhook: Bool {
+        switch self {
+        case .sessionEvents, .chargeDetailRecords: true
+        default: false
+        }
+    }
+
     /// Whether only operators may use it.
     var isForOperators: Bool {
         switch self {

@@ -1,3 +1,4 @@
+import SessionIndex
 import SessionModel
 import SessionStore
 import WebhookSecurity

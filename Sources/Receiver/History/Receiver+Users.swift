@@ -1,4 +1,5 @@
 import HTTPServer
+import SessionIndex
 import SessionModel
 import SessionStore
 

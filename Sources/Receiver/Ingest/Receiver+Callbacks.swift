@@ -1,7 +1,9 @@
 internal import Base
 import Compression
 import HTTPServer
+import Ledger
 import Logging
+import SessionIndex
 import SessionModel
 import SessionStore
 import WebhookSecurity
@@ -13,31 +15,17 @@ extension Receiver {
     func receiveCallback(_ request: borrowing Request, _ exchange: Exchange) {
         let started = SystemClock.monotonicNanoseconds()
         let receivedAt = clock()
-        let coding = MediaType.contentCoding(of: request.head)
-
-        // Most bodies come as they are; a coded one is verified as it came, and failing that as it was meant:
-        // upstream does not say which of the two it signs.
-        var authentication = authenticate(request, body: request.body, receivedAt)
-        var decoded: Result<[UInt8], CompressionError>?
-        if coding == .gzip {
-            decoded = Result { () throws(CompressionError) in
-                try gunzip(request.body, decompressedBytesMax: callbackBodyBytesMax)
-            }
-            if case .success(let content)? = decoded, authentication.isWrong {
-                authentication = content.withUnsafeBytes { authenticate(request, body: $0, receivedAt) }
-            }
-        }
-
+        let (authentication, decoded) = authenticate(request, receivedAt)
         switch authentication {
         case .authentic(let means):
             let arrival = Arrival(receivedAt: receivedAt, startedNanoseconds: started, isVerified: means != .unverified)
-            take(request, arrival, coding, decoded, exchange)
+            take(request, arrival, decoded, exchange)
         case .missing(let problem):
             keepUnverified(request, problem, receivedAt)
-            refuse(.missingCredentials, .missingCredentials, code: problem.code.rawValue, "\(problem)", exchange)
+            refuse(.missingCredentials, Problem.missingCredentials, problem, exchange)
         case .wrong(let problem):
             keepUnverified(request, problem, receivedAt)
-            refuse(.wrongCredentials, .wrongCredentials, code: problem.code.rawValue, "\(problem)", exchange)
+            refuse(.wrongCredentials, Problem.wrongCredentials, problem, exchange)
         }
     }
 
@@ -47,6 +35,25 @@ extension Receiver {
         let startedNanoseconds: UInt64
         /// False where the configuration lets everybody in.
         let isVerified: Bool
+    }
+
+    /// Verifies a callback, by all configured modes.
+    ///
+    /// - Returns: with it the unpacked content, where it came packed.
+    func authenticate(
+        _ request: borrowing Request, _ receivedAt: Instant
+    ) -> (CallbackAuthentication, decoded: Result<[UInt8], CompressionError>?) {
+        // Most bodies come as they are; a coded one is verified as it came, and failing that as it was meant:
+        // upstream does not say which of the two it signs.
+        var authentication = authenticate(request, body: request.body, receivedAt)
+        guard MediaType.contentCoding(of: request.head) == .gzip else { return (authentication, nil) }
+        let decoded = Result { () throws(CompressionError) in
+            try gunzip(request.body, decompressedBytesMax: callbackBodyBytesMax)
+        }
+        if case .success(let content) = decoded, authentication.isWrong {
+            authentication = content.withUnsafeBytes { authenticate(request, body: $0, receivedAt) }
+        }
+        return (authentication, decoded)
     }
 
     private func authenticate(
@@ -62,10 +69,10 @@ extension Receiver {
 
     /// Decodes an authentic body and hands it to the store.
     private func take(
-        _ request: borrowing Request, _ arrival: Arrival, _ coding: MediaType.ContentCoding?,
-        _ decoded: Result<[UInt8], CompressionError>?, _ exchange: Exchange
+        _ request: borrowing Request, _ arrival: Arrival, _ decoded: Result<[UInt8], CompressionError>?,
+        _ exchange: Exchange
     ) {
-        guard coding != nil else {
+        guard MediaType.contentCoding(of: request.head) != nil else {
             return set(aside: request, arrival, .unsupportedMediaType, .unsupportedContentCoding, exchange)
         }
         let content: [UInt8]
@@ -86,11 +93,12 @@ extension Receiver {
             let problem = Problem.invalidEvent.with(detail: error.detail).with(member: "code", error.code.rawValue)
             return set(aside: request, arrival, .invalidEvent, problem, reason: error.code.rawValue, exchange)
         }
-        append(Delivery(event: event, body: content, receivedAt: arrival.receivedAt), arrival, exchange)
+        let body = UTF8ByteOrderMark.dropped(from: content)
+        append(Delivery(event: event, body: body, receivedAt: arrival.receivedAt), arrival, exchange)
     }
 
     private func append(_ delivery: consuming Delivery, _ arrival: Arrival, _ exchange: Exchange) {
-        let isQueued = store.append(delivery) { [self] result in
+        store.append(delivery) { [self] result in
             switch result {
             case .success(let outcome):
                 (outcome.duplicate ? metrics.duplicates : metrics.accepted).increment()
@@ -100,16 +108,6 @@ extension Receiver {
             }
             metrics.callbackDuration.record(
                 microseconds: (SystemClock.monotonicNanoseconds() - arrival.startedNanoseconds) / 1000)
-        }
-        if !isQueued { turnAway(exchange) }
-    }
-
-    /// Answers a callback that the store did not take.
-    private func turnAway(_ exchange: Exchange) {
-        if let error = store.unavailability, error.code != .queueFull {
-            turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
-        } else {
-            turnAway(.overloaded, code: .queueFull, exchange)
         }
     }
 
@@ -123,32 +121,33 @@ extension Receiver {
     }
 
     /// Puts an authentic body that can't be taken into the quarantine, durably, and then refuses it.
-    private func set(
+    ///
+    /// - Parameter place: method and path, for the log, where they are not a webhook's.
+    func set(
         aside request: borrowing Request, _ arrival: Arrival, _ kind: ReceiverMetrics.RefusedCallback,
-        _ problem: Problem, reason: String? = nil, _ exchange: Exchange
+        _ problem: Problem, reason: String? = nil, place: Logger.Metadata = [:], _ exchange: Exchange
     ) {
         let reason = reason ?? problem.code.uppercased().replacing("-", with: "_")
         let kept = quarantined(request, reason: reason, arrival.receivedAt)
         let refusal = { @Sendable [self] in
-            refuse(kind, problem, code: reason, problem.detail ?? problem.title, exchange)
+            refuse(kind, problem, code: reason, problem.detail ?? problem.title, place: place, exchange)
         }
         guard !request.body.isEmpty else { return refusal() }
         guard arrival.isVerified else {
-            store.quarantineUnverified(kept)
+            ledger.quarantineUnverified(kept)
             return refusal()
         }
-        let isQueued = store.quarantineVerified(kept) { [self] result in
+        ledger.quarantineVerified(kept) { [self] result in
             switch result {
             case .success: refusal()
             case .failure(let error): turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
             }
         }
-        if !isQueued { turnAway(exchange) }
     }
 
     private func keepUnverified(_ request: borrowing Request, _ problem: CredentialProblem, _ receivedAt: Instant) {
         guard !request.body.isEmpty else { return }
-        store.quarantineUnverified(quarantined(request, reason: problem.code.rawValue, receivedAt))
+        ledger.quarantineUnverified(quarantined(request, reason: problem.code.rawValue, receivedAt))
     }
 
     private func quarantined(_ request: borrowing Request, reason: String, _ receivedAt: Instant) -> QuarantinedBody {
@@ -163,14 +162,28 @@ extension Receiver {
             receivedAt: receivedAt, reason: reason, body: Array(request.body), credentials: evidence.encoded)
     }
 
-    /// Answers and logs a refusal: one line each, without body or credentials.
+    /// Answers and logs a refusal for want of credentials: the log tells operators more than the answer tells strangers.
     private func refuse(
-        _ kind: ReceiverMetrics.RefusedCallback, _ problem: Problem, code: String, _ detail: String,
+        _ kind: ReceiverMetrics.RefusedCallback, _ problem: Problem, _ credentials: CredentialProblem,
         _ exchange: Exchange
     ) {
+        refuse(
+            kind, problem, code: credentials.code.rawValue, credentials.publicDescription,
+            logged: credentials.description, exchange)
+    }
+
+    /// Answers and logs a refusal: one line each, without body or credentials.
+    ///
+    /// - Parameter logged: the detail for the log, where it is not the answer's.
+    private func refuse(
+        _ kind: ReceiverMetrics.RefusedCallback, _ problem: Problem, code: String, _ detail: String,
+        logged: String? = nil, place: Logger.Metadata = [:], _ exchange: Exchange
+    ) {
         metrics.refusedCallbacks[kind]?.increment()
-        refusals.write(
-            .warning, "callback refused", ["status": "\(problem.status)", "reason": "\(code)", "detail": "\(detail)"])
+        let line: Logger.Metadata = [
+            "status": "\(problem.status)", "reason": "\(code)", "detail": "\(logged ?? detail)",
+        ]
+        refusals.write(.warning, "callback refused", line.merging(place) { line, _ in line })
         var problem = problem
         problem.detail = detail
         if !problem.members.contains(where: { "\($0.name)" == "code" }) { problem = problem.with(member: "code", code) }

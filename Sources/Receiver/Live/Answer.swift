@@ -1,5 +1,6 @@
 import Base
 import Dispatch
+import SessionIndex
 import SessionStore
 
 /// An answer of the store that a background queue waits for.

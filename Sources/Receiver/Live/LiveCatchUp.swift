@@ -2,6 +2,7 @@ internal import Base
 import Dispatch
 import HTTPServer
 import Logging
+import SessionIndex
 import SessionModel
 import SessionStore
 
@@ -34,11 +35,15 @@ final class LiveCatchUp: @unchecked Sendable {
 
     func start() {
         catchUpQueue.async { [self] in
-            // An id from a log that was longer than this one: another server, or data that was lost.
-            if id.position > target.position {
-                subscriber.stream.write(
-                    Array("event: reset\ndata: {\"reason\":\"UNKNOWN_POSITION\"}\nid: \(target.text)\n\n".utf8))
-                return end()
+            do throws(StoreError) {
+                // From a log that was longer than this one, or went on in another way: another server, or a backup.
+                guard id.position <= target.position, try id.cursor.isOfHistory(of: hub.store) else {
+                    subscriber.stream.write(
+                        Array("event: reset\ndata: {\"reason\":\"UNKNOWN_POSITION\"}\nid: \(target.text)\n\n".utf8))
+                    return end()
+                }
+            } catch {
+                return fail(error)
             }
             run()
         }
@@ -48,7 +53,7 @@ final class LiveCatchUp: @unchecked Sendable {
         guard !subscriber.stream.isClosed else { return end() }
         do throws(StoreError) {
             let receipt = id.mark == nil ? try receipt(of: id.position) : .start
-            var timeline = Timeline(settings: hub.settings, position: id.position, mark: id.mark ?? receipt)
+            var timeline = Timeline(settings: hub.settings, cursor: id.cursor, mark: id.mark ?? receipt)
             var pieces: [[UInt8]] = []
             let (scope, grant) = (subscriber.scope, subscriber.grant)
             func tell(_ event: LiveEvent) {
@@ -58,19 +63,23 @@ final class LiveCatchUp: @unchecked Sendable {
             }
             let missed = try missed(&timeline)
             for change in missed.changes { timeline.apply(change, tell: tell) }
-            timeline.reach(missed.reached)
+            timeline.reach(hub.store.cursor(at: missed.reached))
             let isWhole = missed.reached >= target.position
             if isWhole, let mark = target.mark { timeline.advance(to: max(mark, timeline.mark), tell: tell) }
             // The place is remembered also where nothing is told: the next time it is not looked through again.
             if isWhole { pieces.append(Array("id: \(target.text)\n\n".utf8)) }
             self.pieces = pieces[...]
-            next = isWhole ? nil : LiveEventId(position: missed.reached, mark: timeline.mark)
+            next = isWhole ? nil : LiveEventId(timeline.cursor, mark: timeline.mark)
             write()
         } catch {
-            hub.logger.error("a live stream could not catch up", metadata: ["reason": "\(error.message)"])
-            subscriber.stream.abort()
-            end()
+            fail(error)
         }
+    }
+
+    private func fail(_ error: StoreError) {
+        hub.logger.error("a live stream could not catch up", metadata: ["reason": "\(error.message)"])
+        subscriber.stream.abort()
+        end()
     }
 
     /// Piece by piece, each when the reader has taken most of what came before. A reader that takes nothing is closed by
@@ -195,7 +204,8 @@ final class LiveCatchUp: @unchecked Sendable {
             .sorted { $0.position < $1.position }
             .map {
                 FoldedChange(
-                    record: record.rewound(to: $0.position), position: $0.position, receivedAt: $0.heardAt)
+                    record: record.rewound(to: $0.position), position: $0.position, receivedAt: $0.heardAt,
+                    seal: ((try? hub.store.historyMark(at: $0.position)) ?? nil) ?? 0)
             }
     }
 

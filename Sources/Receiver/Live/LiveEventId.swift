@@ -20,23 +20,24 @@ struct TimeMark: Hashable, Comparable, Sendable {
 
 /// The id of a live event: how far a stream has come, in the log and in time.
 ///
-/// `123`: everything up to log position 123, and what time alone had brought when that delivery was received.
-/// `123@1760000000000000`: the same, and what time alone has brought up to that microsecond.
-/// `123@1760000000000000.45.1`: up to that one of the changes of that microsecond.
+/// `123-1a2b3c4d`: everything up to log position 123, and what time alone had brought when that delivery was received.
+/// `123-1a2b3c4d@1760000000000000`: the same, and what time alone has brought up to that microsecond.
+/// `123-1a2b3c4d@1760000000000000.45.1`: up to that one of the changes of that microsecond.
 struct LiveEventId: Hashable, Sendable {
-    var position: Int64
+    var cursor: LogCursor
+    var position: Int64 { cursor.position }
     /// nil: the time at which the delivery at `position` was received.
     var mark: TimeMark?
 
-    init(position: Int64, mark: TimeMark? = nil) {
-        self.position = position
+    init(_ cursor: LogCursor, mark: TimeMark? = nil) {
+        self.cursor = cursor
         self.mark = mark
     }
 
     init?(_ text: String) {
         let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let position = Int64(parts[0]), position >= 0 else { return nil }
-        self.position = position
+        guard let cursor = LogCursor(parts[0]) else { return nil }
+        self.cursor = cursor
         guard parts.count == 2 else { return }
         let numbers = parts[1].split(separator: ".", omittingEmptySubsequences: false).map { Int64($0) }
         switch (numbers.count, numbers.first ?? nil) {
@@ -49,8 +50,8 @@ struct LiveEventId: Hashable, Sendable {
     }
 
     var text: String {
-        guard let mark else { return "\(position)" }
-        if mark == .end(of: mark.microseconds) { return "\(position)@\(mark.microseconds)" }
-        return "\(position)@\(mark.microseconds).\(mark.number).\(mark.kind)"
+        guard let mark else { return cursor.text }
+        if mark == .end(of: mark.microseconds) { return "\(cursor.text)@\(mark.microseconds)" }
+        return "\(cursor.text)@\(mark.microseconds).\(mark.number).\(mark.kind)"
     }
 }

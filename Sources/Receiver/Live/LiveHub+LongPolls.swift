@@ -1,4 +1,5 @@
 import Dispatch
+import SessionIndex
 import SessionModel
 import SessionStore
 import Synchronization

@@ -2,6 +2,7 @@ internal import Base
 import Dispatch
 import HTTPServer
 package import Logging
+import SessionIndex
 package import SessionModel
 package import SessionStore
 import Synchronization
@@ -21,7 +22,7 @@ package final class LiveHub: @unchecked Sendable {
     /// nil while nobody listens.
     var timeline: Timeline?
     /// Batches that came before the sessions that wait for something were known; nil once they are.
-    private var backlog: [(changes: [FoldedChange], position: Int64)]?
+    private var backlog: [(changes: [FoldedChange], cursor: LogCursor)]?
     private var changedMeanwhile: Set<SessionKey> = []
     /// Signalled when there is no backlog any more.
     private var awaitingLoad: [DispatchSemaphore] = []
@@ -65,13 +66,14 @@ package final class LiveHub: @unchecked Sendable {
         let period = period
         backlog = []
         changedMeanwhile = []
-        let position = store.observe { [weak self] changes, position in
+        let position = store.observe { [weak self] changes, position, seal in
             guard let self else { return }
-            queue.async { self.folded(changes, position, period) }
+            queue.async { self.folded(changes, LogCursor(position: position, seal: seal), period) }
         }
         let now = clock()
         timeline = Timeline(
-            settings: settings, position: position, mark: .end(of: now.microsecondsSince1970 - graceMicroseconds))
+            settings: settings, cursor: store.cursor(at: position),
+            mark: .end(of: now.microsecondsSince1970 - graceMicroseconds))
         load(from: now.adding(seconds: -settings.startTimeoutSeconds - 1), after: nil, period)
         guard options.ticksAutomatically else { return }
         let ticker = DispatchSource.makeTimerSource(queue: queue)
@@ -108,7 +110,7 @@ package final class LiveHub: @unchecked Sendable {
                 let batches = backlog ?? []
                 backlog = nil
                 changedMeanwhile = []
-                for batch in batches { process(batch.changes, batch.position) }
+                for batch in batches { process(batch.changes, batch.cursor) }
                 endBacklog()
             }
         }
@@ -131,23 +133,23 @@ package final class LiveHub: @unchecked Sendable {
 
     // MARK: Changes
 
-    private func folded(_ changes: [FoldedChange], _ position: Int64, _ period: UInt64) {
+    private func folded(_ changes: [FoldedChange], _ cursor: LogCursor, _ period: UInt64) {
         guard period == self.period, timeline != nil else { return }
         guard backlog == nil else {
             for change in changes { changedMeanwhile.insert(SessionKey(change.record.sessionId)) }
-            backlog?.append((changes, position))
+            backlog?.append((changes, cursor))
             return
         }
-        process(changes, position)
+        process(changes, cursor)
     }
 
-    private func process(_ changes: [FoldedChange], _ position: Int64) {
+    private func process(_ changes: [FoldedChange], _ cursor: LogCursor) {
         endExpired()
         for change in changes {
             timeline?.apply(change, isWanted: isWanted(change.record)) { tell($0) }
             wake(change.record)
         }
-        timeline?.reach(position)
+        timeline?.reach(cursor)
         flushEverything()
     }
 
@@ -247,7 +249,7 @@ package final class LiveHub: @unchecked Sendable {
                 guard let self, let subscriber else { return }
                 queue.async { self.remove(subscriber) }
             }
-            let joined = LiveEventId(position: timeline.position, mark: timeline.mark)
+            let joined = LiveEventId(timeline.cursor, mark: timeline.mark)
             guard let id else {
                 // An id without data is remembered by the reader, and told to nobody.
                 _ = subscriber.send(Array("id: \(joined.text)\n\n".utf8))

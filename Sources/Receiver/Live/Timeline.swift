@@ -1,3 +1,4 @@
+import SessionIndex
 import SessionModel
 import SessionStore
 
@@ -26,16 +27,16 @@ struct Timeline: Sendable {
     }
 
     private let settings: GuidanceSettings
-    private(set) var position: Int64
+    private(set) var cursor: LogCursor
     /// Everything up to here has been told.
     private(set) var mark: TimeMark
     private var timers = Heap<Timer> { $0.mark < $1.mark }
     private var waiting: [SessionKey: Waiting] = [:]
     private var serial: UInt64 = 0
 
-    init(settings: GuidanceSettings, position: Int64, mark: TimeMark) {
+    init(settings: GuidanceSettings, cursor: LogCursor, mark: TimeMark) {
         self.settings = settings
-        self.position = position
+        self.cursor = cursor
         self.mark = mark
     }
 
@@ -81,7 +82,7 @@ struct Timeline: Sendable {
     mutating func apply(_ change: FoldedChange, isWanted: Bool = true, tell: (LiveEvent) -> Void) {
         let received = TimeMark.end(of: change.receivedAt.microsecondsSince1970)
         if received > mark { advance(to: received, tell: tell) }
-        position = change.position
+        cursor = LogCursor(position: change.position, seal: change.seal)
         let after = change.record
         track(after)
         guard isWanted else { return }
@@ -98,13 +99,13 @@ struct Timeline: Sendable {
         let now = max(change.receivedAt, Instant(microsecondsSince1970: mark.microseconds))
         tell(
             LiveEvent(
-                id: LiveEventId(position: position, mark: received == mark ? nil : mark), kind: kind, record: after,
+                id: LiveEventId(cursor, mark: received == mark ? nil : mark), kind: kind, record: after,
                 at: change.receivedAt, effectiveStatus: after.effectiveStatus(at: now, settings: settings).status))
     }
 
-    /// Everything up to `position` has been seen, whether it changed anything or not.
-    mutating func reach(_ position: Int64) {
-        self.position = max(self.position, position)
+    /// Everything up to there has been seen, whether it changed anything or not.
+    mutating func reach(_ cursor: LogCursor) {
+        if cursor.position > self.cursor.position { self.cursor = cursor }
     }
 
     /// Tells of everything that time alone brings up to `target`.
@@ -120,7 +121,7 @@ struct Timeline: Sendable {
             let isFee = timer.mark.kind == Self.kindFee
             tell(
                 LiveEvent(
-                    id: LiveEventId(position: position, mark: timer.mark),
+                    id: LiveEventId(cursor, mark: timer.mark),
                     kind: isFee ? .feeApplies : .effectiveStatus, record: record, at: timer.at,
                     effectiveStatus: status,
                     fees: isFee ? record.state.fees.filter { $0.feeWillApplyFrom == timer.at } : []))

@@ -1,3 +1,4 @@
+import SessionIndex
 import SessionModel
 package import SessionStore
 
@@ -8,6 +9,7 @@ extension LogEntry {
         var writer = JSONWriter(capacity: 96 + body.count * 5 / 4)
         writer.beginObject()
         writer.field("position", position)
+        writer.field("cursor", LogCursor(position: position, seal: seal).text)
         writer.field("receivedAt", receivedAt)
         writer.field("source", source.name)
         writer.field("body", String(decoding: body, as: UTF8.self))

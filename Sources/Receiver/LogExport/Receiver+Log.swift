@@ -2,6 +2,7 @@ internal import Base
 import Compression
 import Dispatch
 import HTTPServer
+import SessionIndex
 import SessionStore
 
 /// Rows are read from disk here, off the event loops.
@@ -9,6 +10,7 @@ private let logQueue = DispatchQueue(label: "chargefold.log-export", qos: .utili
 
 extension Receiver {
     /// `GET /v1/log?from=position&limit=n`: the log as NDJSON, from that position on, streamed; gzip on request.
+    /// `?after=cursor` goes on behind a line that was read before, and only in the same history of the log.
     ///
     /// The caller has made sure that it is an operator who asks.
     func streamLog(_ request: borrowing Request, _ exchange: Exchange) {
@@ -16,15 +18,39 @@ extension Receiver {
             let from = query.integer("from", in: 1...Int64.max) ?? .some(1),
             let limit = query.integer("limit", in: 1...Int64.max) ?? .some(Int64.max)
         else { return exchange.respond(Response(.malformedQuery)) }
+        guard let after = query["after"] else { return streamLog(request, exchange, after: from - 1, limit: limit) }
+        guard let cursor = LogCursor(after) else { return exchange.respond(Response(.malformedQuery)) }
         let usesGzip = AcceptEncoding.allowsGzip(request.head.header("accept-encoding"))
+        logQueue.async { [self] in
+            do throws(StoreError) {
+                guard try cursor.isOfHistory(of: store) else { return exchange.respond(Response(.otherHistory)) }
+            } catch {
+                return exchange.respond(Response(Problem(error, .storeUnreadable)))
+            }
+            download(exchange, usesGzip: usesGzip, after: cursor.position, limit: limit)
+        }
+    }
+
+    private func streamLog(
+        _ request: borrowing Request, _ exchange: Exchange, after position: Int64, limit: Int64
+    ) {
+        let usesGzip = AcceptEncoding.allowsGzip(request.head.header("accept-encoding"))
+        logQueue.async { [self] in download(exchange, usesGzip: usesGzip, after: position, limit: limit) }
+    }
+
+    private func download(_ exchange: Exchange, usesGzip: Bool, after position: Int64, limit: Int64) {
         var head = Response(status: 200, contentType: "application/x-ndjson")
         head.add("Cache-Control", "no-store" as StaticString)
         head.add("Vary", "Accept-Encoding" as StaticString)
         if usesGzip { head.add("Content-Encoding", "gzip" as StaticString) }
         let stream = exchange.stream(head)
-        let download = LogDownload(stream: stream, usesGzip: usesGzip)
-        logQueue.async { [store] in download.run(store, after: from - 1, limit: limit) }
+        LogDownload(stream: stream, usesGzip: usesGzip).run(store, after: position, limit: limit)
     }
+}
+
+extension Problem {
+    static let otherHistory = Problem(
+        400, "other-history", "The cursor is of another log, or of a history that this one does not have.")
 }
 
 /// One reader of the log: rows go out as fast as the reader takes them, in bounded memory.

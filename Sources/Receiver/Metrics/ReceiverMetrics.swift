@@ -1,3 +1,4 @@
+import SessionIndex
 import SessionStore
 
 /// What the receiver counts. Monotonic since the start of the process; safe from any thread.
@@ -24,6 +25,8 @@ package final class ReceiverMetrics: Sendable {
         case malformedContentCoding = "malformed_content_coding"
         case bodyTooLarge = "body_too_large"
         case invalidEvent = "invalid_event"
+        /// Authentic, at an address that is no webhook's.
+        case stray = "stray"
     }
 
     package init() {

@@ -14,14 +14,10 @@ package struct ControlHandler: RequestHandler {
     }
 
     package func handle(_ request: borrowing Request, _ exchange: Exchange) {
-        guard case .resource(let resource) = Resource.match(request.head.path) else {
-            return exchange.respond(Response(.notFound))
-        }
-        if resource.isForOperators {
-            receiver.operate(resource, request, exchange)
-        } else {
-            receiver.handle(request, exchange)
-        }
+        guard case .resource(let resource) = Resource.match(request.head.path), resource.isForOperators,
+            resource.allows(request.head.method)
+        else { return receiver.handle(request, exchange) }
+        receiver.operate(resource, request, exchange)
     }
 
     package func protocolError(_ error: HTTPError) -> Response {

@@ -1,5 +1,5 @@
+package import Ledger
 import SessionModel
-package import SessionStore
 
 extension QuarantineEntry {
     /// The entry as JSON: without the body, or with it as text. Credentials are never shown.

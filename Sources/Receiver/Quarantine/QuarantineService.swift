@@ -1,6 +1,8 @@
 package import Base
 import Compression
 import Dispatch
+package import Ledger
+package import SessionIndex
 import SessionModel
 package import SessionStore
 package import WebhookSecurity
@@ -30,23 +32,25 @@ package struct QuarantineService: Sendable {
     }
 
     private let store: any SessionStore
+    private let ledger: Ledger
     private let authenticator: CallbackAuthenticator
     private let bodyBytesMax: Int
     /// Told what came of each delivery.
     private let noted: @Sendable (IngestOutcome) -> Void
 
     package init(
-        store: any SessionStore, authenticator: CallbackAuthenticator, bodyBytesMax: Int,
+        store: any SessionStore, ledger: Ledger, authenticator: CallbackAuthenticator, bodyBytesMax: Int,
         noted: @escaping @Sendable (IngestOutcome) -> Void = { _ in }
     ) {
         self.noted = noted
         self.store = store
+        self.ledger = ledger
         self.authenticator = authenticator
         self.bodyBytesMax = bodyBytesMax
     }
 
-    /// Checks every entry again with today's configuration and feeds those that pass into the log, each in the
-    /// transaction that removes it from the quarantine.
+    /// Checks every entry again with today's configuration and feeds those that pass into the log; each is
+    /// removed once it is durable there. After a crash in between it is there once more, which the fold absorbs.
     ///
     /// - Parameters:
     ///   - ids: the entries, or nil for all.
@@ -54,7 +58,8 @@ package struct QuarantineService: Sendable {
     package func retry(_ ids: [Int64]?, progress: (RetryResult) -> Void) throws(StoreError) {
         if let ids {
             for id in ids {
-                guard let entry = try store.quarantined(id: id) else {
+                guard let entry = try ledger.blocking({ (ledger) throws(StoreError) in try ledger.quarantined(id: id) })
+                else {
                     progress(RetryResult(id: id, outcome: .unknown, reason: nil, sessionId: nil))
                     continue
                 }
@@ -64,7 +69,9 @@ package struct QuarantineService: Sendable {
         }
         var last: Int64 = 0
         while true {
-            let entries = try store.quarantined(after: last, limit: 100, kind: nil)
+            let entries = try ledger.blocking { [last] (ledger) throws(StoreError) in
+                try ledger.quarantined(after: last, limit: 100)
+            }
             guard let newest = entries.last else { return }
             for entry in entries { progress(retry(entry)) }
             last = newest.id
@@ -86,7 +93,12 @@ package struct QuarantineService: Sendable {
         if entry.kind == .unverified, let problem = refusal(of: entry, raw: raw, content: content) {
             return refused(problem)
         }
-        if ChargeDetailRecordQuarantine.isRecord(entry.content.reason) { return retry(record: content, entry) }
+        // A stray callback is what its content is.
+        let isStrayRecord =
+            StrayQuarantine.isStray(entry.content.reason) && (try? ChargeDetailRecord(decoding: content)) != nil
+        if isStrayRecord || ChargeDetailRecordQuarantine.isRecord(entry.content.reason) {
+            return retry(record: content, entry)
+        }
         let event: SessionEvent
         do throws(EventError) {
             event = try SessionEvent.decode(content, limits: .callbacks(bodyBytesMax: bodyBytesMax))
@@ -94,7 +106,9 @@ package struct QuarantineService: Sendable {
             return refused(error.code.rawValue)
         }
         return append(
-            Delivery(event: event, body: content, receivedAt: entry.content.receivedAt, quarantineId: entry.id))
+            Delivery(
+                event: event, body: UTF8ByteOrderMark.dropped(from: content), receivedAt: entry.content.receivedAt),
+            of: entry.id)
     }
 
     private func retry(record content: [UInt8], _ entry: QuarantineEntry) -> RetryResult {
@@ -104,8 +118,7 @@ package struct QuarantineService: Sendable {
             let known = record.timestamp == nil ? session(record.sessionId) : nil
             return append(
                 try record.delivery(
-                    at: known?.timestamp(ofUndated: record) ?? receivedAt, receivedAt: receivedAt,
-                    quarantineId: entry.id))
+                    at: known?.timestamp(ofUndated: record) ?? receivedAt, receivedAt: receivedAt), of: entry.id)
         } catch {
             return RetryResult(id: entry.id, outcome: .refused, reason: error.code.rawValue, sessionId: nil)
         }
@@ -136,24 +149,23 @@ package struct QuarantineService: Sendable {
         }
     }
 
-    private func append(_ delivery: Delivery) -> RetryResult {
-        let id = delivery.quarantineId ?? 0
-        let done = DispatchSemaphore(value: 0)
-        let outcome = Locked<Result<IngestOutcome, StoreError>?>(nil)
-        let isQueued = store.append(delivery) { result in
-            if case .success(let outcome) = result { noted(outcome) }
-            outcome.withLock { $0 = result }
-            done.signal()
+    private func append(_ delivery: Delivery, of id: Int64) -> RetryResult {
+        func refused(_ code: StoreError.Code) -> RetryResult {
+            RetryResult(id: id, outcome: .refused, reason: code.rawValue, sessionId: nil)
         }
-        guard isQueued else { return RetryResult(id: id, outcome: .refused, reason: "QUEUE_FULL", sessionId: nil) }
-        done.wait()
-        return switch outcome.withLock({ $0 }) {
-        case .success(let outcome)?:
-            RetryResult(
+        let answer = Answer<IngestOutcome>()
+        store.append(delivery) { result in
+            if case .success(let outcome) = result { noted(outcome) }
+            answer.give(result)
+        }
+        do throws(StoreError) {
+            let outcome = try answer.wait()
+            // Where this fails it is retried once more, and then a duplicate.
+            try ledger.blocking { (ledger) throws(StoreError) in _ = try ledger.removeQuarantined([id]) }
+            return RetryResult(
                 id: id, outcome: outcome.duplicate ? .duplicate : .accepted, reason: nil, sessionId: outcome.sessionId)
-        case .failure(let error)?:
-            RetryResult(id: id, outcome: .refused, reason: error.code.rawValue, sessionId: nil)
-        case nil: RetryResult(id: id, outcome: .refused, reason: "UNAVAILABLE", sessionId: nil)
+        } catch {
+            return refused(error.code)
         }
     }
 }

@@ -1,6 +1,8 @@
 internal import Base
 import Dispatch
 import HTTPServer
+import Ledger
+import SessionIndex
 import SessionModel
 import SessionStore
 
@@ -18,17 +20,18 @@ extension Receiver {
             let after = query?.integer("after", in: 0...Int64.max) ?? .some(0)
             let limit = query?.integer("limit", in: 1...500) ?? .some(100)
             guard query != nil, let after, let limit else { return exchange.respond(Response(.malformedQuery)) }
-            operationsQueue.async { [store] in exchange.respond(Self.list(store, after: after, limit: Int(limit))) }
+            operationsQueue.async { [ledger] in exchange.respond(Self.list(ledger, after: after, limit: Int(limit))) }
         case .quarantined(let id) where request.head.isMethod("DELETE"):
-            store.removeQuarantined([id]) { result in
-                switch result {
-                case .success(0): exchange.respond(Response(.notFound))
-                case .success: exchange.respond(.noContent)
-                case .failure(let error): exchange.respond(Response(Problem(error, .storeUnavailable)))
+            ledger.perform { ledger in
+                do throws(StoreError) {
+                    let count = try ledger.removeQuarantined([id])
+                    exchange.respond(count == 0 ? Response(.notFound) : .noContent)
+                } catch {
+                    exchange.respond(Response(Problem(error, .storeUnavailable)))
                 }
             }
         case .quarantined(let id):
-            operationsQueue.async { [store] in exchange.respond(Self.show(store, id)) }
+            operationsQueue.async { [ledger] in exchange.respond(Self.show(ledger, id)) }
         case .quarantineRetry:
             let ids = QuarantineSelection(json: Array(request.body))
             guard let ids else { return exchange.respond(Response(.malformedSelection)) }
@@ -59,9 +62,11 @@ extension Receiver {
         }
     }
 
-    private static func list(_ store: any SessionStore, after: Int64, limit: Int) -> Response {
+    private static func list(_ ledger: Ledger, after: Int64, limit: Int) -> Response {
         do throws(StoreError) {
-            let entries = try store.quarantined(after: after, limit: limit, kind: nil)
+            let entries = try ledger.blocking { (ledger) throws(StoreError) in
+                try ledger.quarantined(after: after, limit: limit)
+            }
             var writer = JSONWriter()
             writer.beginObject()
             writer.key("entries")
@@ -76,9 +81,10 @@ extension Receiver {
         }
     }
 
-    private static func show(_ store: any SessionStore, _ id: Int64) -> Response {
+    private static func show(_ ledger: Ledger, _ id: Int64) -> Response {
         do throws(StoreError) {
-            guard let entry = try store.quarantined(id: id) else { return Response(.notFound) }
+            let entry = try ledger.blocking { (ledger) throws(StoreError) in try ledger.quarantined(id: id) }
+            guard let entry else { return Response(.notFound) }
             return Response(json: entry.json(withBody: true))
         } catch {
             return Response(Problem(error, .storeUnreadable))
@@ -123,8 +129,8 @@ package struct QuarantineSelection {
 
 extension Receiver {
     fileprivate var quarantineService: QuarantineService {
-        QuarantineService(store: store, authenticator: authenticator, bodyBytesMax: callbackBodyBytesMax) {
-            [reconciler] in reconciler?.noted($0)
-        }
+        QuarantineService(
+            store: store, ledger: ledger, authenticator: authenticator, bodyBytesMax: callbackBodyBytesMax
+        ) { [reconciler] in reconciler?.noted($0) }
     }
 }

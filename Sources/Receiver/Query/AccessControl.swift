@@ -78,8 +78,9 @@ package struct AccessControl: Sendable {
     private func grant(ofMinted token: UnsafeRawBufferPointer, _ now: () -> Instant) -> Result<AccessGrant, Problem> {
         guard let userTokens else { return .failure(.wrongToken) }
         return switch userTokens.verify(String(decoding: token, as: UTF8.self), nowSeconds: now().seconds) {
-        case .valid(let userId, let end):
-            .success(AccessGrant([.readUser(userId)]).expiring(at: Instant(seconds: end)))
+        case .valid(let userId, let mayAct, let end):
+            .success(
+                AccessGrant([mayAct ? .actUser(userId) : .readUser(userId)]).expiring(at: Instant(seconds: end)))
         case .expired: .failure(.expiredToken)
         case .invalid: .failure(.wrongToken)
         }

@@ -5,29 +5,51 @@ package import SessionModel
 package struct AccessGrant: Sendable, Equatable {
     private enum Reach: Equatable {
         case everybody
+        /// None of them: nobody.
         case users([String])
+
+        func includes(_ userId: String?) -> Bool {
+            switch self {
+            case .everybody: return true
+            case .users(let users):
+                guard let userId else { return false }
+                return users.contains { SessionKey($0) == SessionKey(userId) }
+            }
+        }
+
+        /// Where several users are named each of them must be within reach, and at least one must be named.
+        func includes(all userIds: [String]) -> Bool {
+            self == .everybody || !userIds.isEmpty && userIds.allSatisfy { includes($0) }
+        }
     }
 
     /// Whether operators' resources are open.
     package let isAdmin: Bool
     /// When the token ends, and with it whatever it has opened; nil: never.
     package private(set) var expiresAt: Instant?
-    private let reach: Reach
+    private let reading: Reach
+    private let acting: Reach
 
     /// - Parameter scopes: none at all means `read`.
     package init(_ scopes: some Sequence<Scope>) {
         var isAdmin = false
         var readsEverybody = false
-        var users: [String] = []
+        var actsForEverybody = false
+        var readUsers: [String] = []
+        var actUsers: [String] = []
         for scope in scopes {
             switch scope {
             case .admin: isAdmin = true
             case .read: readsEverybody = true
-            case .readUser(let userId): users.append(userId)
+            case .act: actsForEverybody = true
+            case .readUser(let userId): readUsers.append(userId)
+            case .actUser(let userId): actUsers.append(userId)
             }
         }
         self.isAdmin = isAdmin
-        reach = isAdmin || readsEverybody || users.isEmpty ? .everybody : .users(users)
+        let users = readUsers + actUsers
+        acting = isAdmin || actsForEverybody ? .everybody : .users(actUsers)
+        reading = acting == .everybody || readsEverybody || users.isEmpty ? .everybody : .users(users)
     }
 
     /// Everybody's sessions, to be read.
@@ -49,23 +71,21 @@ package struct AccessGrant: Sendable, Equatable {
     /// Whether sessions of this user may be seen (nil: sessions whose user is not known).
     ///
     /// Who may not is answered as if there were no such session, so that nothing tells the two apart.
-    package func allows(userId: String?) -> Bool {
-        switch reach {
-        case .everybody: return true
-        case .users(let users):
-            guard let userId else { return false }
-            return users.contains { SessionKey($0) == SessionKey(userId) }
-        }
-    }
+    package func allows(userId: String?) -> Bool { reading.includes(userId) }
+
+    /// Whether anything may be done at all, for whomever.
+    package var mayAct: Bool { acting != .users([]) }
+
+    /// Whether something may be done for this user.
+    package func mayAct(for userId: String) -> Bool { acting.includes(userId) }
+
+    /// Whether something may be done to a session that may be seen.
+    package func mayAct(on record: SessionRecord) -> Bool { acting.includes(all: record.state.userIds) }
 
     /// Whether a session may be seen. Where its facts name several users, each of them must be allowed: what one user's
     /// facts say is not for the other.
     package func allows(_ record: SessionRecord) -> Bool {
-        allowsEverything || allows(users: record.state.userIds)
-    }
-
-    private func allows(users: [String]) -> Bool {
-        allowsEverything || !users.isEmpty && users.allSatisfy { allows(userId: $0) }
+        allowsEverything || reading.includes(all: record.state.userIds)
     }
 
     /// Whether a session may be seen as one of that user's (nil: as anybody's).
@@ -74,13 +94,13 @@ package struct AccessGrant: Sendable, Equatable {
     }
 
     func allows(_ session: SessionUsers, of userId: String?) -> Bool {
-        guard allows(users: session.all) else { return false }
+        guard reading.includes(all: session.all) else { return false }
         guard let userId else { return true }
         return session.userId.map { SessionKey($0) == SessionKey(userId) } ?? false
     }
 
     /// Whether all sessions of all users may be seen: lists over everybody, and the stream of everything.
-    package var allowsEverything: Bool { reach == .everybody }
+    package var allowsEverything: Bool { reading == .everybody }
 }
 
 /// Whose a session is.
@@ -102,9 +122,13 @@ extension Receiver {
         granted(access.grant(request.head, now: clock()), exchange)
     }
 
-    /// The same for whatever is done on behalf of users: never anonymous.
+    /// The same for whatever is done on behalf of users: never anonymous, and refused where nothing may be done at all, so
+    /// that the answer does not depend on what there is.
     func actingGrant(_ request: borrowing Request, _ exchange: Exchange) -> AccessGrant? {
-        granted(access.actingGrant(request.head, now: clock()), exchange)
+        guard let grant = granted(access.actingGrant(request.head, now: clock()), exchange) else { return nil }
+        if grant.mayAct { return grant }
+        refuse(.insufficientScope, exchange)
+        return nil
     }
 
     private func granted(_ result: Result<AccessGrant, Problem>, _ exchange: Exchange) -> AccessGrant? {
@@ -118,10 +142,14 @@ extension Receiver {
         }
     }
 
-    /// Whether whoever asks may act for the user; where not, that is answered.
-    func mayAct(for userId: String, _ request: borrowing Request, _ exchange: Exchange) -> Bool {
+    /// Whether whoever asks may act for the user (or only have something of theirs read upstream); where not, that is
+    /// answered.
+    func mayAct(
+        for userId: String, onlyReading: Bool, _ request: borrowing Request, _ exchange: Exchange
+    ) -> Bool {
         switch access.actingGrant(request.head, now: clock()) {
-        case .success(let grant) where grant.allows(userId: userId): return true
+        case .success(let grant) where onlyReading ? grant.allows(userId: userId) : grant.mayAct(for: userId):
+            return true
         case .success: refuse(.insufficientScope, exchange)
         case .failure(let problem): refuse(problem, exchange)
         }

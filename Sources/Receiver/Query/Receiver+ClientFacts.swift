@@ -1,8 +1,9 @@
 import Base
 import HTTPServer
 import Logging
+package import SessionIndex
 package import SessionModel
-package import SessionStore
+import SessionStore
 
 /// What our own clients do with sessions is a fact like any other: in the log, folded, exported.
 extension Receiver {
@@ -21,9 +22,7 @@ extension Receiver {
             return completion(.failure(StoreError(.unavailable, error.detail)))
         }
         if action == .start, let connectorId { connectorStarts.note(connectorId: connectorId, at: now) }
-        if !store.append(Delivery(event: event, body: body, receivedAt: now), completion: completion) {
-            completion(.failure(store.unavailability ?? StoreError(.queueFull, "the queue is full")))
-        }
+        store.append(Delivery(event: event, body: body, receivedAt: now), completion: completion)
     }
 
     /// Starts that were asked for before this process began count for the cooldown too. Blocks: for the start only.
@@ -53,6 +52,7 @@ extension Receiver {
             switch result {
             case .failure(let error): answer(Response(Problem(error, .storeUnreadable)))
             case .success(let record?) where grant.allows(record):
+                guard grant.mayAct(on: record) else { return answer(Response(.insufficientScope)) }
                 guard isAsked else { return answer(Response(.preconditionFailed)) }
                 // Whoever may, and asks while the fact is on its way, gets the same answer; nobody adds a second fact.
                 if abandonments.begin(id, answer) { abandon(id) }

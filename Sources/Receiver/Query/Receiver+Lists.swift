@@ -1,5 +1,6 @@
 internal import Base
 import HTTPServer
+import SessionIndex
 import SessionModel
 import SessionStore
 

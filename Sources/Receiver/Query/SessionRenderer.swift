@@ -1,5 +1,6 @@
 import Base
 import HTTPServer
+import SessionIndex
 package import SessionModel
 import SessionStore
 

@@ -1,5 +1,6 @@
 internal import Base
 import DriveAPI
+import SessionIndex
 import SessionModel
 import SessionStore
 
@@ -57,7 +58,7 @@ struct Observation: Sendable {
         if let record, !record.isNews(event) {
             return completion(.success(logged(isNews: false, record.state.status, record)))
         }
-        let isQueued = store.append(Delivery(event: event, body: body, receivedAt: clock())) { result in
+        store.append(Delivery(event: event, body: body, receivedAt: clock())) { result in
             guard case .success(let outcome) = result else {
                 return completion(result.map { logged(isNews: true, $0.status, nil) })
             }
@@ -65,6 +66,5 @@ struct Observation: Sendable {
                 completion(.success(logged(isNews: true, outcome.status, (try? record.get()) ?? nil)))
             }
         }
-        if !isQueued { completion(.failure(StoreError(.queueFull, "the queue is full"))) }
     }
 }

@@ -1,6 +1,7 @@
 import Dispatch
 import DriveAPI
 import Logging
+import SessionIndex
 import SessionModel
 import SessionStore
 

@@ -1,7 +1,9 @@
 internal import Base
 import Dispatch
 import DriveAPI
+internal import Ledger
 import Logging
+import SessionIndex
 import SessionModel
 import SessionStore
 
@@ -15,16 +17,16 @@ extension Reconciler {
 
     /// Nothing more is to be learnt of the session for now.
     func settled(_ record: SessionRecord?) {
-        guard settings.refundCheckSeconds > 0, operations != nil, let record, record.mayBeRefunded else { return }
+        guard settings.refundCheckSeconds > 0, ledger != nil, let record, record.mayBeRefunded else { return }
         settledMeanwhile.append(record.sessionId)
     }
 
     /// Notes what has settled since.
     func writeRefundChecks() {
-        guard let operations, !settledMeanwhile.isEmpty else { return }
+        guard let ledger, !settledMeanwhile.isEmpty else { return }
         do throws(StoreError) {
-            try operations.addRefundChecks(
-                settledMeanwhile, dueAt: clock().adding(seconds: settings.refundCheckSeconds))
+            let (sessions, dueAt) = (settledMeanwhile, clock().adding(seconds: settings.refundCheckSeconds))
+            try ledger.blocking { (ledger) throws(StoreError) in try ledger.addRefundChecks(sessions, dueAt: dueAt) }
             settledMeanwhile = []
         } catch {
             // Kept for the next time, within bounds.
@@ -34,17 +36,20 @@ extension Reconciler {
 
     /// Asks about one session, if one is due.
     func checkRefunds(_ now: UInt64) {
-        guard settings.refundCheckSeconds > 0, underWay == 0, let operations else { return }
+        guard settings.refundCheckSeconds > 0, underWay == 0, let ledger else { return }
         if refundsDue.isEmpty, now >= nextRefundLookAt {
-            refundsDue = (try? operations.refundChecks(dueBy: clock(), limit: Self.refundsPerLook))?.reversed() ?? []
+            let due = try? ledger.blocking { [now = clock()] (ledger) throws(StoreError) in
+                try ledger.refundChecks(dueBy: now, limit: Self.refundsPerLook)
+            }
+            refundsDue = due?.reversed() ?? []
             if refundsDue.isEmpty { nextRefundLookAt = now + Self.nanosecondsBetweenLooks }
         }
         guard let sessionId = refundsDue.popLast() else { return }
         underWay += 1
         store.session(sessionId) { [self] result in
             guard case .success(let record?) = result, record.mayBeRefunded, let userId = record.state.userId else {
-                if case .failure = result { return refundChecked(sessionId, operations, isAnswered: false) }
-                return refundChecked(sessionId, operations, isAnswered: true)
+                if case .failure = result { return refundChecked(sessionId, ledger, isAnswered: false) }
+                return refundChecked(sessionId, ledger, isAnswered: true)
             }
             metrics.refundChecks.increment()
             client.session(userId: userId, sessionId: sessionId, priority: .background) { [self] result in
@@ -56,24 +61,26 @@ extension Reconciler {
                         if case .success(let logged) = logged, logged.isNews {
                             noted(sessionId: sessionId, logged.status)
                         }
-                        refundChecked(sessionId, operations, isAnswered: (try? logged.get()) != nil)
+                        refundChecked(sessionId, ledger, isAnswered: (try? logged.get()) != nil)
                     }
                 case .failure(let error):
                     metrics.failures.increment()
-                    refundChecked(sessionId, operations, isAnswered: postponement(error) == nil)
+                    refundChecked(sessionId, ledger, isAnswered: postponement(error) == nil)
                 }
             }
         }
     }
 
-    private func refundChecked(_ sessionId: String, _ operations: OperationsStore, isAnswered: Bool) {
+    private func refundChecked(_ sessionId: String, _ ledger: Ledger, isAnswered: Bool) {
         queue.async { [self] in
             underWay -= 1
             do throws(StoreError) {
-                if isAnswered {
-                    try operations.removeRefundCheck(sessionId)
-                } else {
-                    try operations.postponeRefundCheck(sessionId, now: clock())
+                try ledger.blocking { [now = clock()] (ledger) throws(StoreError) in
+                    if isAnswered {
+                        try ledger.removeRefundCheck(sessionId)
+                    } else {
+                        try ledger.postponeRefundCheck(sessionId, now: now)
+                    }
                 }
             } catch {
                 logger.warning("a session is asked about once more", metadata: ["reason": "\(error)"])

@@ -1,7 +1,9 @@
 internal import Base
 import Dispatch
 import DriveAPI
+internal import Ledger
 import Logging
+import SessionIndex
 import SessionModel
 import SessionStore
 
@@ -11,7 +13,7 @@ private let searchQueue = DispatchQueue(label: "chargefold.reconciler.starts", q
 /// Starts whose outcome is not known: the request was sent, and the answer was lost, made no sense, or could not be kept.
 /// The session may exist, and only the user's history can tell.
 extension Reconciler {
-    /// A start that is noted in the store of operations is to be looked for. From any thread.
+    /// A start that is noted in the ledger is to be looked for. From any thread.
     package func lookFor(unansweredStart id: Int64) {
         let now = monotonic()
         queue.async { [self] in starts.add(id, now: now) }
@@ -19,9 +21,9 @@ extension Reconciler {
 
     /// Those that an earlier process has left. Not on the queue: blocks.
     func loadUnansweredStarts() {
-        guard let operations else { return }
+        guard let ledger else { return }
         do throws(StoreError) {
-            let ids = try operations.unansweredStarts().map(\.id)
+            let ids = try ledger.blocking { (ledger) throws(StoreError) in try ledger.unansweredStarts() }.map(\.id)
             queue.sync { for id in ids { starts.add(id, now: monotonic()) } }
         } catch {
             logger.error("starts of unknown outcome can't be read", metadata: ["reason": "\(error)"])
@@ -30,19 +32,20 @@ extension Reconciler {
 
     /// On the queue.
     func lookForStarts(_ now: UInt64) {
-        guard let operations, let id = starts.takeDue(now: now) else { return }
+        guard let ledger, let id = starts.takeDue(now: now) else { return }
         let backfill = Backfill(client: client, store: store, clock: clock)
         searchQueue.async { [self] in
             var outcome = StartLookUps.Outcome.over
             do throws(StoreError) {
                 // Erased meanwhile, or pushed out: then nobody is to be asked.
-                if let start = try operations.unansweredStarts(id: id).first {
+                let starts = try ledger.blocking { (ledger) throws(StoreError) in try ledger.unansweredStarts(id: id) }
+                if let start = starts.first {
                     outcome = look(for: start, with: backfill)
                 }
             } catch {
                 outcome = .postponed(nanoseconds: 5_000_000_000)
             }
-            queue.async { [self, outcome] in ended(id, outcome, operations) }
+            queue.async { [self, outcome] in ended(id, outcome, ledger) }
         }
     }
 
@@ -66,11 +69,14 @@ extension Reconciler {
         }
     }
 
-    private func ended(_ id: Int64, _ outcome: StartLookUps.Outcome, _ operations: OperationsStore) {
+    private func ended(_ id: Int64, _ outcome: StartLookUps.Outcome, _ ledger: Ledger) {
         if starts.ended(outcome, now: monotonic()) {
-            operations.removeUnansweredStart(id) { [logger] error in
-                guard let error else { return }
-                logger.warning("a start is looked for once more", metadata: ["reason": "\(error)"])
+            ledger.perform { [logger] ledger in
+                do throws(StoreError) {
+                    try ledger.removeUnansweredStart(id)
+                } catch {
+                    logger.warning("a start is looked for once more", metadata: ["reason": "\(error)"])
+                }
             }
         }
         checkWhetherIdle()

@@ -1,7 +1,9 @@
 import Base
 import Dispatch
 package import DriveAPI
+package import Ledger
 package import Logging
+package import SessionIndex
 package import SessionModel
 package import SessionStore
 internal import Synchronization
@@ -20,7 +22,7 @@ package final class Reconciler: @unchecked Sendable {
     let logger: Logger
     let clock: @Sendable () -> Instant
     let monotonic: @Sendable () -> UInt64
-    let operations: OperationsStore?
+    let ledger: Ledger?
     package let metrics = ReconciliationMetrics()
 
     let queue = DispatchQueue(label: "chargefold.reconciler", qos: .utility)
@@ -51,13 +53,13 @@ package final class Reconciler: @unchecked Sendable {
     private let news = Locked(News())
 
     package init(
-        client: DriveAPIClient, store: any SessionStore, operations: OperationsStore?,
+        client: DriveAPIClient, store: any SessionStore, ledger: Ledger?,
         settings: ReconciliationSettings, logger: Logger, seed: UInt64 = .random(in: 0 ... .max),
         clock: @escaping @Sendable () -> Instant = SystemClock.now, timing: ReconcilerTiming = ReconcilerTiming()
     ) {
         self.client = client
         self.store = store
-        self.operations = operations
+        self.ledger = ledger
         self.settings = settings
         self.logger = logger
         self.clock = clock
@@ -213,10 +215,10 @@ package final class Reconciler: @unchecked Sendable {
     }
 
     private func writeReconciled() {
-        guard let operations, !reconciled.isEmpty else { return }
+        guard let ledger, !reconciled.isEmpty else { return }
         let sessions = reconciled
         do throws(StoreError) {
-            try operations.setReconciled(sessions)
+            try ledger.blocking { (ledger) throws(StoreError) in try ledger.setReconciled(sessions) }
             reconciled = []
         } catch {
             // Kept for the next time, within bounds.

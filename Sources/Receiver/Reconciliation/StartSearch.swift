@@ -1,4 +1,6 @@
 import DriveAPI
+internal import Ledger
+import SessionIndex
 import SessionModel
 import SessionStore
 

@@ -32,7 +32,9 @@ final class PartitionFilters: Sendable {
     var count: Int { state.withLock { $0.partitions.count } }
 
     /// The partitions that are to be filled, the oldest first.
-    var incomplete: [Int] { state.withLock { state in state.partitions.indices.filter { !state.partitions[$0].isComplete } } }
+    var incomplete: [Int] {
+        state.withLock { state in state.partitions.indices.filter { !state.partitions[$0].isComplete } }
+    }
 
     /// The partitions that may have a row of the session, the newest first; most often none.
     func candidates(_ hash: UInt64) -> [Int] {
@@ -85,7 +87,10 @@ final class PartitionFilters: Sendable {
         let current = partitioning.partition(of: position + 1)
         return state.withLock { state in
             let closed = state.partitions.indices.prefix(current)
-            guard let partition = closed.first(where: { state.partitions[$0].isComplete && !state.partitions[$0].isSaved }) else {
+            guard
+                let partition = closed.first(where: { state.partitions[$0].isComplete && !state.partitions[$0].isSaved }
+                )
+            else {
                 return nil
             }
             state.partitions[partition].isSaved = true

@@ -10,8 +10,6 @@ struct RefoldRequest: Sendable {
     var key: SessionKey?
     /// The row's number, which is the log position of the session's first delivery here.
     let number: Int64?
-    /// Whose it says that it is; for where the log has nothing at that position any more.
-    var claimed: SessionKey?
 }
 
 /// A damaged row harms its session alone: that one is folded from the log again, at once and by itself, beside everything
@@ -26,10 +24,8 @@ extension Fold {
         dispatchPrecondition(condition: .onQueue(queue))
         guard writeBehind != nil, !isBehind else { return }
         var request = request
-        if request.key == nil, let number = request.number {
-            request.key = (try? log.row(at: number) { $0.event() }).flatMap { $0 }.map { SessionKey($0.sessionId) } ?? request.claimed
-        }
-        guard let key = request.key else { return removeRow(request) }
+        if request.key == nil, let number = request.number { request.key = sessionKey(ofRow: number) }
+        guard let key = request.key else { return giveUp("nobody can say whose a damaged row is") }
         guard refolding[key] == nil else { return }
         refolding[key] = []
         logger.critical(
@@ -38,12 +34,10 @@ extension Fold {
         refoldBeside(key, request.number)
     }
 
-    /// Nobody knows whose row it is: its session has no delivery there any more, and if it has others, it is found to be
-    /// missing by a check.
-    private func removeRow(_ request: RefoldRequest) {
-        guard let number = request.number else { return }
-        logger.critical("a damaged row of no known session is removed", metadata: ["number": "\(number)"])
-        try? writeBehind?.replace([RowWriter.Replaced(sessionId: "", partitions: [], number: number)], with: [])
+    /// Whose a row is: as the delivery tells which it has its number from, or, where that is lost, as the row itself says.
+    private func sessionKey(ofRow number: Int64) -> SessionKey? {
+        if let event = (try? log.row(at: number) { $0.event() }) ?? nil ?? nil { return SessionKey(event.sessionId) }
+        return (try? reader.sessionId(number: number)).flatMap { $0 }.map { SessionKey($0) }
     }
 
     /// Beside the log's queue: most of the log; then on it, what has come meanwhile.
@@ -67,14 +61,22 @@ extension Fold {
             try read(0, through)
             try queue.sync {
                 if folded > through { try read(through, folded) }
+                // A name that the log does not know is not the row's.
+                guard !record.facts.isEmpty else {
+                    refolding[key] = nil
+                    return giveUp("nobody can say whose a damaged row is")
+                }
                 try replace([record], of: [key], numbers: [number].compactMap { $0 })
                 let left = Set(refolding.removeValue(forKey: key) ?? [])
                 let missed = record.facts.map(\.position).filter(left.contains).sorted()
-                tell(missed.map { position in
-                    let rewound = record.rewound(to: position)
-                    let fact = record.facts.first { $0.position == position }
-                    return FoldedChange(record: rewound, position: position, receivedAt: fact?.heardAt ?? .epoch)
-                })
+                tell(
+                    missed.map { position in
+                        let rewound = record.rewound(to: position)
+                        let fact = record.facts.first { $0.position == position }
+                        return FoldedChange(
+                            record: rewound, position: position, receivedAt: fact?.heardAt ?? .epoch,
+                            seal: ((try? log.seal(at: position)) ?? nil) ?? 0)
+                    })
             }
             logger.notice("a session was folded from the log again")
         } catch {

@@ -12,7 +12,7 @@ final class Fold: @unchecked Sendable {
     let log: EventLog
     var queue: DispatchQueue { log.queue }
     let cache: RecordCache
-    private let reader: RowReader
+    let reader: RowReader
     let filters: PartitionFilters
     /// nil when open for reading only: then changed records stay in memory.
     let writeBehind: WriteBehind?
@@ -23,6 +23,8 @@ final class Fold: @unchecked Sendable {
 
     /// Everything up to here is in the records.
     private(set) var folded: Int64
+    /// Of the log at `folded`; 0 where nobody can say.
+    private var seal: UInt64 = 0
     private var newlyDirty: [CacheEntry] = []
     private var observer: FoldObserver?
     /// The observer has heard of everything up to here, from an index before this one.
@@ -81,6 +83,7 @@ final class Fold: @unchecked Sendable {
         results.reserveCapacity(batch.items.count)
         var position = batch.firstPosition
         var sequence = batch.firstSequence
+        seal = batch.seal
         for item in batch.items {
             let delivery = Self.pending(item).delivery
             if error == nil {
@@ -150,7 +153,8 @@ final class Fold: @unchecked Sendable {
                 entry.bytes += RecordSize.fact(event)
                 if self.observer != nil, position > self.toldThrough {
                     self.changes.append(
-                        FoldedChange(record: entry.record, position: position, receivedAt: receivedAt))
+                        FoldedChange(
+                            record: entry.record, position: position, receivedAt: receivedAt, seal: self.seal))
                 }
             }
             return IngestOutcome(
@@ -171,7 +175,7 @@ final class Fold: @unchecked Sendable {
             }
         } catch {
             switch error {
-            case .undecodable(let number, _):
+            case .undecodable(let number):
                 refold(RefoldRequest(key: key, number: number))
                 _ = leaves(key, position)
                 return .unfolded(event.sessionId, position: position)
@@ -199,13 +203,13 @@ final class Fold: @unchecked Sendable {
         // The write-behind keeps the array as it is.
         newlyDirty = []
         guard let observer, folded > toldThrough else { return }
-        observer(changes, folded)
+        observer(changes, folded, seal)
         changes = []
     }
 
     /// What a session has become that was folded again: whoever observes is told what it was not told meanwhile.
     func tell(_ changes: [FoldedChange]) {
-        observer?(changes, folded)
+        observer?(changes, folded, seal)
     }
 
     /// The file of rows is damaged beyond single rows: from here on everything is only logged, until somebody makes the
@@ -252,6 +256,7 @@ final class Fold: @unchecked Sendable {
                 // In chunks, so that records do not pile up.
                 let end = min(last, folded + Self.chunkRows)
                 try log.read(after: folded, through: end) { (row) throws(StoreError) in
+                    seal = row.seal
                     if let event = row.event() {
                         _ = try apply(
                             event, position: row.position, receivedAt: row.receivedAt, place: row.place)

@@ -22,7 +22,7 @@ package final class EndedSessions {
         defer { database.close() }
         try database.execute(RowSchema.readerPragmas)
         let select = try database.prepare(
-            "SELECT number, record, session_id FROM sessions WHERE number > ?1 ORDER BY number LIMIT \(Self.rowsPerRead)")
+            "SELECT number, record FROM sessions WHERE number > ?1 ORDER BY number LIMIT \(Self.rowsPerRead)")
         defer { select.finalize() }
         var sessions: [String] = []
         while sessions.count < count {
@@ -31,7 +31,7 @@ package final class EndedSessions {
             while try select.step() {
                 last = select.int64(0)
                 guard let record = try? SessionRecord(decoding: select.bytes(1)) else {
-                    index.requestRefold(number: last, claimed: select.text(2))
+                    index.requestRefold(number: last)
                     continue
                 }
                 if hasEnded(record) { sessions.append(record.sessionId) }

@@ -26,7 +26,8 @@ struct RowOpening {
     /// - Parameter afresh: move aside what is there.
     func open(afresh: Bool) throws(StoreError) -> Opened {
         do {
-            let writer = try afresh ? makeAnew(RowWriter.Unusable(reason: "the log was found again without them")) : openOrMake()
+            let writer =
+                try afresh ? makeAnew(RowWriter.Unusable(reason: "the log was found again without them")) : openOrMake()
             return try opened(writer, covered: writer.covered, mode: .readOnly)
         } catch let error as StoreError {
             throw error

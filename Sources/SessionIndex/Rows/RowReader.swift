@@ -5,8 +5,8 @@ internal import SessionModel
 
 /// Why a row could not be read.
 enum RowError: Error {
-    /// The row with this number is not what was written; others may be. It says whose it is, which may be wrong, too.
-    case undecodable(number: Int64, sessionId: String)
+    /// The row with this number is not what was written; others may be.
+    case undecodable(number: Int64)
     /// The file is not what was written.
     case corrupt(SQLiteError)
     /// Nothing says that anything is damaged.
@@ -57,8 +57,17 @@ final class RowReader {
         defer { byId.reset() }
         let bytes = byId.bytes(0)
         guard let record = try? SessionRecord(decoding: bytes), SessionKey(record.sessionId) == SessionKey(sessionId)
-        else { throw .undecodable(number: byId.int64(1), sessionId: sessionId) }
+        else { throw .undecodable(number: byId.int64(1)) }
         return Row(record: record, bytes: RecordSize.estimate(encodedBytes: bytes.count))
+    }
+
+    /// Whose the row with a number is, as it says itself; nil where there is none.
+    func sessionId(number: Int64) throws(SQLiteError) -> String? {
+        database.checkOwner()
+        let select = try database.prepare("SELECT session_id FROM sessions WHERE number = ?1")
+        defer { select.finalize() }
+        select.bind(1, number)
+        return try select.step() ? select.text(0) : nil
     }
 
     /// The same, with a snapshot that lasts over several reads (each of its own costs two locks of the file): until

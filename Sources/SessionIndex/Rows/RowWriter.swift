@@ -57,7 +57,8 @@ final class RowWriter {
     ///   - seal: of the log at that position; 0 where nobody can say.
     ///   - replaced: sessions whose rows go first.
     func write(
-        _ rows: [SessionRow], buffer: [UInt8], covering position: Int64, seal: UInt64, replacing replaced: [Replaced] = []
+        _ rows: [SessionRow], buffer: [UInt8], covering position: Int64, seal: UInt64,
+        replacing replaced: [Replaced] = []
     ) throws(SQLiteError) {
         try database.transaction { () throws(SQLiteError) in
             try remove(replaced)

@@ -175,7 +175,7 @@ struct PageBuilder {
     /// - Parameter place: where the row stands in the index.
     /// - Returns: whether the record belongs to the page, and there.
     mutating func add(_ record: SessionRecord, at place: SessionPlace) -> Bool {
-        // A record newer than its row may belong somewhere else, or nowhere. Where it is now, it is found by every page.
+        // A record newer than its row may belong somewhere else, or nowhere. Every page takes it where it is now.
         guard let current = order.place(of: record) else { return false }
         return add(record, current) && current == place
     }

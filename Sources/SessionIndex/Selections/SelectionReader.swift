@@ -182,7 +182,7 @@ final class SelectionReader: @unchecked Sendable {
                 guard let decoded = try? SessionRecord(decoding: statement.bytes(3)),
                     SessionKey(decoded.sessionId) == key
                 else {
-                    throw .undecodable(number: place.number, sessionId: key.sessionId)
+                    throw .undecodable(number: place.number)
                 }
                 record = decoded
             }

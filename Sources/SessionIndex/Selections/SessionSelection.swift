@@ -73,14 +73,17 @@ package struct FoldedChange: Sendable {
     /// Where the fact stands in the log.
     package let position: Int64
     package let receivedAt: Instant
+    /// What tells the history of the log up to there from any other (`EventLog.seal`); 0 where nobody can say.
+    package let seal: UInt64
 
-    package init(record: SessionRecord, position: Int64, receivedAt: Instant) {
+    package init(record: SessionRecord, position: Int64, receivedAt: Instant, seal: UInt64) {
         self.record = record
         self.position = position
         self.receivedAt = receivedAt
+        self.seal = seal
     }
 }
 
-/// Called on the log's queue, in the order of the log, with what a batch changed and the position folded now: hand it
-/// on and return. While there is no observer the fold does nothing for it.
-package typealias FoldObserver = @Sendable (_ changes: [FoldedChange], _ position: Int64) -> Void
+/// Called on the log's queue, in the order of the log, with what a batch changed, the position folded now
+/// and its seal: hand it on and return. While there is no observer the fold does nothing for it.
+package typealias FoldObserver = @Sendable (_ changes: [FoldedChange], _ position: Int64, _ seal: UInt64) -> Void

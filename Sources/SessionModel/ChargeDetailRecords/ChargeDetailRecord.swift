@@ -12,20 +12,36 @@ package struct ChargeDetailRecord: Sendable, Hashable {
     package let endTime: Instant?
     /// When the record was made, where it says so.
     package let issuedAt: Instant?
+    /// Members that should tell a time and whose value is none that can be read, by name, in the order of ``timeNames``.
+    package let unreadTimes: [String]
     /// As the Drive API shows a session's energy; OCPI's kilowatt-hours become `{"unit":"KWH","value":…}`.
     package let energy: CanonicalJSON?
     /// As the Drive API shows a session's price. Other forms (OCPI: major units without a currency's exponent) stay in
     /// the verbatim record alone.
     package let price: CanonicalJSON?
-    /// The record itself, as text.
+    /// The record itself, as text, without a byte order mark.
     package let verbatim: String
 
     /// Objects in which members are looked for, in this order, after the top: the envelope of the session events, and what
     /// wrappers of such records are usually called.
     static let containers: [StaticString] = ["payload", "cdr", "chargeDetailRecord", "record", "data", "session"]
 
-    /// - Throws: what is wrong with the JSON; `notARecord` for a session event, which somebody has sent to the wrong address;
-    ///   `missingSessionId` where nothing says which session the record is of.
+    private static let startNames: [StaticString] = [
+        "startTime", "start", "startedAt", "startDateTime", "start_date_time",
+    ]
+    private static let endNames: [StaticString] = [
+        "endTime", "end", "stopTime", "endedAt", "stoppedAt", "endDateTime", "end_date_time",
+    ]
+    private static let issueNames: [StaticString] = ["timestamp", "issuedAt", "createdAt", "last_updated"]
+    /// What a record tells besides its times, read or not: the Drive API's spellings, and those of OCPI 2.2.1 (section 10.3.1).
+    private static let contentNames: [StaticString] = [
+        "energy", "total_energy", "energyKwh", "price", "total_cost", "totalCost", "cost", "charging_periods",
+        "tariffs",
+        "total_time", "duration",
+    ]
+
+    /// - Throws: what is wrong with the JSON; `notARecord` for a session event, which somebody has sent to the wrong address,
+    ///   or what tells no more than one; `missingSessionId` where nothing says which session the record is of.
     package init(decoding body: [UInt8], depthMax: Int = 64) throws(EventError) {
         let json: CanonicalJSON
         do throws(JSONError) {
@@ -34,14 +50,13 @@ package struct ChargeDetailRecord: Sendable, Hashable {
             throw EventError(error)
         }
         guard json.isObject else { throw EventError(.notAnObject) }
-        // Taken for a record, it would end its session for good.
-        if let name = json.string("event"), EventName(name).isOfCallbacks { throw EventError(.notARecord) }
         let places = Self.places(in: json)
+        guard Self.isRecord(places) else { throw EventError(.notARecord) }
         func string(_ names: StaticString...) -> String? {
             Self.first(places, names) { $0.string.flatMap { $0.isEmpty ? nil : $0 } }
         }
-        func instant(_ names: StaticString...) -> Instant? {
-            Self.first(places, names) { value in value.string.flatMap { Instant(rfc3339: Array($0.utf8)) } }
+        func instant(_ names: [StaticString]) -> Instant? {
+            Self.first(places, names) { $0.string.flatMap { Instant(ocpi: $0) } }
         }
         let session = places.lazy.compactMap { $0.member("session") }.first { $0.isObject }
         guard let sessionId = string("sessionId", "session_id") ?? session?.string("id") else {
@@ -51,14 +66,34 @@ package struct ChargeDetailRecord: Sendable, Hashable {
         self.sessionId = sessionId
         requestId = string("requestId", "request_id")
         userId = string("userId", "user_id")
-        startTime = instant("startTime", "start", "startedAt", "startDateTime", "start_date_time")
-        endTime = instant("endTime", "end", "stopTime", "endedAt", "stoppedAt", "endDateTime", "end_date_time")
-        issuedAt = instant("timestamp", "issuedAt", "createdAt", "last_updated")
+        startTime = instant(Self.startNames)
+        endTime = instant(Self.endNames)
+        issuedAt = instant(Self.issueNames)
+        unreadTimes = (Self.startNames + Self.endNames + Self.issueNames).filter { name in
+            places.contains { place in
+                guard let value = place.member(name), value.text != "null" else { return false }
+                return value.string.flatMap { Instant(ocpi: $0) } == nil
+            }
+        }.map(\.description)
         energy =
             Self.first(places, ["energy"]) { $0.isObject ? $0 : nil }
             ?? Self.first(places, ["total_energy", "energyKwh"]) { Self.kilowattHours($0) }
         price = Self.first(places, ["price"]) { $0.isObject ? $0 : nil }
-        verbatim = String(decoding: body, as: UTF8.self)
+        verbatim = String(decoding: UTF8ByteOrderMark.dropped(from: body), as: UTF8.self)
+    }
+
+    /// Whether the body tells what only a record does. Taken for one, anything else would end its session for good: so a body
+    /// with a session event's `event`, whatever its name, must have the request id of a record and something of its content,
+    /// and any other at least one of them.
+    private static func isRecord(_ places: [CanonicalJSON]) -> Bool {
+        func has(_ names: [StaticString]) -> Bool {
+            first(places, names) { $0.text == "null" ? nil : true } ?? false
+        }
+        let hasRequest = has(["requestId", "request_id"])
+        let hasContent = has(startNames + endNames + contentNames)
+        guard has(["event"]) else { return hasRequest || hasContent }
+        let isKnownEvent = places.contains { $0.string("event").map { EventName($0).isOfCallbacks } ?? false }
+        return hasRequest && hasContent && !isKnownEvent
     }
 
     /// The objects to look into: the top, its containers, and theirs.
@@ -188,5 +223,16 @@ extension EventLimits {
         var limits = EventLimits()
         limits.bodyBytesMax = .max
         return limits
+    }
+}
+
+extension Instant {
+    /// A date-time of OCPI (2.2.1, section 16.2): as in RFC 3339, in UTC where no zone is given. A space in place of the `T`,
+    /// which RFC 3339 leaves to others to agree on, is none.
+    fileprivate init?(ocpi text: String) {
+        guard !text.utf8.contains(UInt8(ascii: " ")),
+            let instant = Instant(rfc3339: text) ?? Instant(rfc3339: text + "Z")
+        else { return nil }
+        self = instant
     }
 }

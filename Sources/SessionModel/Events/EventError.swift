@@ -71,7 +71,7 @@ package struct EventError: Error, Hashable, Sendable {
         case .missingTimestamp: "The member \"payload.timestamp\" is missing"
         case .invalidTimestamp: "The member \"payload.timestamp\" is not an RFC 3339 timestamp"
         case .missingSessionStatus: "The member \"payload.sessionStatus\" of a Drive API session is missing"
-        case .notARecord: "The body is a session event, which belongs to the other webhook, and no charge detail record"
+        case .notARecord: "The body is no charge detail record: it tells no more than a session event does"
         }
     }
 }

@@ -21,7 +21,7 @@ extension SessionRecord {
     /// The first byte of every encoded record.
     package static let codingVersion: UInt8 = 1
 
-    /// Appends the record in its stored form: the version, the origins of first deliveries, the facts in fold order with
+    /// Appends the record in its stored form: the version, the origins of first deliveries, the facts in fold order,
     /// integers as variable-length quantities, and a checksum of all that. What follows from the facts is not stored.
     package func encode(into output: inout [UInt8]) {
         let start = output.count

@@ -1,13 +1,14 @@
 /// Everything known of one session: the set of its facts, the account of deliveries, and the state that follows.
 ///
 /// The cost of one `apply` with n facts known: log n comparisons, one insertion (a move of at most n facts in memory),
-/// a handful of index updates, and, for a fact that comes in before the one that decides and reports a status, a look at
-/// the statuses of at most n facts beside it. Nothing is moved or looked at where facts come in order, and the state is
+/// a handful of index updates, and, for a fact with a status that comes in before the one that decides, a look at the
+/// statuses of at most n facts beside it. Nothing is moved or looked at where facts come in order, and the state is
 /// never recomputed from all facts. A session that is flooded with thousands of distinct facts costs some ten
 /// microseconds an event. The counters are worked out when they are asked for, in one pass over the facts.
 ///
-/// Everything that answers show of a record is a function of the set of its deliveries (event, `receivedAt`, place). What
-/// depends on who came here first (`number`, `lastPosition`, `Fact.position`) is for this receiver alone.
+/// Everything that answers show of a record is a function of the set of its deliveries (event, `receivedAt`, place).
+/// What depends on who came here first (`number`, `lastPosition`, `Fact.position`, `Fact.heardAt`) is for this receiver
+/// alone.
 ///
 /// Change a record in place (`records[key]?.apply(…)`): a copy that is changed copies the array of facts.
 package struct SessionRecord: Sendable {

@@ -3,7 +3,8 @@ package struct SessionState: Sendable, Equatable {
     package let sessionId: String
     package internal(set) var status: SessionStatus = .unknown
     /// When the status began, and not when it was last heard of: of the facts that report a status, in the order that
-    /// decides, the timestamp of the first one of the unbroken run at the end that reports this one. nil where none does.
+    /// decides, the timestamp of the first one of the unbroken run at the end that reports this one. nil where none
+    /// does.
     package internal(set) var statusSince: Instant?
     /// From the greatest fact, in the order that decides, that names a user.
     package internal(set) var userId: String?

@@ -9,8 +9,8 @@ extension SessionRecord {
     /// What a user's sessions are ordered by: the timestamp of the fact that was received first (`Fact.first`).
     ///
     /// It is known from the first moment on and hardly ever changes: only where a delivery comes in that was received
-    /// before all that are known, by another receiver or by a clock that was set back. So no session moves while somebody
-    /// turns pages. For most sessions it is their start, or a few seconds from it.
+    /// before all that are known, by another receiver or by a clock that was set back. So no session moves while
+    /// somebody turns pages. For most sessions it is their start, or a few seconds from it.
     package var orderedBy: Instant {
         facts.min { $0.first < $1.first }?.timestamp ?? .epoch
     }

@@ -29,6 +29,7 @@ struct JSONCanonicalizer: ~Copyable {
 
     /// Parses the whole input as one value.
     mutating func parseDocument() throws(JSONError) {
+        position = UTF8ByteOrderMark.count(in: input)
         skipWhitespace()
         try parseValue(depth: 0)
         skipWhitespace()

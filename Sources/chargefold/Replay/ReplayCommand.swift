@@ -61,9 +61,7 @@ struct ReplayCommand: ParsableCommand {
             let run = try ReplayRun(
                 source: source, endpoint: endpoint, webhook: configuration.webhook, rate: rate,
                 acknowledgedPath: acknowledged, showsProgress: !quiet)
-            let client = try LoadClient(
-                endpoint, connections: concurrency, delegate: run, options: ClientOptions(),
-                reconnectSeconds: 0)
+            let client = try LoadClient(endpoint, connections: concurrency, delegate: run)
             do {
                 try client.run()
             } catch {

@@ -8,7 +8,9 @@ import WebhookSecurity
 /// Signs and sends the bodies of a source, and keeps account of the answers.
 final class ReplayRun: LoadDelegate {
     private let source: ReplaySource
-    private let template: RequestTemplate
+    private let target: String
+    /// Of every request.
+    private let fields: [(name: String, value: String)]
     private let verifier: SignatureVerifier?
     private let rate: Double?
     private let bar: ProgressBar?
@@ -31,12 +33,15 @@ final class ReplayRun: LoadDelegate {
         for header in webhook.authorizationHeaders {
             fields.append((header.name, header.value.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }))
         }
-        template = try RequestTemplate(method: "POST", target: endpoint.target, endpoint: endpoint, fields: fields)
+        // All requests are sent alike: what can't be sent is told now.
+        try ClientRequest(method: "POST", target: endpoint.target, fields: fields).check()
+        self.fields = fields
+        target = endpoint.target
         bar = showsProgress ? ProgressBar() : nil
         acknowledgedFile = try acknowledgedPath.map { try AppendingFile($0) }
     }
 
-    func next(into bytes: inout [UInt8]) -> LoadNext {
+    func next() -> LoadNext {
         if let rate {
             let dueNanoseconds = startedNanoseconds + UInt64(Double(sentCount) / rate * 1_000_000_000)
             let now = SystemClock.monotonicNanoseconds()
@@ -51,19 +56,18 @@ final class ReplayRun: LoadDelegate {
             return .end
         }
         sentCount += 1
-        var fields = ""
+        var fields = fields
         if let verifier {
-            fields = "\(SignatureVerifier.headerName): \(verifier.sign(body))\r\n"
-            fields += "\(SignedAt.headerName): \(SystemClock.now().rfc3339)\r\n"
+            fields.append((SignatureVerifier.headerName, verifier.sign(body)))
+            fields.append((SignedAt.headerName, SystemClock.now().rfc3339))
         }
-        body.withUnsafeBytes { template.append(body: $0, fields: fields, to: &bytes) }
         if acknowledgedFile != nil { underWay[sentCount] = body }
-        return .request(tag: sentCount)
+        return .request(ClientRequest(method: "POST", target: target, fields: fields, body: body), tag: sentCount)
     }
 
-    func received(_ response: LoadResponse) {
-        summary.add(status: response.status, body: response.body, latencyNanoseconds: response.latencyNanoseconds)
-        if let file = acknowledgedFile, let body = underWay.removeValue(forKey: response.tag), response.status == 200 {
+    func received(_ response: ClientResponse, tag: UInt64, latencyNanoseconds: UInt64) {
+        summary.add(status: response.status, body: response.body, latencyNanoseconds: latencyNanoseconds)
+        if let file = acknowledgedFile, let body = underWay.removeValue(forKey: tag), response.status == 200 {
             file.append(body + [UInt8(ascii: "\n")])
         }
         showProgress()

@@ -17,7 +17,7 @@ struct ReplaySummary {
     /// Whether every event was accepted or known already.
     var isComplete: Bool { refused.isEmpty && failed.isEmpty && stopped == nil }
 
-    mutating func add(status: Int, body: UnsafeRawBufferPointer, latencyNanoseconds: UInt64) {
+    mutating func add(status: Int, body: [UInt8], latencyNanoseconds: UInt64) {
         latenciesMicroseconds.append(UInt32(clamping: latencyNanoseconds / 1000))
         guard status != 200 else {
             if body.starts(with: "{\"outcome\":\"duplicate\"".utf8) { duplicateCount += 1 } else { acceptedCount += 1 }

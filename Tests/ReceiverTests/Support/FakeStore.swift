@@ -1,5 +1,6 @@
 import Base
 import Dispatch
+import SessionIndex
 import SessionModel
 
 @testable import SessionStore
@@ -19,7 +20,6 @@ final class FakeStore: SessionStore {
         var behaviour = Behaviour.works
         var records: [SessionKey: SessionRecord] = [:]
         var log: [LogEntry] = []
-        var quarantine: [QuarantineEntry] = []
         var held: [@Sendable () -> Void] = []
         var readFailure: StoreError?
         var isPressed = false
@@ -49,35 +49,32 @@ final class FakeStore: SessionStore {
         for answer in held { answer() }
     }
 
-    var quarantine: [QuarantineEntry] { state.withLock { $0.quarantine } }
     var log: [LogEntry] { state.withLock { $0.log } }
 
-    /// Runs `work` as the behaviour wants it; false where there is no room.
+    /// Runs `work` as the behaviour wants it.
     private func perform<Value: Sendable>(
         _ completion: @escaping @Sendable (Result<Value, StoreError>) -> Void,
         _ work: @escaping @Sendable () -> Value
-    ) -> Bool {
+    ) {
         switch state.withLock({ $0.behaviour }) {
         case .works: completion(.success(work()))
         case .fails(let error): completion(.failure(error))
-        case .isFull: return false
+        case .isFull: completion(.failure(StoreError(.queueFull, "the queue is full")))
         case .holds:
             state.withLock { $0.held.append { completion(.success(work())) } }
             isHolding.signal()
         }
-        return true
     }
 
-    func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion) -> Bool {
+    func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion) {
         let delivery = delivery
-        return perform(completion) { [self] in
+        perform(completion) { [self] in
             state.withLock { state in
                 let event = delivery.event
                 let position = Int64(state.log.count + 1)
                 state.log.append(
                     LogEntry(
                         position: position, receivedAt: delivery.receivedAt, source: event.source, body: delivery.body))
-                if let id = delivery.quarantineId { state.quarantine.removeAll { $0.id == id } }
                 let key = SessionKey(event.sessionId)
                 var record = state.records[key] ?? SessionRecord(sessionId: event.sessionId)
                 let application = record.apply(
@@ -91,49 +88,10 @@ final class FakeStore: SessionStore {
         }
     }
 
-    private func quarantine(_ kind: QuarantineKind, _ content: QuarantinedBody) -> Int64 {
-        state.withLock { state in
-            let id = (state.quarantine.last?.id ?? 0) + 1
-            state.quarantine.append(QuarantineEntry(id: id, kind: kind, content: content))
-            return id
-        }
-    }
-
-    func quarantineVerified(
-        _ body: consuming QuarantinedBody, completion: @escaping @Sendable (Result<Int64, StoreError>) -> Void
-    ) -> Bool {
-        let body = body
-        return perform(completion) { [self] in quarantine(.verified, body) }
-    }
-
-    func quarantineUnverified(_ body: consuming QuarantinedBody) {
-        _ = quarantine(.unverified, body)
-    }
-
     private func reading<Value>(_ body: (State) -> Value) throws(StoreError) -> Value {
         let (value, error) = state.withLock { (body($0), $0.readFailure) }
         if let error { throw error }
         return value
-    }
-
-    func quarantined(
-        after id: Int64, limit: Int, kind: QuarantineKind?
-    ) throws(StoreError) -> [QuarantineEntry] {
-        try reading { Array($0.quarantine.filter { $0.id > id && (kind == nil || $0.kind == kind) }.prefix(limit)) }
-    }
-
-    func quarantined(id: Int64) throws(StoreError) -> QuarantineEntry? {
-        try reading { $0.quarantine.first { $0.id == id } }
-    }
-
-    func removeQuarantined(_ ids: [Int64], completion: @escaping @Sendable (Result<Int, StoreError>) -> Void) {
-        _ = perform(completion) { [self] in
-            state.withLock { state in
-                let before = state.quarantine.count
-                state.quarantine.removeAll { ids.contains($0.id) }
-                return before - state.quarantine.count
-            }
-        }
     }
 
     func session(_ id: String, completion: @escaping @Sendable (Result<SessionRecord?, StoreError>) -> Void) {
@@ -174,7 +132,7 @@ final class FakeStore: SessionStore {
 
     var statistics: StoreStatistics {
         var statistics = StoreStatistics()
-        statistics.lastPosition = Int64(log.count)
+        statistics.durable = Int64(log.count)
         return statistics
     }
 }

@@ -1,6 +1,9 @@
+import Base
 import HTTPClient
 import HTTPServer
+import Ledger
 import Receiver
+import SessionIndex
 import SessionModel
 import SessionStore
 import Testing
@@ -38,6 +41,11 @@ final class RunningServer {
     ) throws -> ClientResponse {
         let authorization = token.map { [(name: "Authorization", value: "Bearer \($0)")] } ?? []
         return try send(ClientRequest(method: method, target: target, fields: authorization + fields))
+    }
+
+    /// What is in quarantine.
+    func quarantine() throws -> [QuarantineEntry] {
+        try receiver.ledger.blocking { (ledger) throws(StoreError) in try ledger.quarantined(limit: 1_000) }
     }
 
     func raw() throws -> RawSocket { try RawSocket(path: socketPath) }
@@ -87,14 +95,16 @@ func testConfiguration(
 @discardableResult
 func withReceiver<Result>(
     _ store: FakeStore, bodyBytesMax: Int = 65_536, limits: Limits = Limits(),
-    access: AccessControl? = nil, dependencies change: (inout Receiver.Dependencies) -> Void = { _ in },
+    access: AccessControl? = nil, ledger options: LedgerOptions = LedgerOptions(),
+    dependencies change: (inout Receiver.Dependencies) -> Void = { _ in },
     _ body: (RunningServer, HTTPServer) throws -> Result
 ) throws -> Result {
     let directory = TestDirectory()
     let log = LogCapture(in: directory)
     let tokens = TokenSet([(.init(name: "test"), try Callback.key(RunningServer.token))])
+    let ledger = try Ledger(directory: directory.path, options: options, logger: log.logger())
     var dependencies = Receiver.Dependencies(
-        store: store,
+        store: store, ledger: ledger,
         authenticator: CallbackAuthenticator(
             signature: SignatureVerifier(current: try Callback.key(Callback.secret)), headers: nil),
         access: access ?? AccessControl(tokens: tokens, allowsAnonymousReads: false),
@@ -110,6 +120,7 @@ func withReceiver<Result>(
     defer {
         server.connection.close()
         http.stop()
+        ledger.closeAndWait()
         withExtendedLifetime((directory, log)) {}
     }
     return try body(server, http)

@@ -1,0 +1,73 @@
+import HTTPServer
+import Logging
+import SessionModel
+import WebhookSecurity
+
+/// Callbacks at addresses that are no webhook's, or by a wrong method: a URL that was entered wrongly, a prefix that a proxy
+/// has added. Each is sent once, so what verifies is kept, durably, and said; what does not is answered like anything else
+/// that leads nowhere, and costs no more than the reading of its body.
+extension Receiver {
+    /// Lets a request in that could be a stray callback: one with a body that carries all credentials that the
+    /// configuration asks for. nil for any other.
+    func admitStray(_ head: borrowing RequestHead) -> Admission? {
+        guard mayBeStray(head) else { return nil }
+        return .accept(bodyBytesMax: callbackBodyBytesMax)
+    }
+
+    /// Answers what ``admitStray(_:)`` has let in.
+    ///
+    /// - Parameter problem: the answer, whether it is kept or not.
+    func takeStray(_ request: borrowing Request, _ problem: Problem, _ exchange: Exchange) {
+        let receivedAt = clock()
+        guard mayBeStray(request.head), !request.body.isEmpty, isAuthentic(request, receivedAt) else {
+            metrics.refusedRequests.increment()
+            return exchange.respond(Response(problem))
+        }
+        let arrival = Arrival(
+            receivedAt: receivedAt, startedNanoseconds: SystemClock.monotonicNanoseconds(), isVerified: true)
+        let kept = problem.with(
+            detail: "The callback is authentic, but no webhook has this method and path: it is kept in the quarantine.")
+        set(
+            aside: request, arrival, .stray, kept, reason: StrayQuarantine.reason(of: problem),
+            place: [
+                "method": "\(Self.shown(request.head.method))", "path": "\(Self.shown(request.head.path))",
+            ],
+            exchange)
+    }
+
+    /// Whether a request is signed like a callback although it goes to a resource that takes other bodies. Nobody else sends
+    /// that header.
+    func isSigned(_ head: borrowing RequestHead, elsewhere resource: Resource) -> Bool {
+        !resource.isWebhook && head.isMethod("POST") && authenticator.verifiesSignatures
+            && head.header("x-hmac-sha512-signature") != nil
+    }
+
+    private func mayBeStray(_ head: borrowing RequestHead) -> Bool {
+        guard head.hasBodyFraming, !head.isMethod("GET"), !head.isMethod("HEAD") else { return false }
+        return authenticator.mayBeAuthentic(isSigned: head.header("x-hmac-sha512-signature") != nil) {
+            head.value(ofFieldNamed: $0)
+        }
+    }
+
+    /// Whether a callback verifies; never true where nothing is verified.
+    func isAuthentic(_ request: borrowing Request, _ receivedAt: Instant) -> Bool {
+        let (authentication, _) = authenticate(request, receivedAt)
+        guard case .authentic(let means) = authentication else { return false }
+        return means != .unverified
+    }
+
+    /// The start of a method or a path, for a line in the log.
+    private static func shown(_ bytes: UnsafeRawBufferPointer) -> String {
+        String(decoding: bytes.prefix(200), as: UTF8.self) + (bytes.count > 200 ? "…" : "")
+    }
+}
+
+/// How stray callbacks in the quarantine are told from others: by the prefix of their reason. Which webhook they were meant
+/// for is for their content to tell.
+enum StrayQuarantine {
+    private static let prefix = "STRAY_"
+    static func reason(of problem: Problem) -> String {
+        prefix + problem.code.uppercased().replacing("-", with: "_")
+    }
+    static func isStray(_ reason: String) -> Bool { reason.hasPrefix(prefix) }
+}
