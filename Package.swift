@@ -97,6 +97,27 @@ let package = Package(
             name: "ChargefoldTests",
             dependencies: ["CSQLite", "Compression", "HTTPClient", "SessionModel", "chargefold"]),
         .target(name: "CSQLiteFaults", dependencies: ["CSQLite"], path: "Tests/CSQLiteFaults"),
+        .target(
+            name: "StoreTestSupport",
+            dependencies: [
+                "Base", "EventLog", "SessionIndex", "SessionModel", .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/StoreTestSupport"
+        ),
+        .testTarget(
+            name: "SessionIndexTests",
+            dependencies: [
+                "Base", "CSQLite", "EventLog", "SQLite", "SessionIndex", "SessionModel", "StoreTestSupport",
+                "TestSupport",
+            ]
+        ),
+        .testTarget(
+            name: "SessionStoreTests",
+            dependencies: [
+                "Base", "CSQLite", "EventLog", "Ledger", "SQLite", "SessionIndex", "SessionModel", "SessionStore",
+                "StoreTestSupport", "TestSupport", .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .testTarget(
             name: "LedgerTests",
             dependencies: [

@@ -98,4 +98,13 @@ extension FileSystem {
         let aside = "\(path).\(why)-\(number)"
         return Glibc.rename(path, aside) == 0 ? aside : nil
     }
+
+    /// Removes what `moveAside` has left of a path, with the files that SQLite has beside it.
+    package static func removeAside(_ path: String, as why: String) {
+        guard let slash = path.lastIndex(of: "/") else { return }
+        let prefix = path[path.index(after: slash)...] + ".\(why)-"
+        for name in names(in: String(path[..<slash])) where name.hasPrefix(prefix) {
+            remove(path[...slash] + name)
+        }
+    }
 }

@@ -72,11 +72,38 @@ package struct LogPatches: Sendable, Equatable {
             // A segment that is gone has nothing that would have to be erased.
             guard FileSystem.exists(name) else { continue }
             do throws(LogFileError) {
-                try LogPatches.write(patches.filter { $0.segment == segment }[...], to: name, hook: nil)
+                let ofSegment = patches.filter { $0.segment == segment }
+                guard try Self.fit(ofSegment, name) else { continue }
+                try LogPatches.write(ofSegment[...], to: name, hook: nil)
             } catch {
                 throw StoreError(.unavailable, "an erasure cannot be finished: \(error)")
             }
         }
+    }
+
+    /// Whether they were made for this log.
+    package func fit(_ log: EventLog) -> Bool {
+        log.segments.withLock { $0 }.allSatisfy { segment in
+            let ofSegment = patches.filter { $0.segment == segment.firstPosition }
+            return segment.isEmptied || ((try? Self.fit(ofSegment, segment.path)) ?? false)
+        }
+    }
+
+    /// Whether these are the bytes that the patches were made for, or those that they have made of them: not those of
+    /// another log, nor of another history of this one.
+    private static func fit(_ patches: [Patch], _ path: String) throws(LogFileError) -> Bool {
+        let file = try ReadFile(path: path)
+        for patch in patches {
+            // Of an entry all but its checksums stays, of a row its position and length.
+            let isEntry = patch.bytes.starts(with: EntryHeader.magicBytes) && patch.bytes.count == EntryHeader.bytes
+            let same = isEntry ? [0..<20, 24..<64] : [4..<12]
+            guard patch.bytes.count >= RowHeader.bytes else { return false }
+            var found = [UInt8](repeating: 0, count: patch.bytes.count)
+            guard pread(file.descriptor, &found, found.count, off_t(patch.offset)) == found.count,
+                same.allSatisfy({ found[$0] == patch.bytes[$0] })
+            else { return false }
+        }
+        return true
     }
 
     /// Writes patches of one segment, and syncs.
@@ -122,8 +149,10 @@ extension EventLog {
             rest = rest.dropFirst(ofSegment.count)
             guard !ofSegment.isEmpty, !segment.isEmptied else { continue }
             if try !add(ofSegment, of: segment, to: &result) {
-                let salvage = try segment.makeSalvage(tell: tell)
-                try add(ofSegment, of: segment, salvage, to: &result)
+                // nil: they are not there.
+                if let salvage = try segment.makeSalvage(tell: tell) {
+                    try add(ofSegment, of: segment, salvage, to: &result)
+                }
             }
         }
         return result
@@ -231,7 +260,7 @@ extension EventLog {
     package func planUnsound() throws(StoreError) -> LogPatches {
         var result = LogPatches()
         for segment in segments.withLock({ $0 }) where !segment.isEmptied {
-            guard let salvage = segment.salvage else { continue }
+            guard segment.isSalvaged, let salvage = try segment.makeSalvage(tell: tell) else { continue }
             for range in salvage.unsoundBytes(end: segment.limit) {
                 result.patches.append(
                     LogPatches.Patch(
@@ -241,10 +270,15 @@ extension EventLog {
         return result
     }
 
-    /// Writes patches, and returns when they would survive a power cut. Repeating it is harmless. Blocks; not on the log's
-    /// queue.
+    /// Writes patches (again), and returns when they would survive a power cut. Repeating it is harmless. Blocks; not on
+    /// the log's queue.
     package func apply(_ patches: LogPatches) throws(StoreError) {
         try queue.sync { Result { () throws(StoreError) in try write(patches) } }.get()
+        // What looked damaged may have been half written.
+        let touched = Set(patches.patches.map(\.segment))
+        for segment in segments.withLock({ $0 }) where touched.contains(segment.firstPosition) {
+            segment.forgetSalvage()
+        }
     }
 
     /// The same, on the log's queue: nothing is appended between what the caller has seen and the writing.
@@ -278,7 +312,17 @@ extension EventLog {
                 bytes.withUnsafeBytes { onQueue.appender?.overwrite($0, at: patch.offset) }
             }
         }
-        try LogPatches.write(patches, to: segment.path, hook: options.writeHook)
+        try segment.overwriting.withLock { (_) throws(LogFileError) in
+            try LogPatches.write(patches, to: segment.path, hook: options.writeHook)
+        }
+    }
+
+    /// Removes files that were kept aside because something was wrong with them: nobody can say who is named in them.
+    package func removeAside() {
+        for name in FileSystem.names(in: directory)
+        where name.hasSuffix(".restoring") || name.contains(".damaged-") || name.contains(".replaced-") {
+            FileSystem.remove(directory + "/" + name)
+        }
     }
 
     /// Gives back the room of whole segments of which no row is left, but for the one in use. Blocks; not on the log's
@@ -324,6 +368,10 @@ extension Segment {
 
     /// The header first: a file that is cut but does not say so would be a damaged one.
     fileprivate func empty(_ header: SegmentHeader, hook: LogOptions.WriteHook?) throws(LogFileError) {
+        try overwriting.withLock { (_) throws(LogFileError) in try emptyFile(header, hook) }
+    }
+
+    private func emptyFile(_ header: SegmentHeader, _ hook: LogOptions.WriteHook?) throws(LogFileError) {
         let file = try LogFile(path: path, .write, hook: hook)
         var buffer = AlignedBuffer()
         let block = buffer.reserve(LogFormat.blockBytes)

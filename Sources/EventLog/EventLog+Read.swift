@@ -80,14 +80,14 @@ extension EventLog {
             } catch {
                 if case .log(let error) = error { throw error }
             }
-            if segment.salvage != nil || segment.header == nil { result.damagedFiles.append(segment.name) }
+            if segment.isDamaged { result.damagedFiles.append(segment.name) }
             if let seal, let header = segment.header, header.previousSeal != seal {
                 tell(
                     LogDamage(
                         kind: .missing, file: segment.name, offset: 0, positions: nil, missing: nil))
                 result.damagedFiles.append(segment.name)
             }
-            seal = segment.salvage == nil ? try segment.lastSeal() : nil
+            seal = !segment.isSalvaged ? try segment.lastSeal() : nil
             guard goesOn, progress(min(segment.lastPosition, last)) else { break }
         }
         result.missingRows = figures.withLock { $0.missingRows }

@@ -182,8 +182,13 @@ package final class EventLog: Sendable {
         try proveIfDoubtful()
         guard let appender = confined.appender else { throw StoreError(.readOnly, "the log is open for reading only") }
         do throws(LogFileError) {
+            let isDamaged = segments.withLock { $0.last }?.isSalvaged ?? false
+            try appender.makeRoom(for: items, leavingSegment: isDamaged)
+            if let new = appender.unlisted {
+                try add(new)
+                appender.noteListed()
+            }
             let commit = try appender.append(items)
-            if let new = commit.newSegment { try add(new) }
             publish(appender, from: commit.firstPosition)
             figures.withLock { figures in
                 figures.commits += 1

@@ -21,7 +21,9 @@ final class LogAppender {
     private(set) var lastSeal: UInt64
     let origin: Identity
     private(set) var nextSequence: Int64
-    private var segmentFirst: Int64
+    private(set) var segmentFirst: Int64
+    /// A segment that was begun, until somebody knows of it who reads.
+    private(set) var unlisted: NewSegment?
     /// Begins with what the last block holds.
     private var buffer = AlignedBuffer()
     /// After a failure: up to where something may have been written.
@@ -79,8 +81,6 @@ final class LogAppender {
     struct Commit {
         let firstPosition: Int64
         let firstSequence: Int64
-        /// A segment that begins with it, besides those that there were.
-        let newSegment: NewSegment?
     }
 
     struct NewSegment {
@@ -88,16 +88,22 @@ final class LogAppender {
         let path: String
     }
 
-    /// Makes a batch durable.
+    /// Begins a new segment where a batch has no room in this one, or where this one is to be left as it is.
+    func makeRoom(for items: [any LogItem], leavingSegment isLeaving: Bool) throws(LogFileError) {
+        guard offset > LogFormat.entriesStart else { return }
+        let bytes = items.reduce(EntryHeader.bytes) { $0 + RowHeader.bytes + $1.body.count }
+        if isLeaving || offset + bytes > options.segmentBytes { try beginSegment() }
+    }
+
+    /// Whoever reads knows of the segment that was begun.
+    func noteListed() { unlisted = nil }
+
+    /// Makes a batch durable, after `makeRoom`.
     /// - Throws: `isFull` where there was no room: then nothing was written. Otherwise nobody knows what is on disk, and
     ///   `prove` must come first.
     func append(_ items: [any LogItem]) throws(LogFileError) -> Commit {
         var entryBytes = EntryHeader.bytes
         for item in items { entryBytes += RowHeader.bytes + item.body.count }
-        var newSegment: NewSegment?
-        if offset > LogFormat.entriesStart, offset + entryBytes > options.segmentBytes {
-            newSegment = try beginSegment()
-        }
         let end = offset + LogFormat.aligned(entryBytes)
         try file.reserve(through: LogFormat.wholeBlocks(end), preparer: preparer)
 
@@ -124,8 +130,7 @@ final class LogAppender {
                 from: UnsafeRawBufferPointer(blocks.part(newStart - start, offset - newStart)))
         }
         preparer.prepare(file, ahead: offset, segmentBytes: options.segmentBytes)
-        return Commit(
-            firstPosition: header.firstPosition, firstSequence: header.firstSequence, newSegment: newSegment)
+        return Commit(firstPosition: header.firstPosition, firstSequence: header.firstSequence)
     }
 
     private func fill(_ entry: UnsafeMutableRawBufferPointer, with items: [any LogItem]) -> EntryHeader {
@@ -151,7 +156,7 @@ final class LogAppender {
     }
 
     /// Goes on in a new file.
-    private func beginSegment() throws(LogFileError) -> NewSegment {
+    private func beginSegment() throws(LogFileError) {
         let header = SegmentHeader(
             identity: identity, origin: origin, nextSequence: nextSequence, firstPosition: lastPosition + 1,
             previousSeal: lastSeal, previousFirstPosition: segmentFirst)
@@ -159,7 +164,7 @@ final class LogAppender {
         file = next
         offset = LogFormat.entriesStart
         segmentFirst = header.firstPosition
-        return NewSegment(
+        unlisted = NewSegment(
             header: header, path: directory + "/" + LogFormat.fileName(firstPosition: header.firstPosition))
     }
 
@@ -320,7 +325,13 @@ final class LogPreparer: Sendable {
         guard !FileSystem.exists(path), rename(sparePath, path) == 0 else {
             throw LogFileError(code: EEXIST, action: "naming \(path)")
         }
-        try LogFile.syncDirectory(directory)
+        do throws(LogFileError) {
+            try LogFile.syncDirectory(directory)
+        } catch {
+            // The next try needs the name.
+            rename(path, sparePath)
+            throw error
+        }
         return file
     }
 

@@ -181,9 +181,17 @@ struct ReadWindow: ~Copyable {
         while offset < limit {
             let bytes = try bytes(offset, chunk)
             if bytes.isEmpty { return nil }
-            if let index = bytes.firstIndex(where: { $0 != 0 }) { return offset + index }
+            if !bytes.areZeros, let index = bytes.firstIndex(where: { $0 != 0 }) { return offset + index }
             offset += bytes.count
         }
         return nil
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Compared with themselves, one further: as fast as memory is.
+    var areZeros: Bool {
+        guard let baseAddress, self[0] == 0 else { return isEmpty }
+        return memcmp(baseAddress, baseAddress + 1, count - 1) == 0
     }
 }

@@ -47,7 +47,7 @@ enum LogFormat {
         guard fileName.hasSuffix(suffix) else { return nil }
         let number = fileName.dropLast(suffix.utf8.count)
         guard number.utf8.count == digits, number.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        return Int64(number)
+        return Int64(number).flatMap { 0 < $0 && $0 < .max / 2 ? $0 : nil }
     }
 }
 
@@ -155,9 +155,12 @@ struct SegmentHeader: Equatable {
         previousFirstPosition = block.integer(64)
         emptiedThrough = block.integer(72)
         emptiedSeal = block.integer(80)
-        guard firstPosition > 0, firstPosition < .max / 2, emptiedThrough >= 0, emptiedThrough < .max / 2 else {
-            return nil
-        }
+        // Nothing that others count on from here overflows.
+        let counts: Range<Int64> = 1..<Int64.max / 2
+        guard counts.contains(firstPosition), counts.contains(nextSequence),
+            emptiedThrough == 0 || firstPosition - 1..<Int64.max / 2 ~= emptiedThrough,
+            0..<Int64.max / 2 ~= previousFirstPosition
+        else { return nil }
     }
 
     init(
@@ -202,6 +205,7 @@ struct EntryHeader: Equatable {
     static let bytes = 68
     /// "CFE1"
     static let magic: UInt32 = 0x3145_4643
+    static let magicBytes: [UInt8] = Array("CFE1".utf8)
 
     var lastPosition: Int64 { firstPosition + Int64(count) - 1 }
     /// From the start of the entry to where the next one begins.
@@ -234,7 +238,7 @@ struct EntryHeader: Equatable {
         previousSeal = bytes.integer(32)
         origin = Identity(bytes, at: 40)
         firstSequence = bytes.integer(56)
-        guard firstPosition > 0, firstPosition < .max / 2, count > 0,
+        guard firstPosition > 0, firstPosition < .max / 2, firstSequence > 0, firstSequence < .max / 2, count > 0,
             entryBytes >= Self.bytes + count * RowHeader.bytes
         else { return nil }
     }

@@ -39,7 +39,22 @@ struct LogOpening {
             throw lost("\(path) is another log than the one that the session rows and the ledger belong to")
         }
         let remembered = known?.identity == identity ? known?.end ?? 0 : 0
-        return try open(files, identity, remembered: remembered)
+        let seed = LogFormat.seed(identity)
+        var own: [Found] = []
+        for file in files where try !isStray(file, after: own.last, seed) { own.append(file) }
+        return try open(own, identity, remembered: remembered)
+    }
+
+    /// A file without a header that begins beyond everything that the one before it can hold, and in which nothing is
+    /// sound, is none of the log's: its name must not say where the log ends.
+    private func isStray(_ file: Found, after previous: Found?, _ seed: UInt32) throws(StoreError) -> Bool {
+        guard file.header == nil, let previous else { return false }
+        let reach = max(previous.first + Int64(previous.size / RowHeader.bytes), previous.header?.emptiedThrough ?? 0)
+        guard file.first > reach + 1 else { return false }
+        let salvage = try SegmentSalvage(
+            file.file, limit: file.size, seed: seed,
+            positions: file.first...file.first + Int64(file.size / RowHeader.bytes), soundThrough: 0)
+        return salvage.rows.isEmpty && salvage.entries.isEmpty
     }
 
     /// A file of the log, as it was found.
@@ -122,10 +137,15 @@ struct LogOpening {
                         kind: .missing, file: LogFormat.fileName(firstPosition: previous), offset: 0,
                         positions: positions, missing: nil))
             }
+            if !isLast, let next = files[index + 1].header, next.previousSeal == 0,
+                next.previousFirstPosition == file.first
+            {
+                segment.noteTornEnd()
+            }
             segments.append(segment)
         }
         guard let last = segments.last else { throw StoreError(.damaged, "there is no log at \(path)") }
-        var tail = try LogTail(last, end: knownEnd(segments))
+        var tail = try LogTail(last, end: knownEnd(segments), remembered: remembered)
         damages += tail.damages
         if tail.end.position < remembered {
             guard tail.isUnsound || acceptsLoss else {
@@ -143,6 +163,19 @@ struct LogOpening {
                 tail.isUnsound = true
             }
         }
+        // Nothing of the last one could be saved: a new one takes its name.
+        let isReplaced = last.firstPosition == tail.end.position + 1
+        if tail.isTorn && !isReplaced {
+            // Where the next segment begins without the seal of the entry before it, the end was torn.
+            tail.end.seal = 0
+            last.noteTornEnd()
+        }
+        if tail.end.origin == .none {
+            // Nobody knows who has received what stands there: what comes now gets a name of its own.
+            tail.end.origin = .random()
+            tail.end.nextSequence = 1
+            tail.isUnsound = true
+        }
         last.extend(to: tail.limit, lastPosition: tail.end.position)
         guard !readOnly else {
             return Opened(
@@ -152,9 +185,9 @@ struct LogOpening {
         do throws(LogFileError) {
             let appender: LogAppender
             if tail.isUnsound || last.header == nil || last.isEmptied {
-                let made = try makeSegment(identity, tail.end, previousFirst: last.firstPosition)
-                // Nothing could be saved of the last one: its file was moved aside, and the new one has its name.
-                if made.segment.firstPosition == last.firstPosition { segments.removeLast() }
+                if isReplaced { segments.removeLast() }
+                let made = try makeSegment(
+                    identity, tail.end, previousFirst: segments.last?.firstPosition ?? 0)
                 segments.append(made.segment)
                 appender = made.appender
             } else {
@@ -239,10 +272,14 @@ struct LogTail {
     private(set) var limit: Int
     /// Something in it is not as it was written: the segment stays as it is, and nothing is added to it.
     var isUnsound = false
+    /// It is not, because of one commit that nobody was told of: a power cut has torn it.
+    private(set) var isTorn = false
     private(set) var damages: [LogDamage] = []
 
-    /// - Parameter end: what is known of the place where the segment begins.
-    init(_ segment: Segment, end known: LogAppender.End?) throws(StoreError) {
+    /// - Parameters:
+    ///   - end: what is known of the place where the segment begins.
+    ///   - remembered: a position up to which everything was answered.
+    init(_ segment: Segment, end known: LogAppender.End?, remembered: Int64) throws(StoreError) {
         end =
             known
             ?? LogAppender.End(
@@ -270,17 +307,19 @@ struct LogTail {
         } catch {
             if case .log(let error) = error { throw error }
         }
-        try save(segment)
+        try save(segment, remembered)
     }
 
-    private mutating func save(_ segment: Segment) throws(StoreError) {
+    private mutating func save(_ segment: Segment, _ remembered: Int64) throws(StoreError) {
         isUnsound = true
         let size = segment.file.size
         // Not more rows than there is room for.
         let highest = segment.firstPosition + Int64(size / RowHeader.bytes)
         let salvage = try SegmentSalvage(
-            segment.file, limit: size, seed: segment.seed, positions: segment.firstPosition...highest)
+            segment.file, limit: size, seed: segment.seed, positions: segment.firstPosition...highest,
+            soundThrough: end.position)
         segment.keep(salvage)
+        _ = segment.noteTold()
         let soundEnd = end.position
         let unsoundStart = limit
         limit = size
@@ -292,7 +331,7 @@ struct LogTail {
             end.position = last.position
         }
         // One commit at most, and nothing behind it: a power cut leaves that, too.
-        let isTorn = salvage.entries.filter { $0.header.lastPosition > soundEnd }.count <= 1
+        isTorn = salvage.isTornOnly && remembered <= soundEnd && segment.header != nil
         let missing = salvage.missing(from: segment.firstPosition, through: end.position)
         damages.append(
             LogDamage(

@@ -10,6 +10,8 @@ extension Segment {
         visit: (LogRow) throws(Failure) -> Bool
     ) throws(WalkError<Failure>) -> Bool {
         if isEmptied { return true }
+        // What stands behind the beginning of the next segment is not of this history.
+        let last = min(last, lastPosition)
         if let salvage { return try read(salvage, after: position, through: last, visit: visit) }
         var reached = position
         var goesOn = true
@@ -26,7 +28,7 @@ extension Segment {
             let item: SegmentWalk.Item
             do throws(StoreError) { item = try walk.next() } catch { throw .log(error) }
             switch item {
-            case .end where before.position > min(lastPosition, last): return true
+            case .end where before.position > last: return true
             case .entry(let header, let offset):
                 if header.firstPosition > last { return true }
                 noteEntry(before)
@@ -34,9 +36,11 @@ extension Segment {
                 if try walk.forEachRow(of: header, at: offset, visit: admit) { continue }
                 fallthrough
             case .end, .unsound:
-                let made: SegmentSalvage
+                let made: SegmentSalvage?
                 do throws(StoreError) { made = try makeSalvage(tell: tell) } catch { throw .log(error) }
-                return try read(made, after: reached, through: last, visit: visit)
+                if let made { return try read(made, after: reached, through: last, visit: visit) }
+                // It was just being written over.
+                return try read(after: reached, through: last, tell: tell, visit: visit)
             }
         }
         return goesOn
@@ -67,17 +71,53 @@ extension Segment {
     }
 
     /// Finds out what is sound, once, and tells what is not there.
-    func makeSalvage(tell: (LogDamage) -> Void) throws(StoreError) -> SegmentSalvage {
-        if let salvage { return salvage }
-        let highest = max(lastPosition, firstPosition)
-        let made = try SegmentSalvage(file, limit: limit, seed: seed, positions: firstPosition...highest)
-        guard keep(made) else { return made }
+    /// - Returns: nil where everything is sound.
+    func makeSalvage(tell: (LogDamage) -> Void) throws(StoreError) -> SegmentSalvage? {
+        let made = try overwriting.withLock { (_) throws(StoreError) -> SegmentSalvage? in
+            if isEmptied { return nil }
+            if let salvage { return salvage }
+            // In this order: what is added meanwhile is not missing.
+            let last = lastPosition
+            let limit = limit
+            let sound = try soundThrough(limit)
+            if sound.isAll, sound.position >= last { return nil }
+            let made = try SegmentSalvage(
+                file, limit: limit, seed: seed, positions: firstPosition...max(last, firstPosition),
+                soundThrough: sound.position)
+            keep(made)
+            return made
+        }
+        guard let made, !(endsTorn && made.isTornOnly), noteTold() else { return made }
         let missing = made.missing(from: firstPosition, through: lastPosition)
         tell(
             LogDamage(
                 kind: missing == nil ? .header : .unsound, file: name, offset: 0, positions: missing?.range,
                 missing: missing?.count ?? 0))
         return made
+    }
+
+    /// The last position before anything that is not sound, and whether there is nothing of that kind.
+    private func soundThrough(_ limit: Int) throws(StoreError) -> (position: Int64, isAll: Bool) {
+        var walk = SegmentWalk(
+            file, limit: limit, seed: seed,
+            from: SegmentWalk.Place(position: firstPosition, previousSeal: header?.previousSeal))
+        while true {
+            let before = walk.place
+            do throws(WalkError<Never>) {
+                let item: SegmentWalk.Item
+                do throws(StoreError) { item = try walk.next() } catch { throw .log(error) }
+                switch item {
+                case .end: return (before.position - 1, true)
+                case .unsound: return (before.position - 1, false)
+                case .entry(let header, let offset):
+                    guard try walk.forEachRow(of: header, at: offset, visit: { (_) throws(Never) in true }) else {
+                        return (before.position - 1, false)
+                    }
+                }
+            } catch {
+                if case .log(let error) = error { throw error }
+            }
+        }
     }
 
     /// The sound entry that holds a position; nil where there is none, or no sound one.
@@ -88,7 +128,7 @@ extension Segment {
             let before = walk.place
             switch try walk.next() {
             case .end: return nil
-            case .unsound: _ = try makeSalvage(tell: { _ in })
+            case .unsound: if try makeSalvage(tell: { _ in }) == nil { walk = self.walk(to: position) }
             case .entry(let header, let offset):
                 noteEntry(before)
                 if header.lastPosition >= position { return (header, offset) }

@@ -15,6 +15,10 @@ final class Segment: Sendable {
         var index: [SegmentWalk.Place] = []
         /// What is sound of it, where not everything is.
         var salvage: SegmentSalvage?
+        /// Its damage was told.
+        var isTold = false
+        /// A power cut has torn its end: a start has told that, and has gone on in another segment.
+        var endsTorn = false
     }
 
     let firstPosition: Int64
@@ -22,6 +26,9 @@ final class Segment: Sendable {
     let name: String
     let seed: UInt32
     private let state: Locked<State>
+    /// Held by whoever writes over what was written, and by whoever decides whether something is damaged: bytes that are
+    /// just being erased are not.
+    let overwriting = Locked(())
 
     /// Bytes between two places of the index.
     private static let indexStride = 64 << 10
@@ -63,6 +70,7 @@ final class Segment: Sendable {
             state.header = header
             state.limit = LogFormat.entriesStart
             state.index = []
+            state.salvage = nil
         }
     }
 
@@ -104,7 +112,22 @@ final class Segment: Sendable {
         }
     }
 
-    var salvage: SegmentSalvage? { state.withLock { $0.salvage } }
+    /// nil also where more was added since it was made.
+    var salvage: SegmentSalvage? {
+        state.withLock { state in state.salvage.flatMap { $0.limit == state.limit ? $0 : nil } }
+    }
+
+    /// Something in it was found not to be as it was written.
+    var isSalvaged: Bool { state.withLock { $0.salvage != nil } }
+
+    var endsTorn: Bool { state.withLock { $0.endsTorn } }
+
+    /// Whether anything else than a torn end is wrong with it.
+    var isDamaged: Bool {
+        state.withLock { state in
+            state.header == nil || state.salvage.map { !(state.endsTorn && $0.isTornOnly) } ?? false
+        }
+    }
 
     /// - Returns: whether it is the first.
     @discardableResult
@@ -112,6 +135,23 @@ final class Segment: Sendable {
         state.withLock { state in
             defer { state.salvage = salvage }
             return state.salvage == nil
+        }
+    }
+
+    /// It may be sound again: what was half written has been written.
+    func forgetSalvage() {
+        state.withLock { $0.salvage = nil }
+    }
+
+    func noteTornEnd() {
+        state.withLock { $0.endsTorn = true }
+    }
+
+    /// - Returns: whether nobody has told yet.
+    func noteTold() -> Bool {
+        state.withLock { state in
+            defer { state.isTold = true }
+            return !state.isTold
         }
     }
 }

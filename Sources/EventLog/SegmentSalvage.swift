@@ -22,9 +22,22 @@ struct SegmentSalvage: Sendable {
     private(set) var rows: [Row] = []
     /// In the order of their positions.
     private(set) var entries: [Entry] = []
+    /// How much of the file was looked through.
+    let limit: Int
+    /// The position of the last row before anything that is not sound.
+    let soundThrough: Int64
 
-    /// - Parameter positions: those that the segment may have.
-    init(_ file: ReadFile, limit: Int, seed: UInt32, positions: ClosedRange<Int64>) throws(StoreError) {
+    /// Whether it may be a commit that a power cut has torn: nothing that was written after it.
+    var isTornOnly: Bool { entries.count { $0.header.lastPosition > soundThrough } <= 1 }
+
+    /// - Parameters:
+    ///   - positions: those that the segment may have.
+    ///   - soundThrough: the position of the last row before anything that is not sound.
+    init(
+        _ file: ReadFile, limit: Int, seed: UInt32, positions: ClosedRange<Int64>, soundThrough: Int64
+    ) throws(StoreError) {
+        self.limit = limit
+        self.soundThrough = soundThrough
         var window = ReadWindow(file, limit: limit)
         let bytes = try window.bytes(0, limit)
         // From the very start: blocks may have changed their places.

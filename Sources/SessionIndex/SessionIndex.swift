@@ -34,7 +34,7 @@ package final class SessionIndex: LogConsumer {
     /// nil when open for reading only.
     let writeBehind: WriteBehind?
     private let sessionReader: SessionReader
-    private let selectionReader: SelectionReader
+    let selectionReader: SelectionReader
     private let filterLoader: PartitionFilterLoader
     private let rowCheck: RowCheck?
     private let mode: Database.Mode
@@ -183,6 +183,18 @@ package final class SessionIndex: LogConsumer {
         if isReady { body() }
     }
 
+    /// Gives those who wait for `ready` to the index that takes this one's place.
+    package func handOver(to other: SessionIndex) {
+        let waiting = readiness.withLock { readiness in
+            defer { readiness.waiting = [] }
+            return readiness.waiting
+        }
+        for body in waiting { other.whenCaughtUp(body) }
+    }
+
+    /// Folds what the log has taken while nobody folded. The log's consumer is this index by now.
+    package func foldWhatIsDurable() { log.queue.async { self.fold.foldWhatIsDurable() } }
+
     private func ready() {
         let waiting = readiness.withLock { readiness in
             readiness.isReady = true
@@ -240,6 +252,8 @@ package final class SessionIndex: LogConsumer {
     /// - Returns: false where a reader is in the way: try again soon.
     package func scrub() throws -> Bool {
         guard let writeBehind else { return true }
+        // What is kept aside names whoever it names.
+        FileSystem.removeAside(path, as: RowOpening.asideReason)
         return try writeBehind.queue.sync {
             _ = try writeBehind.writer.database.checkpoint(truncating: true)
             guard FileSystem.size(path + "-wal") == 0 else { return false }

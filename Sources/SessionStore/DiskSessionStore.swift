@@ -111,6 +111,9 @@ package final class DiskSessionStore: SessionStore {
     // MARK: Writing
 
     package func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion) {
+        guard ledgerIfWritable != nil else {
+            return completion(.failure(StoreError(.readOnly, "the store is open for reading only")))
+        }
         guard index.takesMore else {
             return completion(.failure(index.obstacle ?? StoreError(.queueFull, "session rows lag behind")))
         }
@@ -269,6 +272,10 @@ package final class DiskSessionStore: SessionStore {
                 onDamage: { rebuild.run($0, $1) })
             current.withLock { $0 = index }
             log.setConsumer(index)
+            // What came while it was made, and who came.
+            index.observe(observing.withLock { $0 })
+            index.foldWhatIsDurable()
+            damaged.handOver(to: index)
         } catch {
             restartReason.withLock { $0 = error }
             logger.critical("session rows cannot be made again", metadata: ["reason": "\(error)"])

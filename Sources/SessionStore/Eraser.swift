@@ -113,8 +113,7 @@ final class Eraser: @unchecked Sendable {
             "erasing",
             metadata: ["what": "\(intent.userId == nil ? "old sessions" : "a user")", "stage": "\(intent.stage)"])
         if intent.stage != .forgotten {
-            // A crash may have come between the writing and the note that it is done.
-            try ledger.blocking { (ledger) throws(StoreError) in try ledger.removeRedo(of: intent) }
+            try finishWriting(intent)
             if intent.stage == .asked {
                 reached(.asked)
                 try plan(intent)
@@ -174,9 +173,20 @@ final class Eraser: @unchecked Sendable {
     }
 
     /// Clears what of the log is not sound: nobody can say whose it is.
-    func clearUnsound(_ intent: ErasureIntent) throws(StoreError) {
-        let patches = try log.planUnsound()
-        try log.queue.sync { Result { () throws(StoreError) in try write(patches, intent) } }.get()
+    func clearUnsound() throws(StoreError) {
+        // No redo: what is not sound is found again.
+        try log.apply(log.planUnsound())
+        log.removeAside()
+    }
+
+    /// What a crash or a failure has left half written is written again before anything else is done.
+    private func finishWriting(_ intent: ErasureIntent) throws(StoreError) {
+        let redos = try ledger.blocking { (ledger) throws(StoreError) in try ledger.redos() }
+        for redo in redos where redo.intentId == intent.id {
+            guard let patches = LogPatches(decoding: redo.bytes), patches.fit(log) else { continue }
+            try log.apply(patches)
+        }
+        try ledger.blocking { (ledger) throws(StoreError) in try ledger.removeRedo(of: intent) }
     }
 
     private func write(_ patches: LogPatches, _ intent: ErasureIntent) throws(StoreError) {

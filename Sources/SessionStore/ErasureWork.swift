@@ -96,7 +96,7 @@ final class ErasureWork {
             start = end
             eraser.reached(.rewriting)
         }
-        try eraser.clearUnsound(intent)
+        try eraser.clearUnsound()
     }
 
     /// Old sessions go whole, or not at all: one of which something new is heard stays as it is.

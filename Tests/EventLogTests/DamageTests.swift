@@ -1,4 +1,5 @@
 import Base
+import Dispatch
 import Glibc
 import TestSupport
 import Testing

@@ -99,17 +99,4 @@ final class TestLog {
     var segmentPaths: [String] { log.segments.withLock { $0.map(\.path) } }
 }
 
-/// A small generator with a seed (SplitMix64).
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-        return value ^ value >> 31
-    }
-}
-
 func texts(_ range: Range<Int>) -> [String] { range.map { "row \($0) " + String(repeating: "x", count: $0 % 97) } }

@@ -1,7 +1,10 @@
 import Base
 import Dispatch
-import Glibc
+import Ledger
+import SessionIndex
 import SessionModel
+import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import SessionStore
@@ -11,10 +14,10 @@ struct ErasureMeanwhileTests {
     let directory = TemporaryDirectory()
 
     /// What is acknowledged while old sessions are removed stays, and with it the session that it is about.
-    @Test func retentionKeepsASessionOfWhichSomethingNewIsHeard() async throws {
+    @Test func `retention keeps a session of which something new is heard`() async throws {
         let late = body("SESSION_STOPPED", "s3", at: 90_000_000)
-        let waiting = Guarded<SQLiteSessionStore?>(nil)
-        let answered = Guarded<IngestOutcome?>(nil)
+        let waiting = Locked<DiskSessionStore?>(nil)
+        let answered = Locked<IngestOutcome?>(nil)
         let store = try openStore(
             directory,
             manualOptions {
@@ -24,7 +27,7 @@ struct ErasureMeanwhileTests {
                     let done = DispatchSemaphore(value: 0)
                     guard let event = try? SessionEvent.decode(late) else { return }
                     let item = Delivery(event: event, body: late, receivedAt: Instant(seconds: 1_900_000_000))
-                    _ = store.append(item) { result in
+                    store.append(item) { result in
                         answered.withLock { $0 = try? result.get() }
                         done.signal()
                     }
@@ -38,10 +41,27 @@ struct ErasureMeanwhileTests {
         #expect(report.sessions == 8 && report.deliveriesRemoved == 8)
         let outcome = try #require(answered.withLock { $0 })
         #expect(outcome.version == 2)
-        #expect(try store.log().map(\.position) == [4, 10])
+        #expect(try store.entries().map(\.position) == [4, 10])
         #expect(try await store.record("s3")?.state.status == .complete)
         #expect(try await store.record("s2") == nil)
         #expect(try store.check { _ in }.differenceCount == 0)
+        store.close()
+    }
+
+    private func unverified(_ text: String) -> QuarantinedBody {
+        QuarantinedBody(receivedAt: .epoch, reason: "wrong", body: Array(text.utf8), credentials: [])
+    }
+
+    /// A user who is in no quarantined body: nothing of them is written anew.
+    @Test func `the quarantine is left alone where the user is not`() async throws {
+        let store = try openStore(directory)
+        let ids = try await [
+            store.ledger.quarantineVerified(unverified("one")), store.ledger.quarantineVerified(unverified("two")),
+        ]
+        #expect(try await store.erase("nobody-5").quarantined == 0)
+        #expect(try await store.ledger.quarantined(after: 0, limit: 10, kind: nil).map(\.id) == ids)
+        #expect(try await store.erase("one").quarantined == 1)
+        #expect(try await store.ledger.quarantined(after: 0, limit: 10, kind: nil).map(\.id) == Array(ids.dropFirst()))
         store.close()
     }
 }

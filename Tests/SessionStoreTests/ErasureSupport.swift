@@ -1,10 +1,12 @@
 import Dispatch
+import SessionIndex
 import SessionModel
-import Synchronization
+import StoreTestSupport
+import TestSupport
 
 @testable import SessionStore
 
-extension SQLiteSessionStore {
+extension DiskSessionStore {
     func erase(_ userId: String) async throws -> ErasureReport {
         try await withCheckedThrowingContinuation { continuation in
             eraseUser(userId) { continuation.resume(with: $0) }
@@ -20,31 +22,6 @@ extension SQLiteSessionStore {
     /// Waits for what the opening has resumed.
     func finishErasures() {
         eraser?.queue.sync {}
-    }
-}
-
-extension TemporaryDirectory {
-    /// The files that hold the text's bytes anywhere.
-    func files(holding text: String) -> [String] {
-        let needle = Array(text.utf8)
-        return Self.names(path).filter { Self.holds(Self.read(file($0)), needle) }.sorted()
-    }
-
-    private static func holds(_ content: [UInt8], _ needle: [UInt8]) -> Bool {
-        content.withUnsafeBytes { content in
-            needle.withUnsafeBytes { needle in
-                var position = 0
-                while position + needle.count <= content.count {
-                    if content[position] == needle[0],
-                        content[position..<position + needle.count].elementsEqual(needle)
-                    {
-                        return true
-                    }
-                    position += 1
-                }
-                return false
-            }
-        }
     }
 }
 
@@ -74,8 +51,8 @@ struct UserHistories {
 }
 
 /// Every session's record as bytes.
-func encodedRecords(_ store: SQLiteSessionStore, of users: some Sequence<Int>, sessions: Int) async throws -> [String:
-    [UInt8]]
+func encodedRecords(_ store: DiskSessionStore, of users: some Sequence<Int>, sessions: Int) async throws
+    -> [String: [UInt8]]
 {
     var records: [String: [UInt8]] = [:]
     for user in users {

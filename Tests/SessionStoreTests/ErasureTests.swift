@@ -1,14 +1,16 @@
 import Base
-import Dispatch
+import Ledger
+import SessionIndex
 import SessionModel
-import Synchronization
+import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import SessionStore
 
-@Suite struct ErasureTests {
+struct ErasureTests {
     /// Derived rows are written in between, so that pages are split and rows are moved.
-    private func fill(_ store: SQLiteSessionStore, _ deliveries: [Delivery]) async throws {
+    private func fill(_ store: DiskSessionStore, _ deliveries: [Delivery]) async throws {
         for (index, delivery) in deliveries.enumerated() {
             _ = try await store.ingest(delivery)
             if index % 97 == 0 { try store.flush() }
@@ -23,10 +25,11 @@ import Testing
         let user = UserHistories.userId(2)
         var store = try openStore(directory)
         try await fill(store, try UserHistories.deliveries(users: 6, sessions: 25, random: &random))
-        let asked = Guarded<[String]>([])
-        store.joinErasures { userId, sessions in
-            asked.withLock { $0.append("\(userId ?? "") \(sessions.count)") }
-            return 20
+        for index in 0..<60 {
+            let named = UserHistories.userId(index % 6)
+            _ = try await store.ledger.quarantineVerified(
+                quarantined(#"{"event":"X","payload":{"userId":"\#(named)"}}"#))
+            try store.ledger.quarantineUnverified(quarantined("not JSON, of \(named)."))
         }
         try store.flush()
         let others = [0, 1, 3, 4, 5]
@@ -45,8 +48,8 @@ import Testing
             #expect(try await store.record(id) == nil)
         }
         #expect(try await encodedRecords(store, of: others, sessions: 25) == before)
-        #expect(asked.withLock { $0 } == ["\(user) 25"])
-        store.joinErasures { _, _ in 0 }
+        #expect(try await store.ledger.quarantined(after: 0, limit: 1000, kind: nil).count == 100)
+        #expect(store.statistics.ledger.quarantine.verifiedCount == 50)
         #expect(try await store.erase(user) == ErasureReport())
         try expectSound(store)
 
@@ -61,7 +64,7 @@ import Testing
         for suffix in ["", "-wal", "-shm"] { FileSystem.remove(directory.file("sessions.sqlite") + suffix) }
         store = try openStore(directory)
         #expect(try await encodedRecords(store, of: others, sessions: 25) == before)
-        #expect(store.statistics.undecodableRows == 0)
+        #expect(store.statistics.index.undecodableRows == 0)
         try expectSound(store)
         store.close()
     }
@@ -77,7 +80,7 @@ import Testing
             for erased in 0...user { #expect(directory.files(holding: UserHistories.userId(erased)) == []) }
             try expectSound(store)
         }
-        #expect(try store.log() == [])
+        #expect(try store.entries() == [])
         store.close()
     }
 
@@ -146,7 +149,7 @@ import Testing
         var random = Seeded(5)
         let directory = TemporaryDirectory()
         let user = UserHistories.userId(1)
-        let crashed = Mutex<TemporaryDirectory?>(nil)
+        let crashed = Locked<TemporaryDirectory?>(nil)
         let hook: @Sendable (ErasureStep) -> Void = { reached in
             guard reached == step else { return }
             crashed.withLock { if $0 == nil { $0 = directory.copyAsAfterCrash() } }
@@ -154,6 +157,7 @@ import Testing
         let store = try openStore(directory, manualOptions { $0.erasureHook = hook })
         // Enough for several steps of rewriting.
         try await fill(store, try UserHistories.deliveries(users: 3, sessions: 90, random: &random))
+        _ = try await store.ledger.quarantineVerified(quarantined(#"{"payload":{"userId":"\#(user)"}}"#))
         let before = try await encodedRecords(store, of: [0, 2], sessions: 90)
         _ = try await store.erase(user)
         store.close()
@@ -172,8 +176,10 @@ import Testing
     @Test func `ingest goes on meanwhile`() async throws {
         var random = Seeded(7)
         let directory = TemporaryDirectory()
-        var options = StoreOptions()
-        options.writeBehindMilliseconds = 5
+        let options = manualOptions {
+            $0.index.writesBehindAutomatically = true
+            $0.index.writeBehindMilliseconds = 5
+        }
         let store = try openStore(directory, options)
         let deliveries = try UserHistories.deliveries(users: 4, sessions: 60, random: &random)
         try await fill(store, deliveries)
@@ -220,9 +226,14 @@ import Testing
         store.close()
     }
 
-    private func expectSound(_ store: SQLiteSessionStore) throws {
+    private func quarantined(_ text: String) -> QuarantinedBody {
+        QuarantinedBody(
+            receivedAt: Instant(seconds: 1_770_000_000), reason: "TEST", body: Array(text.utf8), credentials: [1, 2])
+    }
+
+    private func expectSound(_ store: DiskSessionStore) throws {
         let report = try store.check { _ in }
-        #expect(report.differences == [])
+        #expect(report.isClean, "\(report)")
         #expect(report.undecodableRows == 0)
     }
 }

@@ -1,175 +1,96 @@
 import Base
 import CSQLite
 import Dispatch
+import EventLog
 import Glibc
-import SQLite
+import Ledger
 import SessionModel
+import StoreTestSupport
+import TestSupport
 import Testing
 
+@testable import SessionIndex
 @testable import SessionStore
 
 struct FailureTests {
     let directory = TemporaryDirectory()
 
-    /// What every failure test promises in the end: what was acknowledged is in the log, and the state is its fold.
-    private func expectKept(_ acknowledged: [IngestOutcome], in store: SQLiteSessionStore) async throws {
-        let log = try store.log()
-        let positions = Set(log.map(\.position))
-        for outcome in acknowledged { #expect(positions.contains(outcome.position)) }
-        for (id, record) in try pureFold(log) {
-            #expect(try await store.record(id)?.encoded == record.encoded)
+    /// Says what becomes of the log's writes and syncs.
+    private final class Disk: Sendable {
+        private let faults = Locked((write: Int32(0), sync: Int32(0)))
+
+        func fail(write: Int32 = 0, sync: Int32 = 0) { faults.withLock { $0 = (write, sync) } }
+
+        func hook(_ step: LogOptions.WriteStep) -> Int32 {
+            faults.withLock { step == .write ? $0.write : $0.sync }
         }
-        #expect(try store.check { _ in }.differenceCount == 0)
     }
 
-    private func setPageMax(_ count: Int, _ store: SQLiteSessionStore) throws {
-        let committer = try #require(store.parts.committer)
-        try committer.queue.sync { try committer.writer?.database.execute("PRAGMA max_page_count = \(count)") }
-    }
+    enum Fault: CaseIterable { case fullDisk, writeError, syncError }
 
-    @Test(arguments: [0, 64 << 10])
-    func withoutRoomNothingIsAcknowledgedAndWithRoomItGoesOn(journalBytes: Int) async throws {
-        let store = try openStore(directory, manualOptions { $0.journalBytes = journalBytes })
-        var acknowledged = [try await store.ingest(try delivery("SESSION_STARTED", "a", at: 1))]
-        // As small as the file is now.
-        try setPageMax(1, store)
-        var refused = 0
-        for index in 0..<200 {
-            do {
-                acknowledged.append(
-                    try await store.ingest(
-                        try delivery("SESSION_X", "a", at: Int64(index), extra: #","n":"\#(index)""#)))
-            } catch let error as StoreError {
-                #expect(error.code == .unavailable)
-                refused += 1
+    @Test(arguments: Fault.allCases)
+    func `an error of the log is never acknowledged, and it goes on when the disk does`(_ fault: Fault) async throws {
+        let disk = Disk()
+        let store = try openStore(directory, manualOptions { $0.log.writeHook = { disk.hook($0) } })
+        var acknowledged = try await ingest(5, into: store)
+        for round in 1...3 {
+            switch fault {
+            case .fullDisk: disk.fail(write: ENOSPC)
+            case .writeError: disk.fail(write: EIO)
+            case .syncError: disk.fail(sync: EIO)
             }
+            for index in 0..<4 {
+                let error = await #expect(throws: StoreError.self) {
+                    _ = try await ingest(1, from: 1_000 + index, into: store)
+                }
+                #expect(error?.code == .unavailable)
+            }
+            #expect(!store.isWritable)
+            #expect(store.unavailability?.message.contains("no room") == (fault == .fullDisk))
+            // Nothing of what failed is shown.
+            #expect(store.statistics.durable == Int64(acknowledged.count))
+            try await expectKept(acknowledged, in: store)
+            // A crash now may find what failed, and has everything else.
+            let before = try openStore(directory.copyAsAfterCrash())
+            try await expectKept(acknowledged, in: before)
+            before.close()
+            disk.fail()
+            acknowledged += try await ingest(5, from: round * 10, into: store)
+            #expect(store.isWritable)
+            let after = try openStore(directory.copyAsAfterCrash())
+            try await expectKept(acknowledged, in: after)
+            #expect(after.statistics.durable == Int64(acknowledged.count))
+            after.close()
         }
-        #expect(refused > 0)
-        #expect(!store.isWritable && store.unavailability?.message.contains("no room") == true)
-        #expect(store.statistics.lastPosition == Int64(acknowledged.count))
-        #expect(try await store.record("a")?.received == acknowledged.count)
-
-        try setPageMax(1_000_000, store)
-        acknowledged.append(try await store.ingest(try delivery("SESSION_STOPPED", "a", at: 500)))
-        #expect(store.isWritable)
         #expect(acknowledged.map(\.position) == Array(1...Int64(acknowledged.count)))
         try await expectKept(acknowledged, in: store)
         store.close()
     }
 
-    @Test func itBecomesWritableByItselfOnceThereIsRoom() async throws {
-        let store = try openStore(directory)
-        _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: 1))
-        try setPageMax(1, store)
-        await #expect(throws: StoreError.self) {
-            for index in 0..<200 { _ = try await store.ingest(delivery("SESSION_X", "a", at: Int64(index))) }
-        }
-        let committer = try #require(store.parts.committer)
-        try setPageMax(1_000_000, store)
-        // What the timer does, without the timer.
-        committer.queue.sync { committer.probe() }
-        #expect(store.isWritable)
-        store.close()
-    }
-
-    enum Fault: CaseIterable { case fullDisk, writeError, syncError }
-
-    /// Without a journal, where each commit writes the WAL. With one: `JournalTests`.
-    @Test(arguments: Fault.allCases)
-    func anErrorOfTheLogIsNeverAcknowledged(_ fault: Fault) async throws {
-        let faults = Faults("log.sqlite")
+    @Test func `it becomes writable by itself once the disk works again`() async throws {
+        let disk = Disk()
         let store = try openStore(
             directory,
             manualOptions {
-                $0.virtualFileSystem = faults.name
-                $0.journalBytes = 0
+                $0.log.writeHook = { disk.hook($0) }
+                $0.log.probeMilliseconds = 1
             })
-        var acknowledged: [IngestOutcome] = []
-        for index in 0..<5 {
-            acknowledged.append(try await store.ingest(try delivery("SESSION_STARTED", "s\(index)", at: 1)))
-        }
-        for round in 0..<3 {
-            switch fault {
-            case .fullDisk: faults.failWrites(Faults.wal, SQLITE_FULL)
-            case .writeError: faults.failWrites(Faults.wal, SQLITE_IOERR | 3 << 8)
-            case .syncError: faults.failSyncs(Faults.wal, SQLITE_IOERR | 4 << 8)
-            }
-            for index in 0..<4 {
-                let error = await #expect(throws: StoreError.self) {
-                    try await store.ingest(delivery("SESSION_STOPPED", "s\(index)", at: Int64(10 + round)))
-                }
-                #expect(error?.code == .unavailable)
-            }
-            #expect(!store.isWritable)
-            // Nothing of the failed batches is visible.
-            #expect(try await store.record("s0")?.received == 1 + round)
-            faults.failWrites(0, 0)
-            faults.failSyncs(0, 0)
-            for index in 0..<5 {
-                acknowledged.append(
-                    try await store.ingest(try delivery("SESSION_STOPPED", "s\(index)", at: Int64(10 + round))))
-            }
-            #expect(store.isWritable)
-            // As after a power cut now.
-            let crashed = try openStore(directory.copyAsAfterCrash())
-            try await expectKept(acknowledged, in: crashed)
-            crashed.close()
-        }
-        #expect(faults.count > 0)
-        try await expectKept(acknowledged, in: store)
+        disk.fail(write: ENOSPC)
+        await #expect(throws: StoreError.self) { _ = try await ingest(1, into: store) }
+        #expect(!store.isWritable)
+        disk.fail()
+        // Nobody appends meanwhile.
+        while !store.isWritable { await Task.yield() }
         store.close()
     }
 
-    @Test func afterAFailedSyncAnAcknowledgedDeliverySurvivesACrash() async throws {
-        let faults = Faults("log.sqlite")
-        let store = try openStore(
-            directory,
-            manualOptions {
-                $0.virtualFileSystem = faults.name
-                $0.journalBytes = 0
-            })
-        var acknowledged = [try await store.ingest(try delivery("SESSION_STARTED", "a", at: 1))]
-        faults.failSyncs(Faults.wal, SQLITE_IOERR | 4 << 8)
-        await #expect(throws: StoreError.self) { try await store.ingest(delivery("SESSION_STOPPED", "a", at: 2)) }
-        // The failed batch is whole in the WAL: a crash now brings it back. It was not acknowledged, and it is folded.
-        let crashed = try openStore(directory.copyAsAfterCrash())
-        #expect(try crashed.log().count == 2)
-        try await expectKept(acknowledged, in: crashed)
-        crashed.close()
-        faults.failSyncs(0, 0)
-        acknowledged.append(try await store.ingest(try delivery("SESSION_COMPLETE", "a", at: 3)))
-        try await expectKept(acknowledged, in: store)
-        store.close()
-    }
-
-    @Test func rowsThatComeBackAreFolded() async throws {
-        let store = try openStore(directory, manualOptions { $0.journalBytes = 0 })
-        _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: 1))
-        let committer = try #require(store.parts.committer)
-        // As if a commit had reached the disk although it was reported as failed.
-        let bytes = body("SESSION_STOPPED", "a", at: 2)
-        let other = try Database(path: directory.file("log.sqlite"), mode: .readWriteCreate)
-        let insert = try other.prepare("INSERT INTO deliveries VALUES(2, 5, 0, ?1)")
-        try bytes.withUnsafeBytes { bytes in
-            insert.bindBorrowed(1, blob: bytes)
-            try insert.run()
-        }
-        insert.finalize()
-        other.close()
-        committer.queue.sync { committer.isInDoubt = true }
-        let outcome = try await store.ingest(try delivery("SESSION_COMPLETE", "a", at: 3))
-        #expect(outcome.position == 3 && outcome.version == 3)
-        try await expectKept([outcome], in: store)
-        store.close()
-    }
-
-    @Test func derivedRowsMayFailForAWhile() async throws {
+    @Test func `session rows may fail for a while`() async throws {
         let faults = Faults("sessions.sqlite")
         let store = try openStore(
             directory,
             manualOptions {
-                $0.virtualFileSystem = faults.name
-                $0.unwrittenRecordsMax = 10
+                $0.index.virtualFileSystem = faults.name
+                $0.index.unwrittenRecordsMax = 10
             })
         var acknowledged: [IngestOutcome] = []
         faults.failWrites(Faults.wal, SQLITE_FULL)
@@ -178,8 +99,8 @@ struct FailureTests {
         }
         #expect(throws: StoreError.self) { try store.flush() }
         // The backlog is at its bound: no more is accepted than fits in memory.
-        await #expect(throws: Refused.self) { try await store.ingest(delivery("SESSION_STARTED", "x", at: 1)) }
-        #expect(!store.isWritable && store.unavailability?.message.contains("derived") == true)
+        await #expect(throws: StoreError.self) { try await store.ingest(delivery("SESSION_STARTED", "x", at: 1)) }
+        #expect(store.unavailability?.message.contains("session rows") == true)
         faults.failWrites(0, 0)
         try store.flush()
         #expect(store.isWritable)
@@ -189,30 +110,29 @@ struct FailureTests {
     }
 
     /// More come than rows can be written: they wait, and none is refused while the queue has room.
-    @Test func deliveriesWaitForDerivedRows() async throws {
+    @Test func `deliveries wait for session rows`() async throws {
         let store = try openStore(
             directory,
             manualOptions {
-                $0.writesBehindAutomatically = true
-                $0.writeBehindCount = .max
-                $0.writeBehindMilliseconds = 3_600_000
-                $0.unwrittenRecordsMax = 10
+                $0.index.writesBehindAutomatically = true
+                $0.index.writeBehindCount = .max
+                $0.index.writeBehindMilliseconds = 3_600_000
+                $0.index.unwrittenRecordsMax = 10
             })
-        let writer = try #require(store.parts.writeBehind)
+        let writer = try #require(store.index.writeBehind)
         writer.queue.suspend()
-        let outcomes = Guarded<[IngestOutcome]>([])
+        let outcomes = Locked<[IngestOutcome]>([])
         let group = DispatchGroup()
         // One batch each, until there is no room.
-        for index in 0..<10 { _ = try await store.ingest(try delivery("SESSION_STARTED", "s\(index)", at: 1)) }
+        for index in 0..<10 { try await store.ingest(try delivery("SESSION_STARTED", "s\(index)", at: 1)) }
         for index in 10..<60 {
             group.enter()
-            #expect(
-                store.append(try delivery("SESSION_STARTED", "s\(index)", at: 1)) { result in
-                    if case .success(let outcome) = result { outcomes.withLock { $0.append(outcome) } }
-                    group.leave()
-                })
+            store.append(try delivery("SESSION_STARTED", "s\(index)", at: 1)) { result in
+                if case .success(let outcome) = result { outcomes.withLock { $0.append(outcome) } }
+                group.leave()
+            }
         }
-        store.parts.committer?.queue.sync {}
+        store.log.queue.sync {}
         #expect(store.isWritable && outcomes.withLock { $0.count } == 0)
         writer.queue.resume()
         await withCheckedContinuation { continuation in group.notify(queue: .global()) { continuation.resume() } }
@@ -222,43 +142,48 @@ struct FailureTests {
     }
 
     /// Without an error: the call does not return.
-    @Test func aDiskThatDoesNotAnswerIsNoticed() async throws {
+    @Test func `a disk that does not answer is noticed`() async throws {
         let entered = DispatchSemaphore(value: 0)
         let released = DispatchSemaphore(value: 0)
-        let hangs = Guarded(true)
+        let hangs = Locked(false)
         let store = try openStore(
             directory,
             manualOptions {
-                $0.stallMilliseconds = 1
-                $0.journalHook = { step in
-                    guard step == .sync, hangs.withLock({ $0 }) else { return 0 }
-                    hangs.withLock { $0 = false }
+                $0.log.stallMilliseconds = 1
+                $0.log.writeHook = { step in
+                    let isNow = hangs.withLock { hangs in
+                        defer { if step == .sync { hangs = false } }
+                        return hangs && step == .sync
+                    }
+                    guard isNow else { return 0 }
                     entered.signal()
                     released.wait()
                     return 0
                 }
             })
-        let item = try delivery("SESSION_STARTED", "a", at: 1)
-        let done = DispatchSemaphore(value: 0)
-        #expect(store.append(item) { _ in done.signal() })
+        hangs.withLock { $0 = true }
+        let done = DispatchGroup()
+        for name in ["SESSION_STARTED", "SESSION_STOPPED"] {
+            done.enter()
+            // Callbacks are taken all the same: they may still come through.
+            store.append(try delivery(name, "a", at: 1)) { _ in done.leave() }
+        }
         await Task.detached { entered.waitForTest() }.value
-        while store.isWritable { sched_yield() }
+        while store.isWritable { await Task.yield() }
         #expect(store.unavailability?.message.contains("has not answered") == true)
-        // Callbacks are taken all the same: this one may still come through.
-        #expect(store.append(try delivery("SESSION_STOPPED", "a", at: 2)) { _ in done.signal() })
         released.signal()
-        await Task.detached { for _ in 0..<2 { done.waitForTest() } }.value
-        store.parts.committer?.queue.sync {}
+        await withCheckedContinuation { continuation in done.notify(queue: .global()) { continuation.resume() } }
+        store.log.queue.sync {}
         #expect(store.isWritable)
         #expect(try await store.record("a")?.state.version == 2)
         store.close()
     }
 
-    @Test func aReadErrorStallsTheFoldButNotTheLog() async throws {
+    @Test func `a read error of the rows stalls the fold but not the log`() async throws {
         let faults = Faults("sessions.sqlite")
-        let options = manualOptions { $0.virtualFileSystem = faults.name }
+        let options = manualOptions { $0.index.virtualFileSystem = faults.name }
         var store = try openStore(directory, options)
-        _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: 1))
+        try await store.ingest(try delivery("SESSION_STARTED", "a", at: 1))
         store.close()
         store = try openStore(directory, options)
         faults.failReads(Faults.database | Faults.wal, SQLITE_IOERR | 1 << 8)
@@ -272,34 +197,50 @@ struct FailureTests {
         store.close()
     }
 
-    @Test func aFullQueueRefusesAndFreesItselfAgain() async throws {
-        let store = try openStore(directory, manualOptions { $0.queueCountMax = 3 })
-        let committer = try #require(store.parts.committer)
-        committer.queue.suspend()
-        let group = DispatchGroup()
-        for index in 0..<3 {
-            group.enter()
-            let item = try delivery("SESSION_STARTED", "s\(index)", at: 1)
-            #expect(store.append(item) { _ in group.leave() })
-        }
+    @Test func `a full queue refuses and frees itself again`() async throws {
+        let store = try openStore(directory, manualOptions { $0.log.queueCountMax = 3 })
+        let refused = Locked<StoreError?>(nil)
+        store.log.queue.suspend()
+        for index in 0..<3 { store.append(try delivery("SESSION_STARTED", "s\(index)", at: 1)) { _ in } }
         let more = try delivery("SESSION_STARTED", "x", at: 1)
-        #expect(!store.append(more) { _ in Issue.record("refused, so never called") })
-        #expect(store.statistics.queueCount == 3)
-        committer.queue.resume()
+        // At once, on this thread.
+        store.append(more) { result in
+            if case .failure(let error) = result { refused.withLock { $0 = error } }
+        }
+        #expect(refused.withLock { $0 }?.code == .queueFull)
+        #expect(store.statistics.queueCount == 3 && store.isUnderPressure)
+        store.log.queue.resume()
         try store.flush()
-        #expect(store.statistics.queueCount == 0)
-        _ = try await store.ingest(more)
+        #expect(store.statistics.queueCount == 0 && !store.isUnderPressure)
+        try await store.ingest(more)
         // One commit for what waited together.
-        #expect(store.statistics.commits == 2)
-        #expect(store.statistics.deliveriesCommitted == 4)
+        #expect(store.statistics.log.commits == 2)
+        #expect(store.statistics.log.rows == 4)
         store.close()
     }
 
-    @Test func theQueueIsBoundedInBytesToo() async throws {
-        let store = try openStore(directory, manualOptions { $0.queueBytesMax = 2_000 })
+    @Test func `the queue is bounded in bytes too`() async throws {
+        let store = try openStore(directory, manualOptions { $0.log.queueBytesMax = 2_000 })
         let big = try delivery("SESSION_X", "a", at: 1, extra: ",\"n\":\"\(String(repeating: "x", count: 2_000))\"")
-        #expect(!store.append(big) { _ in Issue.record("refused, so never called") })
-        _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: 1))
+        let error = await #expect(throws: StoreError.self) { try await store.ingest(big) }
+        #expect(error?.code == .queueFull)
+        try await store.ingest(try delivery("SESSION_STARTED", "a", at: 1))
+        store.close()
+    }
+
+    @Test func `a ledger that cannot be written is said, and callbacks are taken all the same`() async throws {
+        let faults = Faults("ledger.sqlite")
+        let store = try openStore(directory, manualOptions { $0.ledger.virtualFileSystem = faults.name })
+        faults.failWrites(Faults.wal, SQLITE_FULL)
+        let ledger = try store.ledger
+        await #expect(throws: StoreError.self) {
+            _ = try await ledger.quarantineVerified(
+                QuarantinedBody(receivedAt: .epoch, reason: "X", body: [1], credentials: []))
+        }
+        #expect(store.unavailability?.message.contains("ledger") == true)
+        let acknowledged = try await ingest(3, into: store)
+        try await expectKept(acknowledged, in: store)
+        faults.failWrites(0, 0)
         store.close()
     }
 }

@@ -1,9 +1,11 @@
 import Base
-import Dispatch
-import SQLite
+import EventLog
 import SessionModel
+import StoreTestSupport
+import TestSupport
 import Testing
 
+@testable import SessionIndex
 @testable import SessionStore
 
 /// The highest version that was acknowledged, by session.
@@ -22,7 +24,7 @@ struct HistoryTests {
     ]
 
     /// Appends without waiting for each, so that commits are shared, and waits for all.
-    private func ingest(_ deliveries: [Delivery], into store: SQLiteSessionStore) async throws -> [IngestOutcome] {
+    private func ingest(_ deliveries: [Delivery], into store: DiskSessionStore) async throws -> [IngestOutcome] {
         try await withThrowingTaskGroup { group in
             for delivery in deliveries { group.addTask { try await store.ingest(delivery) } }
             return try await group.reduce(into: []) { $0.append($1) }
@@ -30,10 +32,10 @@ struct HistoryTests {
     }
 
     @Test(arguments: 0..<40)
-    func theStateIsTheFoldOfTheLogHoweverItIsSplit(_ seed: Int) async throws {
+    func `the state is the fold of the log however it is split`(_ seed: Int) async throws {
         var random = Seeded(UInt64(seed))
         var directory = TemporaryDirectory()
-        let options = manualOptions { $0.recordsInMemoryMax = 32 }
+        let options = manualOptions { $0.index.recordsInMemoryMax = 32 }
         var store = try openStore(directory, options)
         var acknowledged: [IngestOutcome] = []
         for _ in 0..<Int.random(in: 5...15, using: &random) {
@@ -51,7 +53,7 @@ struct HistoryTests {
             case 0: try store.flush()
             case 1:
                 try store.flush()
-                store.parts.cache.evictAll()
+                store.index.cache.evictAll()
             case 2:
                 store.close()
                 store = try openStore(directory, options)
@@ -60,16 +62,16 @@ struct HistoryTests {
                 store.close()
                 directory = copy
                 store = try openStore(directory, options)
-            case 4: store.parts.cache.evictAll()
+            case 4: store.index.cache.evictAll()
             default: break
             }
         }
-        let log = try store.log()
+        let log = try store.entries()
         #expect(log.map(\.position) == Array(1...Int64(acknowledged.count)))
         #expect(Set(acknowledged.map(\.position)).count == acknowledged.count)
-        let expected = try pureFold(log)
-        for (id, record) in expected {
-            let found = try #require(try await store.record(id))
+        let expected = try pureFold(store.log)
+        for (key, record) in expected {
+            let found = try #require(try await store.record(key.sessionId))
             #expect(found.encoded == record.encoded)
             #expect(found.state == record.state)
         }
@@ -78,12 +80,14 @@ struct HistoryTests {
         store.close()
     }
 
-    @Test func manyThreadsReadAndWriteAndNobodySeesLessThanWasAcknowledged() async throws {
+    @Test func `many threads read and write and nobody sees less than was acknowledged`() async throws {
         let directory = TemporaryDirectory()
-        var options = StoreOptions()
-        options.recordsInMemoryMax = 64
-        options.writeBehindCount = 50
-        options.writeBehindMilliseconds = 1
+        let options = manualOptions {
+            $0.index.writesBehindAutomatically = true
+            $0.index.recordsInMemoryMax = 64
+            $0.index.writeBehindCount = 50
+            $0.index.writeBehindMilliseconds = 1
+        }
         let store = try openStore(directory, options)
         let sessionCount = 200
         let known = Versions(count: sessionCount)
@@ -113,34 +117,7 @@ struct HistoryTests {
             try await group.waitForAll()
         }
         #expect(try store.check { _ in }.differenceCount == 0)
-        #expect(store.statistics.deliveriesCommitted == 2_000)
-        store.close()
-    }
-
-    @Test func checkpointsKeepTheWALBounded() async throws {
-        let directory = TemporaryDirectory()
-        let store = try openStore(
-            directory,
-            manualOptions {
-                $0.checkpointFrames = 8
-                $0.checkpointFramesMax = 64
-            })
-        var deliveries: [Delivery] = []
-        for index in 0..<2_000 {
-            deliveries.append(
-                try delivery("SESSION_X", "s\(index % 50)", at: Int64(index), extra: #","n":"\#(index)""#))
-        }
-        for start in stride(from: 0, to: 2_000, by: 20) {
-            _ = try await ingest(Array(deliveries[start..<start + 20]), into: store)
-        }
-        let committer = try #require(store.parts.committer)
-        committer.queue.sync {}
-        #expect(store.statistics.checkpoints > 0)
-        #expect(FileSystem.size(directory.file("log.sqlite-wal")) < 200 * 4_120)
-        let crashed = try openStore(directory.copyAsAfterCrash())
-        #expect(try crashed.log().count == 2_000)
-        crashed.close()
-        #expect(try store.check { _ in }.differenceCount == 0)
+        #expect(store.statistics.log.rows == 2_000)
         store.close()
     }
 
@@ -149,32 +126,28 @@ struct HistoryTests {
         let store = try openStore(directory)
         for second in 1...40 { _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: Int64(second))) }
         try store.flush()
-        let other = try Database(path: directory.file("sessions.sqlite"), mode: .readWriteCreate)
-        let columns = "session_id, user_id, status, order_key, skewed, ongoing, anomalies, settlement, record"
-        try other.execute(
-            "INSERT INTO sessions(number, part, \(columns)) SELECT 33, 8, \(columns) FROM sessions")
-        other.close()
+        let columns = "session_id, user_id, order_key, skewed, ongoing, anomalies, settlement, record"
+        try directory.editRows(
+            "INSERT INTO sessions(number, partition, \(columns)) SELECT 33, 8, \(columns) FROM sessions")
         let report = try store.check { _ in }
         #expect(report.sessions == 1 && report.differences.map(\.kind) == [.surplus])
         store.close()
     }
 
-    @Test func checkNamesWhatIsMissingDifferentAndSurplus() async throws {
+    @Test func `check names what is missing different, and surplus`() async throws {
         let directory = TemporaryDirectory()
         let store = try openStore(directory)
         for id in ["a", "b", "c", "d"] { _ = try await store.ingest(try delivery("SESSION_STARTED", id, at: 1)) }
         try store.flush()
-        let other = try Database(path: directory.file("sessions.sqlite"), mode: .readWriteCreate)
-        try other.execute(
+        try directory.editRows(
             """
             DELETE FROM sessions WHERE session_id = 'a';
-            UPDATE sessions SET status = 'STOPPED' WHERE session_id = 'b';
+            UPDATE sessions SET order_key = 7 WHERE session_id = 'b';
             UPDATE sessions SET record = (SELECT record FROM sessions WHERE session_id = 'd') WHERE session_id = 'c';
             INSERT INTO sessions(
-                number, part, session_id, status, order_key, skewed, ongoing, anomalies, settlement, record)
-                VALUES(77, 19, 'ghost', 'STARTED', 0, 0, 1, 0, 0, x'00');
+                number, partition, session_id, order_key, skewed, ongoing, anomalies, settlement, record)
+                VALUES(77, 19, 'ghost', 0, 0, 1, 0, 0, x'00');
             """)
-        other.close()
         var phases = 0
         let report = try store.check { _ in phases += 1 }
         #expect(report.deliveries == 4 && report.sessions == 4 && report.differenceCount == 4)

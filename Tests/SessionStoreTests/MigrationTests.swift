@@ -1,6 +1,7 @@
 import Base
+import Ledger
 import SQLite
-import SessionModel
+import TestSupport
 import Testing
 
 @testable import SessionStore
@@ -8,50 +9,31 @@ import Testing
 struct MigrationTests {
     let directory = TemporaryDirectory()
 
-    @Test func releasedStepsRiseWithoutGaps() {
-        for schema in [LogSchema.schema, DerivedSchema.schema] {
-            #expect(schema.migrations.map(\.version) == Array(1...schema.version))
-        }
-    }
-
     @Test(arguments: ["PRAGMA user_version = 99", "PRAGMA application_id = 99"])
-    func aLogOfANewerReleaseOrAnotherApplicationIsRefusedAndLeftAlone(_ change: String) async throws {
+    func `a ledger that another release or application has written stops the start, and is left alone`(
+        _ change: String
+    ) async throws {
         let store = try openStore(directory)
-        _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: 1))
+        _ = try await ingest(3, into: store)
         store.close()
-        var database = try Database(path: directory.file("log.sqlite"), mode: .readWriteCreate)
+        let path = directory.file("ledger.sqlite")
+        let database = try Database(path: path, mode: .readWriteCreate)
         try database.execute(change)
         database.close()
-        for readOnly in [false, true] {
-            let error = #expect(throws: StoreError.self) { try openStore(directory, readOnly: readOnly) }
-            #expect(error?.code == (change.contains("user_version") ? .newerSchema : .damaged))
-            #expect(error?.message.contains("log.sqlite") == true)
+        let before = directory.contents
+        if change.contains("user_version") {
+            let error = #expect(throws: StoreError.self) { try openStore(directory) }
+            #expect(error?.code == .newerSchema && error?.message.contains("ledger.sqlite") == true)
+            for (name, content) in before {
+                let isSame = TemporaryDirectory.read(directory.file(name)) == content
+                #expect(isSame, "\(name)")
+            }
+        } else {
+            // What is no ledger is kept aside, and a new one is made.
+            let opened = try openStore(directory)
+            try await expectFoldOfLog(opened)
+            opened.close()
+            #expect(directory.names.contains { $0.hasPrefix("ledger.sqlite.") })
         }
-        database = try Database(path: directory.file("log.sqlite"), mode: .readWriteCreate)
-        #expect(try database.integer("SELECT count(*) FROM deliveries") == 1)
-        database.close()
-    }
-
-    /// The files as the first release makes them, byte by byte of the schema: every later release must open them.
-    @Test func filesOfSchemaVersion1AreOpened() async throws {
-        let database = try Database(path: directory.file("log.sqlite"), mode: .readWriteCreate)
-        try database.execute(
-            """
-            CREATE TABLE deliveries(
-                position INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, source INTEGER NOT NULL,
-                body BLOB NOT NULL);
-            CREATE TABLE properties(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-            INSERT INTO properties VALUES('log_id', 'abc'), ('probe', 0);
-            INSERT INTO deliveries VALUES(1, 1770000000000000, 0,
-                CAST('{"event":"SESSION_STARTED","payload":{"sessionId":"a","timestamp":"2026-01-01T00:00:00Z"}}' AS BLOB));
-            PRAGMA application_id = 0x43464C47;
-            PRAGMA user_version = 1;
-            """)
-        database.close()
-        let store = try openStore(directory)
-        #expect(try await store.record("a")?.state.status == .started)
-        #expect(try await store.ingest(try delivery("SESSION_STOPPED", "a", at: 1)).position == 2)
-        #expect(try store.check { _ in }.differenceCount == 0)
-        store.close()
     }
 }

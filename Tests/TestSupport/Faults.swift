@@ -22,4 +22,8 @@ package final class Faults: @unchecked Sendable {
 
     package func failWrites(_ files: Int32, _ code: Int32) { csqlite_faults_fail_writes(faults, files, code) }
     package func failSyncs(_ files: Int32, _ code: Int32) { csqlite_faults_fail_syncs(faults, files, code) }
+    package func failReads(_ files: Int32, _ code: Int32) { csqlite_faults_fail_reads(faults, files, code) }
+    /// Calls that have failed so far.
+    package var count: Int32 { csqlite_faults_count(faults) }
+    package func syncCount(_ files: Int32) -> Int32 { csqlite_faults_sync_count(faults, files) }
 }

@@ -39,9 +39,34 @@ package struct TemporaryDirectory: Sendable {
     }
 
     /// Whether the bytes of `text` are in any file.
-    package func holds(_ text: String) -> Bool {
-        names.contains { Self.read(file($0)).contains(text.utf8) }
+    package func holds(_ text: String) -> Bool { !files(holding: text).isEmpty }
+
+    /// The files that hold the bytes of `text` anywhere.
+    package func files(holding text: String) -> [String] {
+        let needle = Array(text.utf8)
+        return names.filter { name in
+            let bytes = Self.read(file(name))
+            return bytes.withUnsafeBytes { Self.holds($0, needle) }
+        }
     }
+
+    private static func holds(_ bytes: UnsafeRawBufferPointer, _ needle: [UInt8]) -> Bool {
+        guard var place = bytes.baseAddress, let first = needle.first else { return false }
+        let end = place + bytes.count
+        while end - place >= needle.count, let found = memchr(place, Int32(first), end - place - needle.count + 1) {
+            if memcmp(found, needle, needle.count) == 0 { return true }
+            place = UnsafeRawPointer(found) + 1
+        }
+        return false
+    }
+
+    /// Writes a file into a folder, which is made where it is not there.
+    package func make(_ folder: String, _ name: String, _ content: [UInt8]) {
+        mkdir(file(folder), 0o700)
+        Self.write(content, to: file(folder + "/" + name))
+    }
+
+    package static func removeFile(_ path: String) { unlink(path) }
 
     package static func read(_ path: String) -> [UInt8] {
         let descriptor = open(path, O_RDONLY)

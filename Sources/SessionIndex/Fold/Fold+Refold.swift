@@ -26,13 +26,12 @@ extension Fold {
         var request = request
         if request.key == nil, let number = request.number { request.key = sessionKey(ofRow: number) }
         guard let key = request.key else { return giveUp("nobody can say whose a damaged row is") }
-        guard refolding.insert(key).inserted else { return }
+        guard refolding[key] == nil else { return }
+        refolding[key] = []
         logger.critical(
             "the row of a session is damaged; it is folded from the log again",
             metadata: ["number": "\(request.number ?? 0)"])
-        let since = folded
-        let number = request.number
-        DispatchQueue.global(qos: .utility).async { self.refold(key, number, since: since) }
+        refoldBeside(key, request.number)
     }
 
     /// Whose a row is: as the delivery tells which it has its number from, or, where that is lost, as the row itself says.
@@ -42,7 +41,11 @@ extension Fold {
     }
 
     /// Beside the log's queue: most of the log; then on it, what has come meanwhile.
-    private func refold(_ key: SessionKey, _ number: Int64?, since: Int64) {
+    private func refoldBeside(_ key: SessionKey, _ number: Int64?) {
+        DispatchQueue.global(qos: .utility).async { self.refold(key, number) }
+    }
+
+    private func refold(_ key: SessionKey, _ number: Int64?) {
         var record = SessionRecord(sessionId: key.sessionId)
         let mentions = UserMentions(key.sessionId)
         func read(_ first: Int64, _ last: Int64) throws(LogReadError<Never>) {
@@ -60,12 +63,12 @@ extension Fold {
                 if folded > through { try read(through, folded) }
                 // A name that the log does not know is not the row's.
                 guard !record.facts.isEmpty else {
-                    refolding.remove(key)
+                    refolding[key] = nil
                     return giveUp("nobody can say whose a damaged row is")
                 }
                 try replace([record], of: [key], numbers: [number].compactMap { $0 })
-                refolding.remove(key)
-                let missed = record.facts.map(\.position).filter { $0 > since }.sorted()
+                let left = Set(refolding.removeValue(forKey: key) ?? [])
+                let missed = record.facts.map(\.position).filter(left.contains).sorted()
                 tell(
                     missed.map { position in
                         let rewound = record.rewound(to: position)
@@ -79,9 +82,7 @@ extension Fold {
         } catch {
             logger.error("a session cannot be folded from the log now", metadata: ["reason": "\(error)"])
             queue.asyncAfter(deadline: .now() + .milliseconds(options.retryMilliseconds)) { [weak self] in
-                guard let self else { return }
-                refolding.remove(key)
-                refold(RefoldRequest(key: key, number: number))
+                self?.refoldBeside(key, number)
             }
         }
     }

@@ -38,8 +38,11 @@ final class Fold: @unchecked Sendable {
     /// Up to where a part of the log is folded behind the start; nil when it is done. See `catchUpBehind`.
     let behind = Locked<Int64?>(nil)
     let isBehindFlag = Atomic(false)
-    /// Sessions whose rows are damaged: they are folded from the log again, and left alone meanwhile.
-    var refolding: Set<SessionKey> = []
+    /// Sessions whose rows are damaged: they are folded from the log again, and left alone meanwhile. With the positions
+    /// of what was left.
+    var refolding: [SessionKey: [Int64]] = [:]
+    /// The rows are given up: nothing is folded here any more.
+    private var hasGivenUp = false
     private let recordsRead = Atomic(0)
     private let undecodable = Atomic(0)
 
@@ -88,7 +91,7 @@ final class Fold: @unchecked Sendable {
                     let outcome = try apply(
                         delivery.event, position: position, receivedAt: delivery.receivedAt,
                         place: Place(origin: batch.origin, sequence: sequence))
-                    folded = position
+                    if !hasGivenUp { folded = position }
                     results.append(.success(outcome))
                 } catch let failure {
                     stall(failure)
@@ -138,6 +141,7 @@ final class Fold: @unchecked Sendable {
     private func apply(
         _ event: SessionEvent, position: Int64, receivedAt: Instant, place: Place
     ) throws(StoreError) -> IngestOutcome {
+        if hasGivenUp { return .unfolded(event.sessionId, position: position) }
         let key = SessionKey(event.sessionId)
         let change = { (entry: CacheEntry) -> IngestOutcome in
             let application = entry.record.apply(event, position: position, receivedAt: receivedAt, place: place)
@@ -158,7 +162,7 @@ final class Fold: @unchecked Sendable {
                 version: entry.record.state.version, position: position)
         }
         if case .found(let outcome) = cache.update(key, change) { return outcome }
-        if !refolding.isEmpty, refolding.contains(key) { return .unfolded(event.sessionId, position: position) }
+        if leaves(key, position) { return .unfolded(event.sessionId, position: position) }
         let hash = SessionFilter.hash(event.sessionId.utf8)
         do throws(RowError) {
             for partition in filters.candidates(hash) {
@@ -173,6 +177,7 @@ final class Fold: @unchecked Sendable {
             switch error {
             case .undecodable(let number):
                 refold(RefoldRequest(key: key, number: number))
+                _ = leaves(key, position)
                 return .unfolded(event.sessionId, position: position)
             case .corrupt(let error):
                 giveUp("\(error)")
@@ -183,6 +188,13 @@ final class Fold: @unchecked Sendable {
         filters.insert(hash, number: position)
         return cache.update(
             key, orInsert: SessionRecord(sessionId: event.sessionId), bytes: RecordSize.empty, hasRow: false, change)
+    }
+
+    /// Whether a session is being folded from the log again; then it is noted what it is left with.
+    private func leaves(_ key: SessionKey, _ position: Int64) -> Bool {
+        guard !refolding.isEmpty, refolding[key] != nil else { return false }
+        if observer != nil, position > toldThrough { refolding[key]?.append(position) }
+        return true
     }
 
     private func publish() {
@@ -204,7 +216,9 @@ final class Fold: @unchecked Sendable {
     /// rows anew.
     func giveUp(_ reason: String) {
         behind.withLock { $0 = nil }
-        guard !isBehindFlag.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        guard !hasGivenUp else { return }
+        hasGivenUp = true
+        isBehindFlag.store(true, ordering: .releasing)
         onDamage(reason)
     }
 
@@ -249,11 +263,13 @@ final class Fold: @unchecked Sendable {
                     } else {
                         undecodable.wrappingAdd(1, ordering: .relaxed)
                     }
+                    if hasGivenUp { return false }
                     folded = row.position
                     return true
                 }
-                folded = end
+                if !hasGivenUp { folded = end }
                 publish()
+                if hasGivenUp { return false }
                 if options.writesBehindAutomatically, let writeBehind, !writeBehind.hasRoomForTail {
                     try writeBehind.flush()
                 }
@@ -273,6 +289,12 @@ final class Fold: @unchecked Sendable {
     }
 
     static let chunkRows: Int64 = 1_024
+
+    /// What came before anybody took it.
+    func foldWhatIsDurable() {
+        let last = log.lastPosition
+        if !postpones(upTo: last), !catchUp(to: last) { retry() }
+    }
 
     private func recovered() {
         guard stalled.exchange(false, ordering: .acquiringAndReleasing) else { return }

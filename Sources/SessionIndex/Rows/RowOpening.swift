@@ -53,9 +53,11 @@ struct RowOpening {
             path: path, log: log.identity, partitioning: partitioning, virtualFileSystem: options.virtualFileSystem)
     }
 
+    static let asideReason = "unusable"
+
     /// Nothing that cannot be used is written over: who knows what it is still good for.
     private func moveAside() {
-        guard let aside = FileSystem.moveAside(path, as: "unusable") else { return }
+        guard let aside = FileSystem.moveAside(path, as: Self.asideReason) else { return }
         for suffix in ["-wal", "-shm"] { FileSystem.rename(path + suffix, to: aside + suffix) }
         logger.warning("the session rows that cannot be used were moved aside", metadata: ["file": "\(aside)"])
     }

@@ -174,11 +174,14 @@ final class SelectionReader: @unchecked Sendable {
             }
             looked += 1
             let record: SessionRecord
-            if let newer = cache.unwritten(SessionKey(statement.text(2))) {
+            let key = SessionKey(statement.text(2))
+            if let newer = cache.unwritten(key) {
                 // What was unwritten before this read began is in the page already, if it belongs there.
                 record = newer
             } else {
-                guard let decoded = try? SessionRecord(decoding: statement.bytes(3)) else {
+                guard let decoded = try? SessionRecord(decoding: statement.bytes(3)),
+                    SessionKey(decoded.sessionId) == key
+                else {
                     throw .undecodable(number: place.number)
                 }
                 record = decoded

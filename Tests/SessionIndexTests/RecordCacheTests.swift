@@ -1,8 +1,11 @@
 import Base
+import EventLog
 import SessionModel
+import StoreTestSupport
+import TestSupport
 import Testing
 
-@testable import SessionStore
+@testable import SessionIndex
 
 struct RecordCacheTests {
     private func record(_ id: String) -> SessionRecord { SessionRecord(sessionId: id) }
@@ -17,7 +20,7 @@ struct RecordCacheTests {
         return nil
     }
 
-    @Test func cleanRecordsAreBoundedAndDirtyOnesStay() {
+    @Test func `clean records are bounded and dirty ones stay`() {
         let cache = RecordCache(countMax: 320, bytesMax: 1 << 30)
         for index in 0..<100 {
             cache.update(SessionKey("dirty\(index)"), orInsert: record("dirty\(index)"), bytes: 10, hasRow: false) {
@@ -35,7 +38,7 @@ struct RecordCacheTests {
     }
 
     /// With more dirty records than the bound, additions must not pay for all of them each time.
-    @Test func manyDirtyRecordsDoNotMakeEveryAdditionRotate() throws {
+    @Test func `many dirty records do not make every addition rotate`() throws {
         let cache = RecordCache(countMax: 16 * 2 * 50, bytesMax: 1 << 30)
         for index in 0..<10_000 {
             cache.update(SessionKey("s\(index)"), orInsert: record("s\(index)"), bytes: 10, hasRow: false) {
@@ -56,7 +59,7 @@ struct RecordCacheTests {
         let bytes = 1_000
     }
 
-    @Test func whatIsKeptGoesWithTheFirstChange() throws {
+    @Test func `what is kept goes with the first change`() throws {
         let cache = RecordCache(countMax: 1_000, bytesMax: 1 << 30)
         let key = SessionKey("a")
         #expect(cache.memo(key).memo == nil)
@@ -78,7 +81,7 @@ struct RecordCacheTests {
 
     /// A record may come back with the same last position and less in it: what was made of it before an erasure is gone,
     /// whoever still has it in hand.
-    @Test func nothingIsKeptOverARemoval() throws {
+    @Test func `nothing is kept over a removal`() throws {
         let cache = RecordCache(countMax: 1_000, bytesMax: 1 << 30)
         let key = SessionKey("a")
         cache.update(key, orInsert: record("a"), bytes: 10, hasRow: true) { _ in }
@@ -91,7 +94,7 @@ struct RecordCacheTests {
         #expect(cache.memo(key).memo == nil)
     }
 
-    @Test func bytesAreBoundedAndFollowChanges() {
+    @Test func `bytes are bounded and follow changes`() {
         let cache = RecordCache(countMax: 1_000_000, bytesMax: 1 << 20)
         for index in 0..<10_000 {
             cache.update(SessionKey("s\(index)"), orInsert: record("s\(index)"), bytes: 500, hasRow: false) {
@@ -102,7 +105,7 @@ struct RecordCacheTests {
         #expect(cache.load.bytes == cache.load.count * 1_000)
     }
 
-    @Test func whatIsUsedStaysLonger() {
+    @Test func `what is used stays longer`() {
         let cache = RecordCache(countMax: 320, bytesMax: 1 << 30)
         let hot = SessionKey("hot")
         cache.update(hot, orInsert: record("hot"), bytes: 10, hasRow: false) { _ in }
@@ -113,22 +116,22 @@ struct RecordCacheTests {
     }
 
     /// A reader has read an old row; meanwhile the session was loaded, changed, written and evicted.
-    @Test func aRowReadBeforeAnEvictionIsNotTrusted() throws {
+    @Test func `a row read before an eviction is not trusted`() throws {
         let cache = RecordCache(countMax: 1_000, bytesMax: 1 << 30)
         let key = SessionKey("a")
         let count = try #require(evictions(cache.record(key)))
         cache.update(key, orInsert: record("a"), bytes: 10, hasRow: false) { _ in }
         cache.evictAll()
-        #expect(cache.settle(nil, key: key, bytes: 0, evictions: count) == nil)
+        #expect(cache.resolve(nil, key: key, bytes: 0, evictions: count) == nil)
         // Looked up again, it is.
         let again = try #require(evictions(cache.record(key)))
         #expect(again > count)
-        let settled = try #require(cache.settle(record("a"), key: key, bytes: 10, evictions: again))
-        #expect(settled?.sessionId == "a")
+        let resolved = try #require(cache.resolve(record("a"), key: key, bytes: 10, evictions: again))
+        #expect(resolved?.sessionId == "a")
         #expect(isFound(cache.record(key)))
     }
 
-    @Test func whatIsInMemoryWinsOverARow() throws {
+    @Test func `what is in memory wins over a row`() throws {
         let cache = RecordCache(countMax: 1_000, bytesMax: 1 << 30)
         let key = SessionKey("a")
         let count = try #require(evictions(cache.record(key)))
@@ -137,21 +140,21 @@ struct RecordCacheTests {
             entry.record.apply(event, position: 1, receivedAt: .epoch, place: Place(origin: .none, sequence: 1))
             entry.isDirty = true
         }
-        let settled = try #require(cache.settle(nil, key: key, bytes: 0, evictions: count))
-        #expect(settled?.received == 1)
+        let resolved = try #require(cache.resolve(nil, key: key, bytes: 0, evictions: count))
+        #expect(resolved?.received == 1)
     }
 
     /// Ids that Swift's strings take for equal are different sessions.
-    @Test func idsAreComparedByBytes() async throws {
+    @Test func `ids are compared by bytes`() async throws {
         let directory = TemporaryDirectory()
-        var store = try openStore(directory)
-        _ = try await store.ingest(try delivery("SESSION_STARTED", "caf\u{E9}", at: 1))
-        _ = try await store.ingest(try delivery("SESSION_STOPPED", "cafe\u{301}", at: 1))
+        var store = try TestIndex(directory)
+        try await store.ingest(try delivery("SESSION_STARTED", "caf\u{E9}", at: 1))
+        try await store.ingest(try delivery("SESSION_STOPPED", "cafe\u{301}", at: 1))
         store.close()
-        store = try openStore(directory)
+        store = try TestIndex(directory)
         #expect(try await store.record("caf\u{E9}")?.state.status == .started)
         #expect(try await store.record("cafe\u{301}")?.state.status == .stopped)
-        #expect(try store.check { _ in }.sessions == 2)
+        try await store.expectFoldOfLog()
         store.close()
     }
 }

@@ -1,8 +1,8 @@
 import Testing
 
-@testable import SessionStore
+@testable import SessionIndex
 
-@Suite struct SessionFilterTests {
+struct SessionFilterTests {
     @Test func `knows every session that was added, over several layers`() {
         let filter = SessionFilter()
         let hashes = (0..<400_000).map { SessionFilter.hash("session\($0)".utf8) }

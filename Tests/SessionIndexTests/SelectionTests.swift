@@ -1,26 +1,19 @@
-import SQLite
 import SessionModel
-import Synchronization
+import StoreTestSupport
+import TestSupport
 import Testing
 
-@testable import SessionStore
+@testable import SessionIndex
 
 /// Pages out of the indexes: no scan, no sort, and nothing acknowledged that is missing.
 struct SelectionTests {
     let directory = TemporaryDirectory()
 
-    private func page(_ store: SQLiteSessionStore, _ selection: SessionSelection) async throws -> SessionPage {
-        try await withCheckedThrowingContinuation { continuation in
-            store.select(selection) { continuation.resume(with: $0) }
-        }
-    }
-
-    private func all(_ store: SQLiteSessionStore, _ scope: SessionSelection.Scope, limit: Int) async throws -> [String]
-    {
+    private func all(_ store: TestIndex, _ scope: SessionSelection.Scope, limit: Int) async throws -> [String] {
         var selection = SessionSelection(scope, limit: limit)
         var found: [String] = []
         while true {
-            let page = try await page(store, selection)
+            let page = try await store.page(selection)
             #expect(page.records.count <= limit)
             found += page.records.map(\.sessionId)
             guard let next = page.next else { return found }
@@ -34,12 +27,12 @@ struct SelectionTests {
         .started(since: Instant(seconds: 2_000_000_000)), .waiting(from: .epoch), .requested(from: .epoch),
     ]
 
-    @Test(arguments: scopes) func everyScopeIsAWalkDownOneIndex(_ scope: SessionSelection.Scope) throws {
-        let store = try openStore(directory)
+    @Test(arguments: scopes) func `every scope is a walk down one index`(_ scope: SessionSelection.Scope) throws {
+        let store = try TestIndex(directory)
         var selection = SessionSelection(scope, limit: 10)
         for place in [nil, SessionPlace(key: 5, number: 5)] {
             selection.after = place
-            for line in try store.parts.indexReader.plan(selection) {
+            for line in try store.index.selectionReader.plan(selection) {
                 #expect(line.hasPrefix("SEARCH sessions USING INDEX sessions_"), "\(line)")
             }
         }
@@ -47,8 +40,8 @@ struct SelectionTests {
     }
 
     /// What is on disk, what is not yet, and what changed since it was written, in every mixture.
-    @Test(arguments: 0..<8) func aSelectionSeesEverythingThatWasAcknowledged(_ seed: Int) async throws {
-        let store = try openStore(directory)
+    @Test(arguments: 0..<8) func `a selection sees everything that was acknowledged`(_ seed: Int) async throws {
+        let store = try TestIndex(directory)
         var random = Seeded(UInt64(seed))
         let names = ["SESSION_STARTED", "SESSION_STOPPED", "SESSION_COMPLETE", "SESSION_START_FAILED"]
         var expected: [String: SessionRecord] = [:]
@@ -61,7 +54,7 @@ struct SelectionTests {
                     extra: user == 0 ? "" : #","userId":"u\#(user)""#))
             expected[id] = try await store.record(outcome.sessionId)
             if Int.random(in: 0..<40, using: &random) == 0 { try store.flush() }
-            if index % 60 == 0 { store.parts.cache.evictAll() }
+            if index % 60 == 0 { store.index.cache.evictAll() }
         }
         for user in 1..<4 {
             let order = expected.values.filter { $0.state.userId == "u\(user)" }
@@ -79,16 +72,16 @@ struct SelectionTests {
         let started = expected.values.filter { $0.startedSince != nil }
             .sorted { ($0.startedSince ?? .epoch, $0.number) < ($1.startedSince ?? .epoch, $1.number) }
         #expect(try await all(store, .started(since: .latest), limit: 4) == started.map(\.sessionId))
-        #expect(try store.check { _ in }.differenceCount == 0)
+        try await store.expectFoldOfLog()
         store.close()
     }
 
     /// A clock that was set back: what comes later was received before what is known.
-    @Test func aSessionMovesWithTheFactThatWasReceivedFirst() async throws {
-        let store = try openStore(directory)
+    @Test func `a session moves with the fact that was received first`() async throws {
+        let store = try TestIndex(directory)
         func ingest(_ name: String, _ session: String, at seconds: Int64, receivedAt: Int64) async throws {
             let bytes = body(name, session, at: seconds, extra: #","userId":"u""#)
-            _ = try await store.ingest(
+            try await store.ingest(
                 Delivery(
                     event: try SessionEvent.decode(bytes), body: bytes,
                     receivedAt: Instant(seconds: 1_770_000_000 + receivedAt)))
@@ -105,22 +98,22 @@ struct SelectionTests {
         let moved = ["a", "c", "b", "d"]
         for limit in 1...4 { #expect(try await all(store, .user("u"), limit: limit) == moved) }
         try store.flush()
-        store.parts.cache.evictAll()
+        store.index.cache.evictAll()
         for limit in 1...4 { #expect(try await all(store, .user("u"), limit: limit) == moved) }
         // Of two facts that are known, the repeat of one makes it the first.
         try await ingest("SESSION_STARTED", "d", at: 30, receivedAt: 40)
         #expect(try await all(store, .user("u"), limit: 2) == ["d", "a", "c", "b"])
         try store.flush()
-        store.parts.cache.evictAll()
+        store.index.cache.evictAll()
         #expect(try await all(store, .user("u"), limit: 2) == ["d", "a", "c", "b"])
-        #expect(try store.check { _ in }.differenceCount == 0)
+        try await store.expectFoldOfLog()
         store.close()
     }
 
-    @Test func aPageLooksAtABoundedNumberOfRowsAndSaysWhereToGoOn() async throws {
-        let store = try openStore(directory, manualOptions { $0.rowsPerPageMax = 10 })
+    @Test func `a page looks at a bounded number of rows and says where to go on`() async throws {
+        let store = try TestIndex(directory) { $0.rowsPerPageMax = 10 }
         for index in 0..<45 {
-            _ = try await store.ingest(
+            try await store.ingest(
                 try delivery(
                     index % 15 == 0 ? "SESSION_COMPLETE" : "SESSION_STARTED", "s\(index)", at: Int64(index),
                     extra: #","userId":"u""#))
@@ -131,7 +124,7 @@ struct SelectionTests {
         var found: [String] = []
         var pages = 0
         repeat {
-            let page = try await page(store, selection)
+            let page = try await store.page(selection)
             found += page.records.map(\.sessionId)
             selection.after = page.next
             pages += 1
@@ -141,53 +134,17 @@ struct SelectionTests {
         store.close()
     }
 
-    @Test func theObserverIsToldOfEachNewFactInTheOrderOfTheLog() async throws {
-        let store = try openStore(directory)
-        _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: 0))
-        let seen = Seen()
-        #expect(store.observe { changes, position in seen.add(changes, position) } == 1)
-        for second in [1, 2, 2, 3] { _ = try await store.ingest(try delivery("SESSION_X", "a", at: Int64(second))) }
-        #expect(store.observe(nil) == 5)
-        _ = try await store.ingest(try delivery("SESSION_X", "a", at: 9))
-        #expect(seen.positions == [2, 3, 5])
-        #expect(seen.versions == [2, 3, 4])
-        #expect(seen.reached == 5)
+    @Test func `the observer is told of each new fact in the order of the log`() async throws {
+        let store = try TestIndex(directory)
+        try await store.ingest(try delivery("SESSION_STARTED", "a", at: 0))
+        let told = Told()
+        #expect(store.index.observe(told.observer) == 1)
+        for second in [1, 2, 2, 3] { try await store.ingest(try delivery("SESSION_X", "a", at: Int64(second))) }
+        #expect(store.index.observe(nil) == 5)
+        try await store.ingest(try delivery("SESSION_X", "a", at: 9))
+        #expect(told.positions == [2, 3, 5])
+        #expect(told.versions == [2, 3, 4])
+        #expect(told.reached == 5)
         store.close()
     }
-
-    /// A file of the first schema has none of the indexes: it is folded anew.
-    @Test func rowsOfSchemaVersion1AreFoldedAnew() async throws {
-        var store = try openStore(directory)
-        _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: 0, extra: #","userId":"u""#))
-        store.close()
-        let database = try Database(path: directory.file("sessions.sqlite"), mode: .readWriteCreate)
-        try database.execute(
-            """
-            DROP TABLE sessions;
-            CREATE TABLE sessions(
-                number INTEGER PRIMARY KEY, session_id TEXT NOT NULL UNIQUE, user_id TEXT, status TEXT NOT NULL,
-                start_time INTEGER, record BLOB NOT NULL);
-            PRAGMA user_version = 1;
-            """)
-        database.close()
-        store = try openStore(directory)
-        #expect(try await all(store, .user("u"), limit: 5) == ["a"])
-        #expect(try store.check { _ in }.differenceCount == 0)
-        store.close()
-    }
-}
-
-private final class Seen: Sendable {
-    private let state = Mutex<([FoldedChange], Int64)>(([], 0))
-
-    func add(_ changes: [FoldedChange], _ position: Int64) {
-        state.withLock {
-            $0.0 += changes
-            $0.1 = position
-        }
-    }
-
-    var positions: [Int64] { state.withLock { $0.0.map(\.position) } }
-    var versions: [Int] { state.withLock { $0.0.map(\.record.state.version) } }
-    var reached: Int64 { state.withLock { $0.1 } }
 }

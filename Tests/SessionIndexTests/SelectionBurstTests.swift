@@ -1,25 +1,27 @@
 import Base
 import Dispatch
-import SessionModel
+import StoreTestSupport
+import TestSupport
 import Testing
 
-@testable import SessionStore
+@testable import SessionIndex
+import SessionModel
 
 /// Selections that wait are answered together; each must get its own page, and an answer in any case.
 struct SelectionBurstTests {
     let directory = TemporaryDirectory()
 
-    private static func page(_ store: SQLiteSessionStore, _ user: Int) async -> Result<SessionPage, StoreError> {
+    private static func page(_ store: TestIndex, _ user: Int) async -> Result<SessionPage, StoreError> {
         await withCheckedContinuation { continuation in
-            store.select(SessionSelection(.user("u\(user)"), limit: 10)) { continuation.resume(returning: $0) }
+            store.index.select(SessionSelection(.user("u\(user)"), limit: 10)) { continuation.resume(returning: $0) }
         }
     }
 
     /// Asks everything while the queue of the reader stands still, so that all of it waits.
     private func burst(
-        _ store: SQLiteSessionStore, users: Int, meanwhile: @Sendable @escaping () -> Void = {}
+        _ store: TestIndex, users: Int, meanwhile: @Sendable @escaping () -> Void = {}
     ) async -> [Int: Result<SessionPage, StoreError>] {
-        let queue = store.parts.indexReader.queue
+        let queue = store.index.selectionReader.queue
         queue.suspend()
         return await withTaskGroup { group in
             for user in 0..<users {
@@ -34,10 +36,10 @@ struct SelectionBurstTests {
         }
     }
 
-    private func fill(_ store: SQLiteSessionStore, users: Int, flushing: (Int) -> Bool) async throws {
+    private func fill(_ store: TestIndex, users: Int, flushing: (Int) -> Bool) async throws {
         for user in 0..<users {
             for number in 0..<3 {
-                _ = try await store.ingest(
+                try await store.ingest(
                     try delivery(
                         "SESSION_STARTED", "s\(user)-\(number)", at: Int64(number), extra: #","userId":"u\#(user)""#))
             }
@@ -45,8 +47,8 @@ struct SelectionBurstTests {
         }
     }
 
-    @Test(arguments: [1, 2, 15, 16, 17, 33, 50]) func everybodyGetsTheirOwnPage(_ users: Int) async throws {
-        let store = try openStore(directory)
+    @Test(arguments: [1, 2, 15, 16, 17, 33, 50]) func `everybody gets their own page`(_ users: Int) async throws {
+        let store = try TestIndex(directory)
         // Some rows are on disk, and some in memory only.
         try await fill(store, users: users) { $0 == users / 2 }
         let answers = await burst(store, users: users)
@@ -57,16 +59,16 @@ struct SelectionBurstTests {
         store.close()
     }
 
-    @Test func aWriteInBetweenLosesNothing() async throws {
-        let store = try openStore(directory)
+    @Test func `a write in between loses nothing`() async throws {
+        let store = try TestIndex(directory)
         try await fill(store, users: 40) { _ in false }
         let answers = await burst(store, users: 40) { try? store.flush() }
         for (user, answer) in answers { #expect(try answer.get().records.count == 3, "u\(user)") }
         store.close()
     }
 
-    @Test func whoeverAsksAClosedStoreIsAnswered() async throws {
-        let store = try openStore(directory)
+    @Test func `whoever asks a closed store is answered`() async throws {
+        let store = try TestIndex(directory)
         try await fill(store, users: 2) { _ in true }
         store.close()
         guard case .failure(let error) = await Self.page(store, 0) else {
