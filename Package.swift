@@ -136,8 +136,7 @@ if Context.environment["CHARGEFOLD_FUZZING"] != nil {
             name: "fuzzer",
             dependencies: [
                 "Base", "CFuzzer", "Compression", "DriveAPI", "EventLog", "HTTPServer", "Receiver", "SessionIndex",
-                "SessionModel", "SessionStore",
-                "WebhookSecurity",
+                "SessionModel", "SessionStore", "WebhookSecurity", .product(name: "Logging", package: "swift-log"),
             ],
             path: "Fuzzing/Fuzzer"),
     ]

@@ -17,6 +17,8 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         package static let damaged = Code(rawValue: "DAMAGED")
         /// The log is not the one that the rest of the data directory knows, or is shorter.
         package static let lostLog = Code(rawValue: "LOST_LOG")
+        /// Files of the data directory were removed or replaced while it is in use.
+        package static let filesMoved = Code(rawValue: "FILES_MOVED")
         /// The data directory cannot be created, opened or read.
         package static let directory = Code(rawValue: "DIRECTORY")
         /// The store was opened for reading only.

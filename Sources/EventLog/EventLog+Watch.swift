@@ -38,7 +38,7 @@ extension EventLog {
         let moved = segments.filter { !$0.isInPlace }
         let isClaimed = claim.isInPlace()
         if moved.isEmpty && isClaimed { return false }
-        let outage = StoreError(.unavailable, "files of the data directory were removed or replaced while in use")
+        let outage = StoreError(.filesMoved, "files of the data directory were removed or replaced while in use")
         setOutage(outage)
         logger.critical(
             "files of the log were removed or replaced while in use",
@@ -58,7 +58,7 @@ extension EventLog {
             }
             try LogFile.syncDirectory(directory)
         } catch {
-            throw StoreError(.unavailable, "files of the log are gone, and cannot be written again: \(error)")
+            throw StoreError(.filesMoved, "files of the log are gone, and cannot be written again: \(error)")
         }
         logger.notice("the files of the log were written again", metadata: ["count": "\(moved.count)"])
         return true

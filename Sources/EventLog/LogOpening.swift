@@ -153,6 +153,8 @@ struct LogOpening {
             let appender: LogAppender
             if tail.isUnsound || last.header == nil || last.isEmptied {
                 let made = try makeSegment(identity, tail.end, previousFirst: last.firstPosition)
+                // Nothing could be saved of the last one: its file was moved aside, and the new one has its name.
+                if made.segment.firstPosition == last.firstPosition { segments.removeLast() }
                 segments.append(made.segment)
                 appender = made.appender
             } else {

@@ -71,7 +71,7 @@ extension Segment {
         if let salvage { return salvage }
         let highest = max(lastPosition, firstPosition)
         let made = try SegmentSalvage(file, limit: limit, seed: seed, positions: firstPosition...highest)
-        keep(made)
+        guard keep(made) else { return made }
         let missing = made.missing(from: firstPosition, through: lastPosition)
         tell(
             LogDamage(

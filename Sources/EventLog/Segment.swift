@@ -106,7 +106,12 @@ final class Segment: Sendable {
 
     var salvage: SegmentSalvage? { state.withLock { $0.salvage } }
 
-    func keep(_ salvage: SegmentSalvage) {
-        state.withLock { $0.salvage = salvage }
+    /// - Returns: whether it is the first.
+    @discardableResult
+    func keep(_ salvage: SegmentSalvage) -> Bool {
+        state.withLock { state in
+            defer { state.salvage = salvage }
+            return state.salvage == nil
+        }
     }
 }

@@ -27,7 +27,8 @@ struct SegmentSalvage: Sendable {
     init(_ file: ReadFile, limit: Int, seed: UInt32, positions: ClosedRange<Int64>) throws(StoreError) {
         var window = ReadWindow(file, limit: limit)
         let bytes = try window.bytes(0, limit)
-        var offset = LogFormat.entriesStart
+        // From the very start: blocks may have changed their places.
+        var offset = 0
         while offset + EntryHeader.bytes <= bytes.count {
             if bytes.integer(offset, as: UInt32.self) == EntryHeader.magic,
                 let header = EntryHeader(bytes.part(offset, EntryHeader.bytes), seed: seed),
@@ -39,7 +40,7 @@ struct SegmentSalvage: Sendable {
         }
         entries.sort { $0.header.firstPosition < $1.header.firstPosition }
         var found: [Row] = []
-        offset = LogFormat.entriesStart
+        offset = 0
         while offset + RowHeader.bytes <= bytes.count {
             guard let row = LogRow(bytes, offset, in: positions, seed: seed, of: nil, at: 0) else {
                 offset += 1

@@ -198,3 +198,26 @@ struct LogErasureTests {
         #expect(try log.rows == left)
     }
 }
+
+struct LastSegmentTests {
+    @Test func `a last segment of which nothing is left makes way for a new one of its name`() throws {
+        let directory = TemporaryDirectory()
+        let first = try TestLog(directory)
+        while first.segmentPaths.count < 2 { first.append(texts(0..<20)) }
+        let identity = first.log.identity
+        let rows = try first.rows
+        let path = first.segmentPaths[1]
+        let kept = rows.filter { $0.key < LogFormat.firstPosition(fileName: String(path.suffix(24))) ?? 0 }
+        first.log.close()
+        TemporaryDirectory.write([UInt8](repeating: 0x5A, count: 9_000), to: path)
+        let known = KnownLog(identity: identity, end: 0)
+        let log = try TestLog(directory, known: known)
+        #expect(try log.rows == kept)
+        log.append(["more"])
+        log.log.queue.sync { log.log.watch() }
+        #expect(log.log.obstacle == nil)
+        log.log.close()
+        #expect(try TestLog(directory, known: known).rows.count == kept.count + 1)
+        #expect(directory.names.contains { $0.hasSuffix(".log.damaged-1") })
+    }
+}

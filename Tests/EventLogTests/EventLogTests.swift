@@ -182,7 +182,7 @@ struct LogFailureTests {
         rmdir(directory.file("log"))
         log.append(["unnoticed"])
         log.log.queue.sync { log.log.watch() }
-        #expect(log.log.obstacle?.code == .unavailable)
+        #expect(log.log.obstacle?.code == .filesMoved)
         log.append(["after"])
         log.log.queue.sync { log.log.watch() }
         #expect(log.log.obstacle == nil)

@@ -1,9 +1,12 @@
 import Base
+import CSQLite
 import Compression
 import HTTPClient
+import Ledger
 import Receiver
 import SessionModel
 import SessionStore
+import TestSupport
 import Testing
 
 /// Callbacks whose address is not quite a webhook's.
@@ -155,8 +158,12 @@ import Testing
         }
     }
 
-    @Test func `a store that fails is told`() throws {
-        try withReceiver(FakeStore(.fails(FakeStore.diskFull))) { server, _ throws in
+    @Test func `a ledger that fails is told`() throws {
+        let faults = Faults("ledger.sqlite")
+        var options = LedgerOptions()
+        options.virtualFileSystem = faults.name
+        try withReceiver(FakeStore(), ledger: options) { server, _ throws in
+            faults.failWrites(Faults.wal, SQLITE_FULL)
             let answer = try send(server, "/hook", body)
             #expect(answer.status == 503)
         }

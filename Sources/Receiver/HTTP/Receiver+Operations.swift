@@ -8,6 +8,14 @@ import SessionStore
 import Synchronization
 
 extension Receiver {
+    /// `GET /healthz`: whether the process should go on. It should not only where a start could mend what it cannot.
+    var health: Response {
+        if store.needsRestart != nil {
+            return Response(Problem(503, "needs-restart", "Something is wrong that only a restart can mend."))
+        }
+        return Response(json: #"{"status":"ok"}"#)
+    }
+
     /// `GET /readyz`: whether a callback sent now could be made durable.
     var readiness: Response {
         if isDraining {

@@ -183,7 +183,7 @@ package final class Receiver: RequestHandler, Sendable {
             .user:
             if isOperator(request, exchange) { operate(resource, request, exchange) }
         case .openAPI: exchange.respond(Self.openAPI.response(for: request.head))
-        case .health: exchange.respond(Response(json: #"{"status":"ok"}"#))
+        case .health: exchange.respond(health)
         case .ready: exchange.respond(readiness)
         case .metrics: exchange.respond(metricsPage)
         }

@@ -1,4 +1,6 @@
+import Base
 import Glibc
+package import Logging
 package import WebhookSecurity
 
 /// The key of everything that clients hand back to us (cursors of pages): 32 random bytes in the data directory, made at
@@ -20,10 +22,19 @@ package enum SealKeyFile {
         return key
     }
 
-    /// Reads the key, or makes it: readable for the server's own user only, whole or not at all.
-    package static func load(directory: String) throws(Unusable) -> SecretKey {
+    /// Reads the key, or makes it: readable for the server's own user only, whole or not at all. What is no key is kept
+    /// aside: with it every token and cursor has ended, and callbacks must not wait for anybody to notice.
+    package static func load(directory: String, logger: Logger) throws(Unusable) -> SecretKey {
         let path = directory + "/" + name
-        if let key = try read(path) { return key }
+        switch try read(path) {
+        case .key(let key): return key
+        case .missing: break
+        case .damaged:
+            guard let aside = FileSystem.moveAside(path, as: "damaged") else { throw unusable(path) }
+            logger.critical(
+                "the key of tokens and cursors is damaged: a new one is made, and those handed out before have ended",
+                metadata: ["file": "\(aside)"])
+        }
         let temporary = path + ".new"
         unlink(temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
@@ -39,19 +50,23 @@ package enum SealKeyFile {
         return key
     }
 
-    /// nil where there is no file. One that cannot be read is not made anew: every token and cursor would end.
-    private static func read(_ path: String) throws(Unusable) -> SecretKey? {
+    private enum Found { case key(SecretKey), missing, damaged }
+
+    /// - Throws: where the file cannot be read now: then it is not made anew, for every token and cursor would end.
+    private static func read(_ path: String) throws(Unusable) -> Found {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
-            if errno == ENOENT { return nil }
+            if errno == ENOENT { return .missing }
             throw Unusable(description: "cannot read the key file \(path): \(String(cString: strerror(errno)))")
         }
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: byteCount + 1)
-        guard Glibc.read(descriptor, &bytes, bytes.count) == byteCount,
-            let key = SecretKey(Array(bytes[..<byteCount]))
-        else { throw Unusable(description: "\(path) is not a key of \(byteCount) bytes; remove it to have one made") }
-        return key
+        let count = Glibc.read(descriptor, &bytes, bytes.count)
+        guard count >= 0 else {
+            throw Unusable(description: "cannot read the key file \(path): \(String(cString: strerror(errno)))")
+        }
+        guard count == byteCount, let key = SecretKey(Array(bytes[..<byteCount])) else { return .damaged }
+        return .key(key)
     }
 
     private static func unusable(_ path: String) -> Unusable {

@@ -24,10 +24,8 @@ extension Fold {
         dispatchPrecondition(condition: .onQueue(queue))
         guard writeBehind != nil, !isBehind else { return }
         var request = request
-        if request.key == nil, let number = request.number {
-            request.key = (try? log.row(at: number) { $0.event() }).flatMap { $0 }.map { SessionKey($0.sessionId) }
-        }
-        guard let key = request.key else { return removeRow(request) }
+        if request.key == nil, let number = request.number { request.key = sessionKey(ofRow: number) }
+        guard let key = request.key else { return giveUp("nobody can say whose a damaged row is") }
         guard refolding.insert(key).inserted else { return }
         logger.critical(
             "the row of a session is damaged; it is folded from the log again",
@@ -37,12 +35,10 @@ extension Fold {
         DispatchQueue.global(qos: .utility).async { self.refold(key, number, since: since) }
     }
 
-    /// Nobody knows whose row it is: its session has no delivery there any more, and if it has others, it is found to be
-    /// missing by a check.
-    private func removeRow(_ request: RefoldRequest) {
-        guard let number = request.number else { return }
-        logger.critical("a damaged row of no known session is removed", metadata: ["number": "\(number)"])
-        try? writeBehind?.replace([RowWriter.Replaced(sessionId: "", partitions: [], number: number)], with: [])
+    /// Whose a row is: as the delivery tells which it has its number from, or, where that is lost, as the row itself says.
+    private func sessionKey(ofRow number: Int64) -> SessionKey? {
+        if let event = (try? log.row(at: number) { $0.event() }) ?? nil ?? nil { return SessionKey(event.sessionId) }
+        return (try? reader.sessionId(number: number)).flatMap { $0 }.map { SessionKey($0) }
     }
 
     /// Beside the log's queue: most of the log; then on it, what has come meanwhile.
@@ -62,6 +58,11 @@ extension Fold {
             try read(0, through)
             try queue.sync {
                 if folded > through { try read(through, folded) }
+                // A name that the log does not know is not the row's.
+                guard !record.facts.isEmpty else {
+                    refolding.remove(key)
+                    return giveUp("nobody can say whose a damaged row is")
+                }
                 try replace([record], of: [key], numbers: [number].compactMap { $0 })
                 refolding.remove(key)
                 let missed = record.facts.map(\.position).filter { $0 > since }.sorted()

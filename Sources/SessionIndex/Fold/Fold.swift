@@ -12,7 +12,7 @@ final class Fold: @unchecked Sendable {
     let log: EventLog
     var queue: DispatchQueue { log.queue }
     let cache: RecordCache
-    private let reader: RowReader
+    let reader: RowReader
     let filters: PartitionFilters
     /// nil when open for reading only: then changed records stay in memory.
     let writeBehind: WriteBehind?

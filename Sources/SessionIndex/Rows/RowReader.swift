@@ -61,6 +61,15 @@ final class RowReader {
         return Row(record: record, bytes: RecordSize.estimate(encodedBytes: bytes.count))
     }
 
+    /// Whose the row with a number is, as it says itself; nil where there is none.
+    func sessionId(number: Int64) throws(SQLiteError) -> String? {
+        database.checkOwner()
+        let select = try database.prepare("SELECT session_id FROM sessions WHERE number = ?1")
+        defer { select.finalize() }
+        select.bind(1, number)
+        return try select.step() ? select.text(0) : nil
+    }
+
     /// The same, with a snapshot that lasts over several reads (each of its own costs two locks of the file): until
     /// `endSnapshot()`, or until rows have been written since.
     ///
