@@ -27,7 +27,7 @@ for generated in HistoryGenerator(options) {
     let delivery = Delivery(
         event: try SessionEvent.decode(generated.body), body: generated.body, receivedAt: generated.deliveredAt)
     room.wait()
-    // Refused while the derived rows catch up.
+    // Refused while the session rows catch up.
     while !store.append(delivery, completion: { _ in room.signal() }) { usleep(1_000) }
     events += 1
     if events % 1_000_000 == 0 { FileHandle.standardError.write(Data("    \(events) events\n".utf8)) }
