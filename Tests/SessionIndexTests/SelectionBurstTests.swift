@@ -1,11 +1,11 @@
 import Base
 import Dispatch
+import SessionModel
 import StoreTestSupport
 import TestSupport
 import Testing
 
 @testable import SessionIndex
-import SessionModel
 
 /// Selections that wait are answered together; each must get its own page, and an answer in any case.
 struct SelectionBurstTests {

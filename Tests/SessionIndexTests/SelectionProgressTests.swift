@@ -1,9 +1,9 @@
+import SessionModel
 import StoreTestSupport
 import TestSupport
 import Testing
 
 @testable import SessionIndex
-import SessionModel
 
 /// Pages of what is spread over partitions and hardly matches.
 struct SelectionProgressTests {
