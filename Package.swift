@@ -80,6 +80,7 @@ let package = Package(
             ]
         ),
 
+        .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer", "Base"]),
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "HTTPServer"]),
         .target(name: "TestSupport", dependencies: ["Base", "CSQLiteFaults"], path: "Tests/TestSupport"),

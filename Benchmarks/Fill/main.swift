@@ -1,8 +1,8 @@
 import Dispatch
 import Foundation
 import Logging
-import SessionModel
 import SessionIndex
+import SessionModel
 import SessionStore
 
 // Fills a data directory with generated sessions, through the store and without the network: for measurements with millions
@@ -22,13 +22,21 @@ options.users = max(10_000, sessions / 50)
 let store = try DiskSessionStore(directory: arguments[1], logger: Logger(label: "store-fill"))
 // As many callers as would share a commit on a busy server.
 let room = DispatchSemaphore(value: 256)
+
+/// Again and again where it is refused because the session rows have to catch up.
+@Sendable func append(_ delivery: Delivery) {
+    store.append(delivery) { result in
+        guard case .failure = result else { return _ = room.signal() }
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(1)) { append(delivery) }
+    }
+}
+
 var events = 0
 for generated in HistoryGenerator(options) {
     let delivery = Delivery(
         event: try SessionEvent.decode(generated.body), body: generated.body, receivedAt: generated.deliveredAt)
     room.wait()
-    // Refused while the derived rows catch up.
-    while !store.append(delivery, completion: { _ in room.signal() }) { usleep(1_000) }
+    append(delivery)
     events += 1
     if events % 1_000_000 == 0 { FileHandle.standardError.write(Data("    \(events) events\n".utf8)) }
 }

@@ -14,7 +14,7 @@ KERNEL = [
     ("send", r"sys_sendto|do_writev|sys_write$|sys_sendmsg"),
     ("receive", r"sys_recvfrom|sys_read$"),
     ("wait for sockets", r"epoll_wait|epoll_pwait"),
-    ("write to the journal, WAL, database", r"sys_pwrite"),
+    ("write to log, WAL, database", r"sys_pwrite"),
     ("sync", r"sys_fdatasync|sys_fsync"),
     ("futex", r"sys_futex"),
     ("page faults, memory maps", r"asm_exc_page_fault|mprotect|munmap|mmap|madvise"),

@@ -156,7 +156,9 @@ private struct LogImage {
                 }
             default:
                 let other = (place + Int(step[3]) * 64) % bytes.count
-                for index in 0..<min(64, bytes.count - max(place, other)) { bytes[place + index] = bytes[other + index] }
+                for index in 0..<min(64, bytes.count - max(place, other)) {
+                    bytes[place + index] = bytes[other + index]
+                }
             }
             if bytes.count <= LogFormat.blockBytes { return }
         }

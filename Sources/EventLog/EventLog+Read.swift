@@ -68,6 +68,7 @@ extension EventLog {
         var result = LogVerification()
         let last = lastPosition
         var seal: UInt64?
+        result.damagedFiles = missingFiles
         for segment in segments.withLock({ $0 }) where segment.firstPosition <= last {
             var goesOn = true
             let before = result.rows
@@ -92,6 +93,17 @@ extension EventLog {
         }
         result.missingRows = figures.withLock { $0.missingRows }
         return result
+    }
+}
+
+extension EventLog {
+    /// Segments that others name as the one before them, and that are not there.
+    private var missingFiles: [String] {
+        let segments = segments.withLock { $0 }
+        let positions = Set(segments.map(\.firstPosition))
+        return segments.compactMap { $0.header?.previousFirstPosition }
+            .filter { $0 > 0 && !positions.contains($0) }
+            .map { LogFormat.fileName(firstPosition: $0) }
     }
 }
 

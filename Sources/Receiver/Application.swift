@@ -50,8 +50,10 @@ package final class Application: Sendable {
         var options = configuration.storeOptions
         options.acceptsLostLog = acceptsLostLog
         let disk = try DiskSessionStore(directory: configuration.data.directory, options: options, logger: logger)
-        let sealKey = try configuration.api.sealKey ?? SealKeyFile.load(
-            directory: configuration.data.directory, logger: logger)
+        let sealKey =
+            try configuration.api.sealKey
+            ?? SealKeyFile.load(
+                directory: configuration.data.directory, logger: logger)
         store = disk
         let ledger = try disk.ledger
         let driveAPI = try DriveAPIParts(

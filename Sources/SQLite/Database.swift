@@ -108,7 +108,10 @@ package final class Database {
         self.cancellation = cancellation
         sqlite3_progress_handler(
             handle, 10_000,
-            { Unmanaged<Cancellation>.fromOpaque($0!).takeUnretainedValue().isCancelled() ? 1 : 0 },
+            { context in
+                guard let context else { return 0 }
+                return Unmanaged<Cancellation>.fromOpaque(context).takeUnretainedValue().isCancelled() ? 1 : 0
+            },
             Unmanaged.passUnretained(cancellation).toOpaque())
     }
 

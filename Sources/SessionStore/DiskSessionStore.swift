@@ -51,7 +51,7 @@ package final class DiskSessionStore: SessionStore {
             directory: directory, known: known, acceptsLoss: options.acceptsLostLog, readOnly: readOnly, claim: lock,
             options: options.log, logger: logger)
         self.log = log
-        let isAfresh = known.map { $0.identity != log.identity || $0.end > log.lastPosition } ?? false
+        let isAfresh = known.map { $0.end > 0 && ($0.identity != log.identity || $0.end > log.lastPosition) } ?? false
         let rebuild = Rebuild()
         let index = try SessionIndex(
             directory: directory, log: log, isAfresh: isAfresh && !readOnly, readOnly: readOnly, options: options.index,
@@ -62,9 +62,16 @@ package final class DiskSessionStore: SessionStore {
         rebuild.set(self)
         guard let ledger else { return }
         let now = KnownLog(identity: log.identity, end: log.lastPosition)
-        try ledger.blocking { (ledger) throws(StoreError) in
+        let wasUnknown = try ledger.blocking { (ledger) throws(StoreError) in
+            let wasUnknown = try ledger.knownLog() == nil
             if isAfresh { try ledger.forgetLog() }
             try ledger.noteLog(now)
+            return wasUnknown
+        }
+        if wasUnknown, log.lastPosition > 0 {
+            logger.critical(
+                "the ledger does not know the log: it is new, or was damaged; what it had is gone",
+                metadata: ["had": "quarantine, downtimes, idempotency keys, starts under way, erasures under way"])
         }
         eraserIfWritable.withLock { $0 = Eraser(self, ledger) }
         if isAfresh {

@@ -3,7 +3,7 @@ package import SessionModel
 
 /// Removes persons and old sessions from everything that the store keeps.
 package protocol SessionEraser: AnyObject, Sendable {
-    /// Removes a user for good: from the log, the records, the derived rows and what a participant keeps, and from the free and
+    /// Removes a user for good: from the log, the records, the session rows and what the ledger keeps, and from the free and
     /// overwritten parts of the files too.
     ///
     /// Sessions in which no other user is named go entirely. In a session that names another user as well, the facts
@@ -32,7 +32,7 @@ package struct ErasureReport: Sendable, Equatable {
     package var deliveriesRemoved = 0
     /// Deliveries that stay without the user.
     package var deliveriesRedacted = 0
-    /// Quarantined bodies removed, as the participant says.
+    /// Quarantined bodies removed.
     package var quarantined = 0
 
     package init() {}
@@ -48,9 +48,9 @@ package enum ErasureStep: Sendable, CaseIterable {
     case rewriting
     /// The log's rows are rewritten.
     case rewritten
-    /// Records and derived rows are without the sessions.
+    /// Records and session rows are without the sessions.
     case derived
-    /// The participant has removed what it keeps, and the derived file has no remains.
+    /// The ledger has removed what it keeps, and the file of rows has no remains.
     case scrubbed
     /// The intent holds no name any more; only the write-ahead log may.
     case forgotten

@@ -1,3 +1,4 @@
+internal import Base
 package import EventLog
 package import Logging
 package import SessionIndex

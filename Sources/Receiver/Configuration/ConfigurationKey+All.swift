@@ -51,7 +51,7 @@ extension ConfigurationKey {
     private static let data: [ConfigurationKey] = [
         .text(
             "data.directory", \.data.directory,
-            "Directory of the event log and the session tables; made when missing. One process owns it at a time.")
+            "Directory of log, session rows and ledger; made when missing. One process owns it at a time.")
     ]
 
     private static let webhook: [ConfigurationKey] = [

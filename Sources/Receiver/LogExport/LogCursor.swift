@@ -18,10 +18,15 @@ struct LogCursor: Hashable, Sendable {
 
     init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let position = Int64(parts[0]), position >= 0 else { return nil }
+        guard parts[0].utf8.allSatisfy({ (0x30...0x39).contains($0) }), let position = Int64(parts[0]) else {
+            return nil
+        }
         self.position = position
         guard parts.count == 2 else { return }
-        guard parts[1].utf8.count == 8, let history = UInt32(parts[1], radix: 16) else { return nil }
+        let digits = parts[1].utf8
+        guard digits.count == 8, digits.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }),
+            let history = UInt32(parts[1], radix: 16)
+        else { return nil }
         self.history = history
     }
 

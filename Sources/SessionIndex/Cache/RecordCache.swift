@@ -3,7 +3,7 @@ internal import SessionModel
 
 /// One session in memory. Everything mutable in it is guarded by its shard's lock.
 ///
-/// `@unchecked Sendable`: see above; the dirty list hands entries from the folder to the writer of derived rows.
+/// `@unchecked Sendable`: see above; the dirty list hands entries from the folder to the writer of session rows.
 final class CacheEntry: @unchecked Sendable {
     let shard: Int
     var record: SessionRecord
@@ -13,7 +13,7 @@ final class CacheEntry: @unchecked Sendable {
     var isDirty = false
     /// Taken for writing and not yet known to be on disk.
     var isBeingWritten = false
-    /// Whether the derived file has a row of the session, however old.
+    /// Whether the file of rows has one of the session, however old.
     var hasRow: Bool
     /// What somebody has made of the record as it is; counted in `bytes`.
     private(set) var memo: (any SessionMemo)?

@@ -1,7 +1,7 @@
 package import SQLite
 package import SessionModel
 
-/// The derived rows as they are at one moment, for a check. Belongs to one thread.
+/// The session rows as they are at one moment, for a check. Belongs to one thread.
 package final class RowSnapshot {
     private let database: Database
     private let byNumber: Statement

@@ -2,7 +2,7 @@ internal import CSQLite
 internal import SQLite
 internal import SessionModel
 
-/// One session as a row of the derived file.
+/// One session as a row of `sessions.sqlite`.
 struct SessionRow {
     /// The log position of the session's first delivery.
     let number: Int64

@@ -4,7 +4,7 @@ internal import SQLite
 internal import SessionModel
 internal import Synchronization
 
-/// Answers selections: rows out of an index of the derived file, and what is not written yet from memory, as one order.
+/// Answers selections: rows out of an index of the file of rows, and what is not written yet from memory, as one order.
 ///
 /// Selections that wait while others are answered are answered together: in one read transaction, whose locks are system
 /// calls and cost as much as a short page, and with one waking of whoever takes the answers.

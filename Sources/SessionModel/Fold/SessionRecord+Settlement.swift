@@ -1,5 +1,5 @@
 extension SessionRecord {
-    /// How much is still to come. The raw value is stored in derived rows.
+    /// How much is still to come. The raw value is stored in session rows.
     package enum Settlement: Int64, Sendable, CaseIterable {
         /// Complete, priced and paid, or refunded: no answer of the Drive API would tell anything new.
         case settled = 0
