@@ -276,6 +276,12 @@ package final class DiskSessionStore: SessionStore {
         logger.critical(
             "the session rows are damaged; the log is not: they are made again", metadata: ["reason": "\(reason)"])
         damaged.close()
+        replaceIndex(damaged, isFirstTry: true)
+    }
+
+    /// Again and again where it fails: what keeps rows from being made may be over soon.
+    private func replaceIndex(_ damaged: SessionIndex, isFirstTry: Bool) {
+        guard !closing.withLock({ $0 }) else { return }
         var options = options.index
         // Never before this returns: the log's queue is not to wait for it.
         options.tailBeforeOpeningMax = 0
@@ -283,7 +289,7 @@ package final class DiskSessionStore: SessionStore {
             let rebuild = Rebuild()
             rebuild.set(self)
             let index = try SessionIndex(
-                directory: directory, log: log, isAfresh: true, observer: observing.withLock { $0 },
+                directory: directory, log: log, isAfresh: isFirstTry, observer: observing.withLock { $0 },
                 toldThrough: log.queue.sync { damaged.folded }, options: options, logger: logger,
                 onDamage: { rebuild.run($0, $1) })
             current.withLock { $0 = index }
@@ -292,9 +298,15 @@ package final class DiskSessionStore: SessionStore {
             index.observe(observing.withLock { $0 })
             index.foldWhatIsDurable()
             damaged.handOver(to: index)
+            restartReason.withLock { $0 = nil }
         } catch {
+            if isFirstTry {
+                logger.critical("session rows cannot be made again now", metadata: ["reason": "\(error)"])
+            }
             restartReason.withLock { $0 = error }
-            logger.critical("session rows cannot be made again", metadata: ["reason": "\(error)"])
+            upkeep.asyncAfter(deadline: .now() + .milliseconds(options.retryMilliseconds)) { [weak self] in
+                self?.replaceIndex(damaged, isFirstTry: false)
+            }
         }
     }
 

@@ -108,6 +108,8 @@ class Run:
         self.acknowledged = {}
         # Also those that are known to be gone from the log: session rows may know them yet.
         self.ever = set()
+        # What came back with an old file after it was gone: session rows do not know it until they are made again.
+        self.gone = set()
         self.number = 0
         self.old_copy = None
 
@@ -254,10 +256,10 @@ class Run:
         lost = sound - served
         if lost:
             self.fail(round_seed, f"after {done}: {len(lost)} sound rows are not served, e.g. {sorted(lost)[0]}")
-        invented = served - set(self.acknowledged)
+        invented = served - self.ever
         if invented:
             self.fail(round_seed, f"after {done}: rows that nobody sent: {sorted(invented)[:2]}")
-        self.check_sessions(server, served, round_seed, done)
+        self.check_sessions(server, served - self.gone, round_seed, done)
         gone = set(self.acknowledged) - served
         with open(self.log, "rb") as text:
             text.seek(told_from)
@@ -271,6 +273,7 @@ class Run:
         if len(self.acknowledged) != before + 3:
             self.fail(round_seed, f"after {done}: it does not take events")
         server.end(signal.SIGTERM)
+        self.gone |= gone
         for body in gone:
             del self.acknowledged[body]
         self.keep_copy(rng)
