@@ -53,8 +53,9 @@ package final class Application: Sendable {
         let sealKey = try configuration.api.sealKey ?? SealKeyFile.load(directory: configuration.data.directory)
         store = disk
         let ledger = try disk.ledger
+        let writes = UserWrites(configuration.gatewaySettings, clock: clock)
         let driveAPI = try DriveAPIParts(
-            configuration, store: store, ledger: ledger, logger: logger, clock: clock,
+            configuration, store: store, ledger: ledger, writes: writes, logger: logger, clock: clock,
             timing: timing)
         client = driveAPI?.client
         let reconciler = configuration.reconciliation.enabled ? driveAPI?.reconciler : nil
@@ -68,6 +69,7 @@ package final class Application: Sendable {
         dependencies.downtime = downtime
         dependencies.reconciler = reconciler
         dependencies.gateway = driveAPI?.gateway
+        dependencies.writes = writes
         dependencies.backfill = driveAPI?.backfill
         dependencies.driveAPI = driveAPI?.metrics
         retention =
@@ -81,6 +83,7 @@ package final class Application: Sendable {
         // The other half is for whoever does not wait: callbacks above all.
         dependencies.live.subscribersMax = max(
             1, min(live.subscribersMax, configuration.serverConfiguration.connectionsMax / 2))
+        dependencies.live.subscribersOfUserMax = configuration.api.userStreamsMax
         receiver = Receiver(dependencies, callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
         if !store.isCatchingUp { receiver.loadConnectorStarts() }
         server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
