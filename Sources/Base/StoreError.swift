@@ -25,6 +25,8 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         package static let readOnly = Code(rawValue: "READ_ONLY")
         /// Sessions are being made again from the log; queries can be answered when that is done.
         package static let catchingUp = Code(rawValue: "CATCHING_UP")
+        /// The user or the session was erased while the work that this was to end was under way.
+        package static let erased = Code(rawValue: "ERASED")
         /// The store is closed.
         package static let closed = Code(rawValue: "CLOSED")
     }
@@ -39,6 +41,8 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     package static let catchingUp = StoreError(.catchingUp, "sessions are being made again from the log")
+
+    package static let erased = StoreError(.erased, "what this is about was erased meanwhile")
 
     package var description: String { message }
 }

@@ -6,6 +6,8 @@ internal import SessionModel
 /// One call on its way through the queue.
 struct QueuedCall: Sendable {
     let call: DriveAPICall
+    /// Whose it is; nil: nobody's in particular.
+    let user: SessionKey?
     let priority: DriveAPIPriority
     let request: ClientRequest
     let completion: @Sendable (Result<RawAnswer, DriveAPIError>) -> Void
@@ -13,6 +15,9 @@ struct QueuedCall: Sendable {
     /// Of the call as a whole. For background calls, from the end of their wait for the rate limit.
     var deadline: UInt64
     var attempts = 0
+
+    var isStop: Bool { call == .stop }
+    var kind: FairLanes.Kind { isStop ? .stop : priority == .interactive ? .interactive : .background }
 }
 
 /// A 2xx answer, not decoded yet.
@@ -22,14 +27,15 @@ struct RawAnswer: Sendable {
     let attempts: Int
 }
 
-/// Runs calls on a few connections: bounded, interactive ones first, background ones within the rate limit, none while
-/// the breaker is open, again where that is safe.
+/// Runs calls on a few connections: bounded, stops first, then other interactive ones, background ones within the rate
+/// limit, fairly by user (``FairLanes``), none while the breaker is open (``Breakers``), again where that is safe.
 ///
 /// All decisions are made under one lock in `pump`; connections block on a serial queue each, timers wait without a
 /// thread.
 final class CallQueue: Sendable {
     private struct State {
-        var breaker: CircuitBreaker
+        var breakers: Breakers
+        var fair: FairLanes
         var bucket: TokenBucket
         var random: SeededRandom
         var idleLanes: [Int]
@@ -43,7 +49,7 @@ final class CallQueue: Sendable {
     }
 
     private enum Action {
-        case run(QueuedCall, lane: Int, CircuitBreaker.Permit)
+        case run(QueuedCall, lane: Int, Breakers.Permit)
         case fail(QueuedCall, DriveAPIError)
         case wake(at: UInt64)
     }
@@ -65,7 +71,8 @@ final class CallQueue: Sendable {
         lanes = (0..<count).map { CallLane(number: $0, transport()) }
         state = Locked(
             State(
-                breaker: CircuitBreaker(settings.breaker),
+                breakers: Breakers(settings.breaker),
+                fair: FairLanes(count: count, ofUserMax: settings.concurrencyOfUser),
                 bucket: TokenBucket(perSecond: settings.callsPerSecond, burst: settings.burst),
                 random: SeededRandom(seed: seed), idleLanes: Array((0..<count).reversed())))
     }
@@ -75,21 +82,23 @@ final class CallQueue: Sendable {
             DriveAPIStatistics(
                 underWay: lanes.count - state.idleLanes.count,
                 waiting: state.interactive.count + state.background.count + state.backingOff,
-                attempts: state.attempts, breaker: state.breaker.state)
+                attempts: state.attempts, breaker: state.breakers.all.state)
         }
     }
 
     func submit(
-        _ call: DriveAPICall, _ request: ClientRequest, _ priority: DriveAPIPriority,
+        _ call: DriveAPICall, of userId: String?, _ request: ClientRequest, _ priority: DriveAPIPriority,
         completion: @escaping @Sendable (Result<RawAnswer, DriveAPIError>) -> Void
     ) {
         let now = clock.nanoseconds()
         let queued = QueuedCall(
-            call: call, priority: priority, request: request, completion: completion, submittedAt: now,
-            deadline: now + UInt64(settings.totalSeconds * 1e9))
+            call: call, user: userId.map { SessionKey($0) }, priority: priority, request: request,
+            completion: completion, submittedAt: now, deadline: now + UInt64(settings.totalSeconds * 1e9))
         let refusal: DriveAPIError? = state.withLock { state in
             if state.isClosed { return DriveAPIError(.closed, "the client has been closed") }
-            if let wait = state.breaker.refusedFor(now: now) { return Self.circuitOpen(wait) }
+            if let wait = state.breakers.refusedFor(queued.user, isStop: queued.isStop, now: now) {
+                return Self.circuitOpen(wait)
+            }
             guard state.interactive.count + state.background.count + state.backingOff < settings.queueMax else {
                 return DriveAPIError(.overloaded, "too many calls wait already", retryAfterSeconds: 1)
             }
@@ -134,27 +143,21 @@ final class CallQueue: Sendable {
         while let late = state.interactive.firstIndex(where: { now >= $0.deadline }) {
             actions.append(.fail(state.interactive.remove(at: late), noConnection))
         }
-        while !state.idleLanes.isEmpty {
-            let isInteractive = !state.interactive.isEmpty
-            guard isInteractive || !state.background.isEmpty else { break }
-            if !isInteractive {
-                let next = state.bucket.nextAt(now: now)
-                guard next <= now else {
-                    wake(&state, at: next, &actions)
-                    break
-                }
+        while !state.idleLanes.isEmpty, var call = take(&state, now, &actions) {
+            if call.kind == .background, call.attempts == 0 {
+                call.deadline = now + UInt64(settings.totalSeconds * 1e9)
             }
-            var call = isInteractive ? state.interactive.removeFirst() : state.background.removeFirst()
-            if !isInteractive, call.attempts == 0 { call.deadline = now + UInt64(settings.totalSeconds * 1e9) }
             guard now < call.deadline else {
                 actions.append(.fail(call, noConnection))
                 continue
             }
-            guard let permit = state.breaker.admit(now: now) else {
-                actions.append(.fail(call, circuitOpen(state.breaker.refusedFor(now: now) ?? 0)))
+            guard let permit = state.breakers.admit(call.user, isStop: call.isStop, now: now) else {
+                let wait = state.breakers.refusedFor(call.user, isStop: call.isStop, now: now)
+                actions.append(.fail(call, circuitOpen(wait ?? 0)))
                 continue
             }
             state.bucket.take(now: now)
+            state.fair.begin(call.kind, call.user)
             call.attempts += 1
             state.attempts[call.call, default: 0] += 1
             actions.append(.run(call, lane: state.idleLanes.removeLast(), permit))
@@ -162,6 +165,20 @@ final class CallQueue: Sendable {
         // Drivers are told in time, also where all connections hang.
         if let deadline = state.interactive.lazy.map(\.deadline).min() { wake(&state, at: deadline, &actions) }
         return actions
+    }
+
+    /// The call whose turn it is; nil where nobody's is now.
+    private static func take(_ state: inout State, _ now: UInt64, _ actions: inout [Action]) -> QueuedCall? {
+        if let index = state.fair.next(of: state.interactive, { ($0.kind, $0.user) }) {
+            return state.interactive.remove(at: index)
+        }
+        guard let index = state.fair.next(of: state.background, { ($0.kind, $0.user) }) else { return nil }
+        let next = state.bucket.nextAt(now: now)
+        guard next <= now else {
+            wake(&state, at: next, &actions)
+            return nil
+        }
+        return state.background.remove(at: index)
     }
 
     private static func wake(_ state: inout State, at time: UInt64, _ actions: inout [Action]) {
@@ -178,7 +195,7 @@ final class CallQueue: Sendable {
             retryAfterSeconds: Int(wait / 1_000_000_000) + 1)
     }
 
-    private func run(_ call: QueuedCall, _ lane: Int, _ permit: CircuitBreaker.Permit) {
+    private func run(_ call: QueuedCall, _ lane: Int, _ permit: Breakers.Permit) {
         lanes[lane].async { [self] transport in
             let start = clock.nanoseconds()
             let sentAt = clock.now()
@@ -192,13 +209,14 @@ final class CallQueue: Sendable {
     }
 
     private func finish(
-        _ call: QueuedCall, _ lane: Int, _ permit: CircuitBreaker.Permit, _ result: Result<RawAnswer, DriveAPIError>
+        _ call: QueuedCall, _ lane: Int, _ permit: Breakers.Permit, _ result: Result<RawAnswer, DriveAPIError>
     ) {
         let now = clock.nanoseconds()
         let error: DriveAPIError? = if case .failure(let error) = result { error } else { nil }
         let (retryAt, changed) = state.withLock { state -> (UInt64?, CircuitBreaker.State?) in
             state.idleLanes.append(lane)
-            let changed = state.breaker.record(permit, isOutage: error?.isOutage ?? false, now: now)
+            state.fair.end(call.kind, call.user)
+            let changed = state.breakers.record(permit, of: call.user, isStop: call.isStop, error: error, now: now)
             var retryAt: UInt64?
             if let error, !state.isClosed {
                 let left = call.deadline > now ? call.deadline - now : 0
@@ -207,7 +225,7 @@ final class CallQueue: Sendable {
                 ).map { now + $0 }
                 if retryAt != nil { state.backingOff += 1 }
             }
-            return (retryAt, changed ? state.breaker.state : nil)
+            return (retryAt, changed ? state.breakers.all.state : nil)
         }
         if let changed { observer?.driveAPIBreakerChanged(to: changed) }
         if let retryAt {

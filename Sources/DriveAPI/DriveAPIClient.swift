@@ -133,7 +133,7 @@ package final class DriveAPIClient: Sendable {
 
     /// `POST /v1/geosearch/radius`. The value is the answer's JSON.
     package func geosearch(_ query: GeosearchQuery, completion: @escaping Completion<CanonicalJSON>) {
-        submit(.geosearch, method: "POST", query.target, query.body, .interactive) {
+        submit(.geosearch, of: nil, method: "POST", query.target, query.body, .interactive) {
             $0.json
         } completion: {
             completion($0)
@@ -148,11 +148,13 @@ package final class DriveAPIClient: Sendable {
         completion: @escaping Completion<Value>
     ) {
         let target = path.filled(userId: userId, sessionId: sessionId)
-        submit(call, method: path.method, target, body, priority, decode: decode, completion: completion)
+        submit(
+            call, of: userId, method: path.method, target, body, priority, decode: decode, completion: completion)
     }
 
     private func submit<Value: Sendable>(
-        _ call: DriveAPICall, method: String, _ target: String, _ body: [UInt8]?, _ priority: DriveAPIPriority,
+        _ call: DriveAPICall, of userId: String?, method: String, _ target: String, _ body: [UInt8]?,
+        _ priority: DriveAPIPriority,
         decode: @escaping @Sendable (RawAnswer) -> Value?, completion: @escaping Completion<Value>
     ) {
         let key = settings.apiKey.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
@@ -163,7 +165,7 @@ package final class DriveAPIClient: Sendable {
         if let body, !body.isEmpty { fields.append((name: "Content-Type", value: "application/json")) }
         let request = ClientRequest(
             method: method, target: basePath + target, fields: fields, body: body ?? [], isRepeatable: call.isSafe)
-        queue.submit(call, request, priority) { [redaction] result in
+        queue.submit(call, of: userId, request, priority) { [redaction] result in
             completion(
                 result.map { $0.redacted(redaction) }.mapError { $0.redacted(redaction) }.flatMap { raw in
                     guard !raw.isCoded, let value = decode(raw) else {

@@ -12,7 +12,9 @@ package struct DriveAPISettings: Sendable {
     /// From the call to its outcome, waits and all attempts included.
     package var totalSeconds = 30.0
     /// Calls under way at the same time, each on a connection of its own.
-    package var concurrency = 4
+    package var concurrency = 8
+    /// Of those, calls of one kind of one user.
+    package var concurrencyOfUser = 2
     /// Calls that wait for their turn; beyond it they fail with `overloaded`.
     package var queueMax = 1000
     /// Calls a second, for those of background priority.

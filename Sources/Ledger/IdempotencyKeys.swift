@@ -43,13 +43,18 @@ package enum KeyClaim: Sendable, Equatable {
 }
 
 extension Ledger {
-    /// Keys kept; the oldest go first.
+    /// Keys kept of all scopes; then the oldest of the scope that has the most goes.
     static let keysMax = 100_000
+    /// Keys kept of one scope; the oldest go first. So nobody's keys push out another's.
+    package static let keysOfScopeMax = 1_000
 
     /// Claims a key, durably, unless it is in use.
     ///
     /// - Parameter since: claims older than this no longer count, and are removed.
-    package func claim(_ keyed: KeyedRequest, now: Instant, since: Instant) throws(StoreError) -> KeyClaim {
+    package func claim(
+        _ keyed: KeyedRequest, now: Instant, since: Instant, keysMax: Int = keysMax,
+        keysOfScopeMax: Int = keysOfScopeMax
+    ) throws(StoreError) -> KeyClaim {
         try write { (database) throws(SQLiteError) in
             try database.query(
                 "DELETE FROM idempotency WHERE created_at < ?1", bind: { $0.bind(1, since.microsecondsSince1970) })
@@ -83,7 +88,14 @@ extension Ledger {
             try database.query(
                 """
                 DELETE FROM idempotency WHERE id IN
-                    (SELECT id FROM idempotency ORDER BY created_at DESC LIMIT -1 OFFSET \(Self.keysMax))
+                    (SELECT id FROM idempotency WHERE scope = ?1 ORDER BY id DESC LIMIT -1 OFFSET \(keysOfScopeMax))
+                """, bind: { $0.bind(1, text: keyed.scope) })
+            guard try database.integer("SELECT count(*) FROM idempotency") ?? 0 > keysMax else { return .claimed }
+            // The new one stays, also where nobody has more.
+            try database.query(
+                """
+                DELETE FROM idempotency WHERE id =
+                    (SELECT min(id) FROM idempotency GROUP BY scope ORDER BY count(*) DESC, min(id) LIMIT 1)
                 """)
             return .claimed
         }

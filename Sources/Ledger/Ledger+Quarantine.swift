@@ -113,7 +113,7 @@ extension Ledger {
         var entries: [QuarantineEntry] = []
         try database.query(
             """
-            SELECT id, kind, received_at, reason, credentials, body FROM quarantine
+            SELECT id, kind, received_at, reason, credentials, body, is_plausible FROM quarantine
             WHERE id > ?1 AND (?3 IS NULL OR kind = ?3) ORDER BY id LIMIT ?2
             """,
             bind: {
@@ -127,7 +127,7 @@ extension Ledger {
                         id: $0.int64(0), kind: QuarantineKind(rawValue: $0.int64(1)) ?? .verified,
                         content: QuarantinedBody(
                             receivedAt: Instant(microsecondsSince1970: $0.int64(2)), reason: $0.text(3),
-                            body: $0.array(5), credentials: $0.array(4))))
+                            body: $0.array(5), credentials: $0.array(4), isPlausible: $0.int64(6) != 0)))
             })
         return entries
     }
@@ -201,7 +201,7 @@ extension Ledger {
     private func add(_ entries: [QuarantineEntry]) throws(StoreError) {
         let options = options
         try changeQuarantine { (database, counts) throws(SQLiteError) in
-            let insert = try database.prepare("INSERT INTO quarantine VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
+            let insert = try database.prepare("INSERT INTO quarantine VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
             defer { insert.finalize() }
             for entry in entries {
                 let content = entry.content
@@ -209,6 +209,7 @@ extension Ledger {
                 insert.bind(2, entry.kind.rawValue)
                 insert.bind(3, content.receivedAt.microsecondsSince1970)
                 insert.bind(4, text: content.reason)
+                insert.bind(7, content.isPlausible ? 1 : 0)
                 try content.credentials.withUnsafeBufferPointer { (credentials) throws(SQLiteError) in
                     try content.body.withUnsafeBufferPointer { (body) throws(SQLiteError) in
                         insert.bindBorrowed(5, blob: UnsafeRawBufferPointer(credentials))
@@ -219,20 +220,41 @@ extension Ledger {
                 counts.count(entry.kind, rows: 1, bytes: content.body.count + content.credentials.count)
             }
             guard entries.contains(where: { $0.kind == .unverified }) else { return }
-            let oldest = try database.prepare(
-                """
-                DELETE FROM quarantine WHERE id = (SELECT id FROM quarantine WHERE kind = 1 ORDER BY id LIMIT 1)
-                RETURNING length(body) + length(credentials)
-                """)
-            defer { oldest.finalize() }
-            while counts.unverifiedCount > options.unverifiedCountMax
-                || counts.unverifiedBytes > options.unverifiedBytesMax
-            {
-                guard try oldest.step() else { return }
-                counts.count(.unverified, rows: -1, bytes: -Int(oldest.int64(0)))
-                counts.unverifiedDropped += 1
-                oldest.reset()
-            }
+            try Self.trimUnverified(database, options, &counts)
+        }
+    }
+
+    private static func trimUnverified(
+        _ database: Database, _ options: LedgerOptions, _ counts: inout QuarantineCounts
+    ) throws(SQLiteError) {
+        // Bounded, so counting is cheap.
+        var shares = UnverifiedShares(countMax: options.unverifiedCountMax, bytesMax: options.unverifiedBytesMax)
+        try database.query(
+            """
+            SELECT is_plausible, reason, count(*), sum(length(body) + length(credentials)) FROM quarantine
+            WHERE kind = 1 GROUP BY is_plausible, reason
+            """,
+            row: {
+                let lane = UnverifiedLane(isPlausible: $0.int64(0) != 0, reason: $0.text(1))
+                shares.add(lane, count: Int($0.int64(2)), bytes: Int($0.int64(3)))
+            })
+        guard shares.lane != nil else { return }
+        let oldest = try database.prepare(
+            """
+            DELETE FROM quarantine WHERE id = (
+                SELECT id FROM quarantine WHERE kind = 1 AND is_plausible = ?1 AND reason = ?2 ORDER BY id LIMIT 1)
+            RETURNING length(body) + length(credentials)
+            """)
+        defer { oldest.finalize() }
+        while let lane = shares.lane {
+            oldest.bind(1, lane.isPlausible ? 1 : 0)
+            oldest.bind(2, text: lane.reason)
+            guard try oldest.step() else { return }
+            let bytes = Int(oldest.int64(0))
+            shares.add(lane, count: -1, bytes: -bytes)
+            counts.count(.unverified, rows: -1, bytes: -bytes)
+            counts.unverifiedDropped += 1
+            oldest.reset()
         }
     }
 

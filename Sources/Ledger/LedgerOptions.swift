@@ -1,6 +1,6 @@
 /// Every bound of the ledger. Counts are bodies, sizes are bytes.
 package struct LedgerOptions: Sendable {
-    /// Unverified bodies kept, in memory and in the file each; the oldest go first.
+    /// Unverified bodies kept, in memory and in the file each, by shares: see `UnverifiedShares`.
     package var unverifiedCountMax = 1_000
     /// The same, in bytes.
     package var unverifiedBytesMax = 8 << 20

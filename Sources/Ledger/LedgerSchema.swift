@@ -37,8 +37,9 @@ enum LedgerSchema {
                     CREATE INDEX refund_check_due ON refund_check(due_at);
                     CREATE TABLE quarantine(
                         id INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, received_at INTEGER NOT NULL,
-                        reason TEXT NOT NULL, credentials BLOB NOT NULL, body BLOB NOT NULL);
-                    CREATE INDEX quarantine_unverified ON quarantine(id) WHERE kind = 1;
+                        reason TEXT NOT NULL, credentials BLOB NOT NULL, body BLOB NOT NULL,
+                        is_plausible INTEGER NOT NULL);
+                    CREATE INDEX quarantine_unverified ON quarantine(is_plausible, reason, id) WHERE kind = 1;
                     CREATE TABLE verified(
                         id INTEGER PRIMARY KEY CHECK(id = 1), count INTEGER NOT NULL, bytes INTEGER NOT NULL);
                     INSERT INTO verified VALUES(1, 0, 0);

@@ -4,7 +4,7 @@ package import SessionModel
 package enum QuarantineKind: Int64, Sendable, CaseIterable {
     /// Authentic, but no session event that this release understands. Kept until somebody removes it.
     case verified = 0
-    /// The credentials were wrong. Kept within bounds, the oldest go first.
+    /// The credentials were wrong. Kept within bounds and shares (`UnverifiedShares`).
     case unverified = 1
 }
 
@@ -16,8 +16,14 @@ package struct QuarantinedBody: Sendable {
     package let body: [UInt8]
     /// Whatever is needed to verify the body again (opaque to the ledger).
     package let credentials: [UInt8]
+    /// Of an unverified body: whether it looks like a callback all the same, as it would with a wrong secret here. Kept
+    /// apart from what does not.
+    package let isPlausible: Bool
 
-    package init(receivedAt: Instant, reason: String, body: [UInt8], credentials: [UInt8]) {
+    package init(
+        receivedAt: Instant, reason: String, body: [UInt8], credentials: [UInt8], isPlausible: Bool = false
+    ) {
+        self.isPlausible = isPlausible
         self.receivedAt = receivedAt
         self.reason = reason
         self.body = body

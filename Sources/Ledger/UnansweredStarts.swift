@@ -11,13 +11,16 @@ package struct UnansweredStart: Sendable, Equatable {
 }
 
 extension Ledger {
-    /// Starts kept; the oldest go first.
+    /// Starts kept of all users; then the oldest of the user that has the most goes.
     package static let unansweredStartsMax: Int64 = 10_000
+    /// Starts kept of one user; the oldest go first.
+    package static let unansweredStartsOfUserMax: Int64 = 100
 
     /// Notes, durably, that a session is about to be asked for; ``removeUnansweredStart(_:)`` must follow once it is
     /// known what became of it.
     package func addUnansweredStart(
-        userId: String, connectorId: String, at startedAt: Instant, countMax: Int64 = unansweredStartsMax
+        userId: String, connectorId: String, at startedAt: Instant, countMax: Int64 = unansweredStartsMax,
+        ofUserMax: Int64 = unansweredStartsOfUserMax
     ) throws(StoreError) -> Int64 {
         try write { (database) throws(SQLiteError) in
             var id: Int64 = 0
@@ -29,7 +32,21 @@ extension Ledger {
                     $0.bind(3, startedAt.microsecondsSince1970)
                 }, row: { id = $0.int64(0) })
             try database.query(
-                "DELETE FROM unanswered_start WHERE id <= ?1", bind: { $0.bind(1, id - countMax) })
+                """
+                DELETE FROM unanswered_start WHERE id IN
+                    (SELECT id FROM unanswered_start WHERE user_id = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)
+                """,
+                bind: {
+                    $0.bind(1, text: userId)
+                    $0.bind(2, ofUserMax)
+                })
+            if try database.integer("SELECT count(*) FROM unanswered_start") ?? 0 > countMax {
+                try database.query(
+                    """
+                    DELETE FROM unanswered_start WHERE id =
+                        (SELECT min(id) FROM unanswered_start GROUP BY user_id ORDER BY count(*) DESC, min(id) LIMIT 1)
+                    """)
+            }
             return id
         }
     }

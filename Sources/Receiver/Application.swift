@@ -56,8 +56,9 @@ package final class Application: Sendable {
                 directory: configuration.data.directory, logger: logger)
         store = disk
         let ledger = try disk.ledger
+        let writes = UserWrites(configuration.gatewaySettings, clock: clock)
         let driveAPI = try DriveAPIParts(
-            configuration, store: store, ledger: ledger, logger: logger, clock: clock,
+            configuration, store: store, ledger: ledger, writes: writes, logger: logger, clock: clock,
             timing: timing)
         client = driveAPI?.client
         let reconciler = configuration.reconciliation.enabled ? driveAPI?.reconciler : nil
@@ -71,6 +72,7 @@ package final class Application: Sendable {
         dependencies.downtime = downtime
         dependencies.reconciler = reconciler
         dependencies.gateway = driveAPI?.gateway
+        dependencies.writes = writes
         dependencies.backfill = driveAPI?.backfill
         dependencies.driveAPI = driveAPI?.metrics
         retention =
@@ -84,6 +86,7 @@ package final class Application: Sendable {
         // The other half is for whoever does not wait: callbacks above all.
         dependencies.live.subscribersMax = max(
             1, min(live.subscribersMax, configuration.serverConfiguration.connectionsMax / 2))
+        dependencies.live.subscribersOfUserMax = configuration.api.userStreamsMax
         receiver = Receiver(dependencies, callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
         if !store.isCatchingUp { receiver.loadConnectorStarts() }
         server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)

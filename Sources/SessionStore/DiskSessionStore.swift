@@ -27,6 +27,7 @@ package final class DiskSessionStore: SessionStore {
     private let upkeep = DispatchQueue(label: "chargefold.store.upkeep", qos: .utility)
     private let verification = DispatchQueue(label: "chargefold.store.verify", qos: .background)
     private let eraserIfWritable: Locked<Eraser?>
+    let barriers = ErasureBarriers()
 
     /// Opens a data directory (and makes it, mode 0700), and folds what the session rows do not cover yet.
     ///
@@ -126,6 +127,16 @@ package final class DiskSessionStore: SessionStore {
             return completion(.failure(index.obstacle ?? StoreError(.queueFull, "session rows lag behind")))
         }
         log.append(PendingDelivery(delivery, completion))
+    }
+
+    package func beginWork(about userId: String?) -> WorkTicket { barriers.begin(userId) }
+
+    package func append(
+        _ delivery: consuming Delivery, within work: WorkTicket, completion: @escaping IngestCompletion
+    ) {
+        let delivery = delivery
+        let hasPassed = barriers.pass(work, delivery.event) { append(delivery, completion: completion) }
+        if !hasPassed { completion(.failure(.erased)) }
     }
 
     package var isUnderPressure: Bool { log.isUnderPressure }

@@ -46,6 +46,7 @@ final class Eraser: @unchecked Sendable {
         queue.async {
             completion(
                 self.result {
+                    try self.bar(userId: userId)
                     let through = self.log.lastPosition
                     _ = try self.ledger.blocking { (ledger) throws(StoreError) in
                         try ledger.addErasure(userId: userId, sessions: nil, through: through)
@@ -72,6 +73,7 @@ final class Eraser: @unchecked Sendable {
                         let through = self.log.queue.sync { index.folded }
                         let sessions = try search.next(Self.sessionsPerRetention)
                         if sessions.isEmpty { return report }
+                        try self.bar(sessions: sessions)
                         let intent = try self.ledger.blocking { (ledger) throws(StoreError) in
                             try ledger.addErasure(userId: nil, sessions: sessions, through: through)
                         }
@@ -80,6 +82,22 @@ final class Eraser: @unchecked Sendable {
                         report.deliveriesRemoved += removed.deliveriesRemoved
                     }
                 })
+        }
+    }
+
+    /// Nothing that began before this and is about the user or the sessions is taken any more, and all that was taken is in
+    /// the log when it returns (or could not be made durable, and was said so).
+    private func bar(userId: String? = nil, sessions: [String] = []) throws(StoreError) {
+        store.barriers.raise(userId: userId, sessions: sessions)
+        while store.barriers.isPassedBeforehand {
+            try goOn()
+            Thread.pause(milliseconds: 1)
+        }
+        let end = log.lastPosition + Int64(log.load.count)
+        while log.load.count > 0, log.lastPosition < end {
+            try goOn()
+            log.queue.sync {}
+            if log.lastPosition < end { Thread.pause(milliseconds: 1) }
         }
     }
 

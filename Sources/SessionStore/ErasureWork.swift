@@ -12,7 +12,7 @@ final class ErasureWork {
         let position: Int64
         /// Names the user who is erased.
         var isSubject = false
-        /// Names another user.
+        /// Says that the session is another user's.
         var isOther = false
     }
 
@@ -53,7 +53,7 @@ final class ErasureWork {
             var note = Row(position: row.position)
             if let named = event.userId, let mentions {
                 note.isSubject = mentions.isUser(named)
-                note.isOther = !note.isSubject
+                note.isOther = !note.isSubject && event.ownerId != nil
             }
             rows[key]?.append(note)
             return true

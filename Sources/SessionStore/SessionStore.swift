@@ -13,6 +13,14 @@ package protocol SessionStore: AnyObject, Sendable {
     /// taken; else on the log's queue.
     func append(_ delivery: consuming Delivery, completion: @escaping IngestCompletion)
 
+    /// Begins work that may end in the log some time from now, such as a question to the Drive API.
+    /// - Parameter userId: whom it is about, where that is known.
+    func beginWork(about userId: String?) -> WorkTicket
+
+    /// The same as `append`, for what such work ends with: `erased`, at once, where it is about a user or a session that was
+    /// erased since it began. See ``ErasureBarriers``.
+    func append(_ delivery: consuming Delivery, within work: WorkTicket, completion: @escaping IngestCompletion)
+
     /// Everything known of a session, or nil. Calls back at once when that is in memory, else from a reader's queue.
     func session(_ id: String, completion: @escaping @Sendable (Result<SessionRecord?, StoreError>) -> Void)
 
@@ -78,6 +86,14 @@ package protocol SessionStore: AnyObject, Sendable {
 }
 
 extension SessionStore {
+    /// For a store that erases nothing.
+    package func beginWork(about userId: String?) -> WorkTicket { ErasureBarriers().begin(userId) }
+    package func append(
+        _ delivery: consuming Delivery, within work: WorkTicket, completion: @escaping IngestCompletion
+    ) {
+        append(delivery, completion: completion)
+    }
+
     package var isUnderPressure: Bool { false }
     package var isCatchingUp: Bool { false }
     package var needsRestart: StoreError? { nil }

@@ -45,6 +45,14 @@ package struct SignatureVerifier: Sendable {
         }
     }
 
+    /// Whether a signature header holds what could be a signature, whatever the secret.
+    package static func isWellFormed(_ signature: UnsafeRawBufferPointer?) -> Bool {
+        guard let text = signature?.trimmingOptionalWhitespace else { return false }
+        return withUnsafeTemporaryAllocation(byteCount: SigningKey.codeCount, alignment: 16) {
+            Base64.decode(text, into: $0)
+        }
+    }
+
     /// The header value for `body`, under the current secret.
     package func sign(_ body: UnsafeRawBufferPointer) -> String {
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: SigningKey.codeCount) { code in

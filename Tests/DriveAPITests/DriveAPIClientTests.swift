@@ -159,6 +159,7 @@ import Testing
         let client = try client(api) {
             $0.retry.attemptsMax = 1
             $0.breaker.failuresMax = 2
+            $0.breaker.usersMin = 1
         }
         for _ in 0..<2 { _ = try session(client).take() }
         #expect(try recorder.states.take() == "open")

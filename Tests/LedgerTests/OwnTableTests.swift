@@ -56,6 +56,41 @@ import Testing
         await ledger.close()
     }
 
+    /// One user's keys push out that user's, and what is over is taken from whoever has most.
+    @Test func keysOfOneScopePushOutNoOthers() async throws {
+        let ledger = try openLedger(directory)
+        func claim(_ user: String, _ key: String) async throws -> KeyClaim {
+            try await ledger.claim(
+                KeyedRequest(scope: "start \(user)", key: key, request: "r"), now: at(0), since: at(-9), keysMax: 5,
+                keysOfScopeMax: 3)
+        }
+        #expect(try await claim("u", "k") == .claimed)
+        for number in 1...9 { #expect(try await claim("eve", "\(number)") == .claimed) }
+        #expect(try await claim("u", "k") == .withoutAnswer)
+        #expect(try await claim("eve", "7") == .withoutAnswer)
+        #expect(try await claim("eve", "6") == .claimed)
+        for user in ["v", "w"] { #expect(try await claim(user, "k") == .claimed) }
+        // Six in all: one too many, and eve has most.
+        #expect(try await claim("u", "k") == .withoutAnswer)
+        #expect(try await claim("v", "k") == .withoutAnswer)
+        #expect(try await claim("eve", "8") == .claimed)
+        await ledger.close()
+    }
+
+    @Test func startsOfOneUserPushOutNoOthers() async throws {
+        let ledger = try openLedger(directory)
+        func add(_ user: String) async throws -> Int64 {
+            try await ledger.addUnansweredStart(userId: user, connectorId: "c", at: at(0), countMax: 4, ofUserMax: 3)
+        }
+        let first = try await add("u")
+        for _ in 0..<9 { _ = try await add("eve") }
+        #expect(try await ledger.unansweredStarts(id: first).count == 1)
+        #expect(try await ledger.unansweredStarts().count == 4)
+        _ = try await add("v")
+        #expect(try await ledger.unansweredStarts().map(\.userId).sorted() == ["eve", "eve", "u", "v"])
+        await ledger.close()
+    }
+
     @Test func startsCoolDownAndAreForgotten() async throws {
         let ledger = try openLedger(directory)
         try await ledger.setStart(connectorId: "a", at(0), forgetBefore: at(-10))

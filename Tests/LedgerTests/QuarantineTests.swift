@@ -80,6 +80,40 @@ import Testing
         await ledger.close()
     }
 
+    /// What looks like a callback is not pushed out by noise, nor one reason's bodies by another's.
+    @Test func bodiesThatLookLikeCallbacksAreKeptApartFromNoise() async throws {
+        func body(_ reason: String, _ index: Int, isPlausible: Bool) -> QuarantinedBody {
+            QuarantinedBody(
+                receivedAt: at(0), reason: reason, body: Array("\(index)".utf8), credentials: [],
+                isPlausible: isPlausible)
+        }
+        var ledger = try openLedger(directory) { $0.unverifiedCountMax = 8 }
+        func found() async throws -> [String: Int] {
+            try await ledger.quarantined(limit: 100, kind: .unverified).reduce(into: [:]) {
+                $0[($1.content.isPlausible ? "+" : "-") + $1.content.reason, default: 0] += 1
+            }
+        }
+        // In memory, and then in the file.
+        for isFlushed in [false, true] {
+            for index in 0..<2 { ledger.quarantineUnverified(body("A", index, isPlausible: true)) }
+            ledger.quarantineUnverified(body("X", 0, isPlausible: false))
+            if isFlushed { await ledger.flush() }
+            for index in 0..<100 { ledger.quarantineUnverified(body("N", index, isPlausible: false)) }
+            if isFlushed { await ledger.flush() }
+            #expect(try await found() == ["+A": 2, "-X": 1, "-N": 5])
+            for index in 0..<100 { ledger.quarantineUnverified(body("B", index, isPlausible: true)) }
+            if isFlushed { await ledger.flush() }
+            #expect(try await found() == ["+A": 2, "+B": 4, "-X": 1, "-N": 1])
+            let ids = try await ledger.quarantined(limit: 100, kind: .unverified).map(\.id)
+            _ = try await ledger.removeQuarantined(ids)
+        }
+        ledger.quarantineUnverified(body("A", 0, isPlausible: true))
+        await ledger.close()
+        ledger = try openLedger(directory) { $0.unverifiedCountMax = 8 }
+        #expect(try await found() == ["+A": 1])
+        await ledger.close()
+    }
+
     @Test func unverifiedBodiesAreBoundedInBytes() async throws {
         let ledger = try openLedger(directory) { $0.unverifiedBytesMax = 5_000 }
         for index in 0..<20 {

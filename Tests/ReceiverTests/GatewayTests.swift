@@ -277,7 +277,13 @@ import Testing
     /// What one user's app asks for leaves room for the others.
     @Test func aUserHasSoManyRequestsUnderWay() throws {
         let upstream = Upstream { _, number in number <= Gateway.requestsPerUserMax ? nil : Upstream.json("{}") }
-        try withGateway(upstream, { $0.driveApi.concurrency = Gateway.requestsPerUserMax + 1 }) { server in
+        try withGateway(
+            upstream,
+            {
+                $0.driveApi.concurrency = 2 * Gateway.requestsPerUserMax
+                $0.driveApi.concurrencyOfUser = Gateway.requestsPerUserMax
+            }
+        ) { server in
             let waiting = try (0..<Gateway.requestsPerUserMax).map { _ in try server.raw() }
             for socket in waiting {
                 socket.send(

@@ -125,6 +125,13 @@ import Testing
             for query in ["", "?anomaly=X", "?anomaly=", "?anomaly=STARTED_MISSING&limit=501"] {
                 #expect(try server.get("/v1/sessions\(query)").status == 400)
             }
+            try server.report("SESSION_STOP_FAILED", "stuck", at: 0)
+            #expect(try found("STOP_FAILING_TOO_LONG") == ["stuck"])
+            #expect(try found("START_TIMED_OUT") == [])
+            try server.report("SESSION_STARTED", "backwards", at: 10)
+            try server.report("SESSION_STOPPED", "backwards", at: 9)
+            #expect(try found("STOPPED_BEFORE_STARTED") == ["backwards"])
+            for code in Anomaly.allCases.suffix(8) { _ = try found(code.rawValue) }
             // A late event mends it.
             try server.report("SESSION_STARTED", "gap", at: -60)
             #expect(try found("STARTED_MISSING") == ["complete"])

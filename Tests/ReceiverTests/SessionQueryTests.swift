@@ -30,7 +30,9 @@ import Testing
                     + #""abandon":{"allowed":true,"reason":"STARTED_TOO_LONG"},"#
                     + #""retryPayment":{"allowed":false,"reason":"NOT_COMPLETE"}},"#
                     + #""anomalies":[{"code":"STARTED_TOO_LONG","explanation":"#
-                    + #""The session started long ago, and nothing told of its end."}]}"#)
+                    + #""The session started long ago, and nothing told of its end."},"#
+                    + #"{"code":"STOPPED_BEFORE_STARTED","explanation":"#
+                    + #""The session stopped before it started, as its facts have it."}]}"#)
         }
     }
 

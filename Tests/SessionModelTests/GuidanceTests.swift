@@ -28,6 +28,7 @@ import Testing
     private static let requested: [Step] = [.client(.start, 0)]
     private static let running: [Step] = [.client(.start, 0), .callback("SESSION_STARTED", 20)]
     private static let stopFailed: [Step] = running + [.client(.stop, 1000), .callback("SESSION_STOP_FAILED", 1010)]
+    private static let stuck: [Step] = [.callback("SESSION_STARTED", 0), .callback("SESSION_STOP_FAILED", 1010)]
     private static let day: Int64 = 86_400
 
     static let starting: [Case] = [
@@ -288,7 +289,18 @@ import Testing
             ([.callback("SESSION_STARTED", 0)], 86_400, [.startedTooLong]),
             ([.callback("SESSION_STARTED", 0), .api("STARTED", 80_000)], 86_400, [.startedTooLong]),
             ([.callback("SESSION_STARTED", 0), .callback("SESSION_STOPPED", 5)], 900_000, []),
-            ([.callback("SESSION_STARTED", 0), .client(.abandon, 9)], 20, [.userIdConflict]),
+            ([.callback("SESSION_STARTED", 0), .client(.abandon, 9)], 20, []),
+            ([.callback("SESSION_STARTED", 0), .client(.start, 9)], 20, [.userIdConflict]),
+            ([.callback("SESSION_STARTED", 9), .callback("SESSION_STOPPED", 8)], 20, [.stoppedBeforeStarted]),
+            ([.client(.start, 0)], 119, []),
+            ([.client(.start, 0)], 120, [.startTimedOut]),
+            ([.api("CREATED", 0), .client(.start, 60)], 120, [.startTimedOut]),
+            ([.api("CREATED", 0), .callback("SESSION_STARTED", 500)], 500, []),
+            (stuck, 1189, []),
+            (stuck, 1190, [.stopFailingTooLong]),
+            (stuck + [.client(.stop, 1100), .callback("SESSION_STOP_FAILED", 1110)], 1190, [.stopFailingTooLong]),
+            (stuck + [.client(.stop, 1100)], 1190, [.stopFailingTooLong]),
+            (stuck + [.callback("SESSION_STOPPED", 1100)], 1190, []),
             ([.api("COMPLETE", 9, #","startTime":"2025-06-15T15:06:40Z""#)], 20, [.stoppedMissing]),
         ] as [([Step], Int64, [Anomaly])])
     func anomalies(steps: [Step], now: Int64, expected: [Anomaly]) throws {

@@ -61,14 +61,14 @@ struct ReferenceFold {
 
     var userIds: [String] {
         var ids: [String] = []
-        for id in known.compactMap(\.event.userId) where !ids.contains(where: { $0.utf8.elementsEqual(id.utf8) }) {
+        for id in known.compactMap(\.event.ownerId) where !ids.contains(where: { $0.utf8.elementsEqual(id.utf8) }) {
             ids.append(id)
         }
         return ids.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
     var userId: String? {
-        inDecidingOrder.last { $0.event.userId != nil }?.event.userId
+        inDecidingOrder.last { $0.event.ownerId != nil }?.event.ownerId
     }
 
     var duplicates: Int { received - known.count }

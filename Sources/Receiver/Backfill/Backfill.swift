@@ -72,6 +72,7 @@ package final class Backfill: Sendable {
         userId: String, _ query: HistoryQuery, isWanted: (DriveSession) -> Bool = { _ in true },
         onLogged: (_ sessionId: String, Observation.Logged) -> Void
     ) throws(Failure) -> Page {
+        let work = store.beginWork(about: userId)
         let answer = try page(userId, query)
         var page = Page()
         for session in answer.value.sessions where isWanted(session) {
@@ -81,8 +82,9 @@ package final class Backfill: Sendable {
                 page.unusable += 1
                 continue
             }
-            let observation = Observation(session, sessionId: sessionId, userId: userId, sentAt: answer.sentAt)
-            let logged = try log(observation)
+            let observation = Observation(
+                session, sessionId: sessionId, userId: userId, sentAt: answer.sentAt, within: work)
+            guard let logged = try log(observation) else { continue }
             if logged.isNews { page.news += 1 }
             onLogged(sessionId, logged)
         }
@@ -96,9 +98,15 @@ package final class Backfill: Sendable {
         do throws(DriveAPIError) { return try result.get() } catch { throw .driveAPI(error) }
     }
 
-    private func log(_ observation: Observation) throws(Failure) -> Observation.Logged {
+    /// - Returns: nil where what it is about was erased while the API was asked.
+    private func log(_ observation: Observation) throws(Failure) -> Observation.Logged? {
         let result = awaiting { done in observation.log(in: store, clock: clock, completion: done) }
-        do throws(StoreError) { return try result.get() } catch { throw .store(error) }
+        do throws(StoreError) {
+            return try result.get()
+        } catch {
+            if error.code == .erased { return nil }
+            throw .store(error)
+        }
     }
 
     private func awaiting<Value: Sendable>(_ start: (@escaping @Sendable (Value) -> Void) -> Void) -> Value {

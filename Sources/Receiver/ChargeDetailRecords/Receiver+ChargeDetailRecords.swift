@@ -40,7 +40,7 @@ extension Receiver {
                 ledger.quarantineUnverified(
                     QuarantinedBody(
                         receivedAt: receivedAt, reason: ChargeDetailRecordQuarantine.reason(problem.code.rawValue),
-                        body: raw, credentials: evidence))
+                        body: raw, credentials: evidence, isPlausible: isPlausible(request)))
             }
             refusals.write(.warning, "charge detail record refused", ["status": "403", "detail": "\(problem)"])
             answer.respond(Response(Problem.wrongCredentials.with(detail: problem.publicDescription)))

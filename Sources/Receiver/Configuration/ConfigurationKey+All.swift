@@ -132,6 +132,9 @@ extension ConfigurationKey {
         .boolean(
             "api.allowShortTokens", \.api.allowShortTokens,
             "true accepts tokens and a seal key of less than 16 bytes, which can be guessed."),
+        .integer(
+            "api.userStreamsMax", \.api.userStreamsMax, 1...100_000, unit: "streams",
+            "Streams and long polls that a user's token may hold open; beyond it the answer is 503."),
     ]
 
     private static let guidance: [ConfigurationKey] = [

@@ -9,7 +9,8 @@ extension ReceiverConfiguration {
         package var connectTimeoutSeconds = 5
         package var answerTimeoutSeconds = 15
         package var totalTimeoutSeconds = 30
-        package var concurrency = 4
+        package var concurrency = 8
+        package var concurrencyOfUser = 2
         package var queueCountMax = 1000
         package var callsPerSecondMax = 10
         package var attemptsMax = 3
@@ -25,6 +26,7 @@ extension ReceiverConfiguration {
             settings.answerSeconds = Double(answerTimeoutSeconds)
             settings.totalSeconds = Double(totalTimeoutSeconds)
             settings.concurrency = concurrency
+            settings.concurrencyOfUser = concurrencyOfUser
             settings.queueMax = queueCountMax
             settings.callsPerSecond = Double(callsPerSecondMax)
             settings.burst = callsPerSecondMax
@@ -62,7 +64,10 @@ extension ConfigurationKey {
             "The same for a call with all its attempts and the waits between them."),
         .integer(
             "driveApi.concurrency", \.driveApi.concurrency, 1...64, unit: "connections",
-            "Calls under way at the same time."),
+            "Calls under way at the same time. A quarter of them is left to stops."),
+        .integer(
+            "driveApi.concurrencyOfUser", \.driveApi.concurrencyOfUser, 1...64, unit: "connections",
+            "Of those, how many one user's calls may have; stops are counted apart."),
         .integer(
             "driveApi.queueCountMax", \.driveApi.queueCountMax, 1...100_000, unit: "calls",
             "Calls that wait for a connection; further ones fail at once."),

@@ -3,6 +3,8 @@ extension ReceiverConfiguration {
     package struct Gateway: Sendable {
         package var idempotencyHours = 24
         package var requestsMax = 1000
+        package var userWritesPerMinute = 120
+        package var sessionWritesPerMinute = 20
     }
 
     /// When the Drive API is asked about a session.
@@ -26,6 +28,8 @@ extension ReceiverConfiguration {
         settings.cooldownSeconds = Int64(guidance.connectorCooldownSeconds)
         settings.idempotencySeconds = Int64(gateway.idempotencyHours) * 3600
         settings.requestsMax = gateway.requestsMax
+        settings.userWritesPerMinute = gateway.userWritesPerMinute
+        settings.sessionWritesPerMinute = gateway.sessionWritesPerMinute
         return settings
     }
 
@@ -55,6 +59,13 @@ extension ConfigurationKey {
         .integer(
             "gateway.requestsMax", \.gateway.requestsMax, 1...100_000, unit: "requests",
             "Requests to the Drive API that are under way at the same time; further ones are answered 503."),
+        .integer(
+            "gateway.userWritesPerMinute", \.gateway.userWritesPerMinute, 1...100_000, unit: "writes",
+            "What one user may have noted durably in a minute: starts, stops, abandonments; beyond it the answer is 429."
+        ),
+        .integer(
+            "gateway.sessionWritesPerMinute", \.gateway.sessionWritesPerMinute, 1...100_000, unit: "writes",
+            "The same about one session."),
     ]
 
     static let reconciliation: [ConfigurationKey] = [

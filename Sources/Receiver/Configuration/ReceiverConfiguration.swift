@@ -85,6 +85,7 @@ package struct ReceiverConfiguration: Sendable {
         package var token: SecretKey?
         package var tokens: [NamedSecret] = []
         package var allowAnonymousReads = false
+        package var userStreamsMax = 32
         /// Whether tokens and the seal key may be shorter than they should be.
         package var allowShortTokens = false
         /// The operators' token; its holder is called ``adminTokenName``.

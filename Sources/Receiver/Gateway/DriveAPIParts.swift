@@ -16,7 +16,8 @@ struct DriveAPIParts {
     /// - Returns: nil without a key.
     /// - Throws: where the base URL is none.
     init?(
-        _ configuration: ReceiverConfiguration, store: any SessionStore, ledger: Ledger, logger: Logger,
+        _ configuration: ReceiverConfiguration, store: any SessionStore, ledger: Ledger, writes: UserWrites,
+        logger: Logger,
         clock: @escaping @Sendable () -> Instant, timing: ReconcilerTiming
     ) throws {
         guard let settings = configuration.driveApi.settings else { return nil }
@@ -28,7 +29,7 @@ struct DriveAPIParts {
             client: client, store: store, ledger: ledger, settings: configuration.reconciliationSettings,
             logger: logger, clock: clock, timing: timing)
         gateway = Gateway(
-            client: client, store: store, ledger: ledger, settings: configuration.gatewaySettings,
+            client: client, store: store, ledger: ledger, settings: configuration.gatewaySettings, writes: writes,
             reconciler: configuration.reconciliation.enabled ? reconciler : nil, logger: logger, clock: clock)
         backfill = Backfill(client: client, store: store, clock: clock)
     }

@@ -24,6 +24,8 @@ private struct PendingStart: Sendable {
     let keyed: KeyedRequest?
     let startedAt: Instant
     let respond: Gateway.Respond
+    /// Nothing of it is kept once the user has been erased.
+    let work: WorkTicket
     /// In the ledger, until it is known what became of the start; nil where nobody would look for it.
     var noteId: Int64?
 }
@@ -39,9 +41,11 @@ extension Gateway {
         else { return respond(Response(.invalidStart)) }
         // Without the log, a started session could not be remembered.
         guard store.isWritable else { return respond(Response(.storeUnavailable)) }
+        if let problem = writes.refusal(userId: userId, sessionId: nil) { return respond(Response(problem)) }
         let keyed = idempotencyKey.map { KeyedRequest(scope: "start " + userId, key: $0, request: json.text) }
         let start = PendingStart(
-            userId: userId, connectorId: connectorId, keyed: keyed, startedAt: clock(), respond: respond)
+            userId: userId, connectorId: connectorId, keyed: keyed, startedAt: clock(), respond: respond,
+            work: store.beginWork(about: userId))
         guard let keyed else { return reserve(start) }
         guard SessionEvent.isValid(sessionId: keyed.key), keyed.key.utf8.allSatisfy({ 0x20 < $0 && $0 < 0x7F }) else {
             return respond(Response(.invalidKey))
@@ -63,6 +67,11 @@ extension Gateway {
         let now = clock()
         let since = now.adding(seconds: -settings.idempotencySeconds)
         ledger.perform { [self] ledger in
+            // An erasure's last word is spoken on the ledger's queue, so it is behind this, or said already.
+            guard !start.work.isBarred else {
+                release(keyed)
+                return start.respond(Response(.erasedMeanwhile))
+            }
             switch Result(catching: { () throws(StoreError) in try ledger.claim(keyed, now: now, since: since) }) {
             case .success(.claimed): return reserve(start)
             case .success(.answered(let answer)):
@@ -145,6 +154,7 @@ extension Gateway {
     private func noteAndSend(_ start: PendingStart) {
         guard reconciler != nil else { return send(start) }
         ledger.perform { [self] ledger in
+            guard !start.work.isBarred else { return giveUp(start) }
             var start = start
             do throws(StoreError) {
                 start.noteId = try ledger.addUnansweredStart(
@@ -155,6 +165,12 @@ extension Gateway {
             }
             send(start)
         }
+    }
+
+    /// The user was erased before upstream was asked.
+    private func giveUp(_ start: PendingStart) {
+        cancelCooldown(start)
+        refuse(start, .erasedMeanwhile, hadNoEffect: true)
     }
 
     /// - Parameter isKnown: what became of the start: nothing, or a session that is in the log.
@@ -208,7 +224,8 @@ extension Gateway {
             return finish(start, kept, Response(passing: answer), hadNoEffect: false)
         }
         note(
-            .start, sessionId: sessionId, userId: start.userId, connectorId: start.connectorId, at: answer.sentAt
+            .start, sessionId: sessionId, userId: start.userId, connectorId: start.connectorId, at: answer.sentAt,
+            within: start.work
         ) { [self] error in
             settle(start, isKnown: error == nil)
             guard let error else {
@@ -216,6 +233,9 @@ extension Gateway {
                 return finish(start, kept, Response(passing: answer), hadNoEffect: false)
             }
             // The session exists: whoever started it must at least learn its id.
+            if error.code == .erased {
+                return refuse(start, Problem.erasedMeanwhile.with(member: "sessionId", sessionId), hadNoEffect: false)
+            }
             logger.error(
                 "a started session could not be recorded",
                 metadata: ["reason": "\(error)", "sessionId": "\(sessionId)"])
@@ -235,6 +255,8 @@ extension DriveAPIError {
 }
 
 extension Problem {
+    static let erasedMeanwhile = Problem(
+        409, "erased-meanwhile", "The user was erased while the request was under way; nothing of it is kept.")
     static let startNotRecorded = unavailable(
         "start-not-recorded", "The session was started, but could not be recorded: keep its id.",
         retryAfterSeconds: 60)

@@ -24,6 +24,9 @@ package final class Gateway: Sendable {
     let logger: Logger
     let clock: @Sendable () -> Instant
     let reconciler: Reconciler?
+    let writes: UserWrites
+    /// Stops that are being noted.
+    let stops = SharedWork<StoreError?>()
     package let metrics = GatewayMetrics()
     let cooldowns: Locked<ConnectorCooldowns>
     /// Keyed requests that are under way in this process.
@@ -39,12 +42,14 @@ package final class Gateway: Sendable {
     /// Reads which connectors still cool down. Blocks.
     package init(
         client: DriveAPIClient, store: any SessionStore, ledger: Ledger, settings: GatewaySettings,
-        reconciler: Reconciler?, logger: Logger, clock: @escaping @Sendable () -> Instant = SystemClock.now
+        writes: UserWrites, reconciler: Reconciler?, logger: Logger,
+        clock: @escaping @Sendable () -> Instant = SystemClock.now
     ) {
         self.client = client
         self.store = store
         self.ledger = ledger
         self.settings = settings
+        self.writes = writes
         self.reconciler = reconciler
         self.logger = logger
         self.clock = clock
@@ -92,15 +97,15 @@ package final class Gateway: Sendable {
         }
     }
 
-    /// Goes on with a session that may be the user's: one that is not known, or whose facts name them. Another's is
-    /// answered like one that does not exist, and upstream is not asked.
+    /// Goes on with a session that may be the user's: one of which no owner is known, or whose facts name them. Another's
+    /// is answered like one that does not exist, and upstream is not asked.
     ///
     /// - Parameters:
     ///   - isUrgent: whether to go on where sessions cannot be read now.
-    ///   - body: told whether the session is known as the user's.
-    private func with(
+    ///   - body: told whether the session is known as the user's, and what is known of it.
+    func with(
         _ sessionId: String, of userId: String, isUrgent: Bool = false, _ respond: @escaping Respond,
-        _ body: @escaping @Sendable (_ isOwn: Bool) -> Void
+        _ body: @escaping @Sendable (_ isOwn: Bool, SessionRecord?) -> Void
     ) {
         store.session(sessionId) { result in
             switch result {
@@ -109,9 +114,9 @@ package final class Gateway: Sendable {
                 guard users.isEmpty || users.contains(where: { SessionKey($0) == SessionKey(userId) }) else {
                     return respond(Response(.sessionNotFound))
                 }
-                body(!users.isEmpty)
-            case .success: body(false)
-            case .failure where isUrgent: body(false)
+                body(!users.isEmpty, record)
+            case .success: body(false, nil)
+            case .failure where isUrgent: body(false, nil)
             case .failure(let error): respond(Response(Problem(error, .storeUnreadable)))
             }
         }
@@ -123,7 +128,7 @@ package final class Gateway: Sendable {
     package func receipt(userId: String, sessionId: String, respond: @escaping Respond) {
         guard let respond = admit(userId: userId, respond) else { return }
         metrics.requests[.receipt]?.increment()
-        with(sessionId, of: userId, respond) { [self] isOwn in
+        with(sessionId, of: userId, respond) { [self] isOwn, _ in
             client.receipt(userId: userId, sessionId: sessionId) { [self] in pass($0, isOwn: isOwn, respond) }
         }
     }
@@ -132,7 +137,7 @@ package final class Gateway: Sendable {
     package func retryPayment(userId: String, sessionId: String, respond: @escaping Respond) {
         guard let respond = admit(userId: userId, respond) else { return }
         metrics.requests[.retryPayment]?.increment()
-        with(sessionId, of: userId, respond) { [self] isOwn in
+        with(sessionId, of: userId, respond) { [self] isOwn, _ in
             client.retryPayment(userId: userId, sessionId: sessionId) { [self] result in
                 if result.hasReachedTheAPI { reconciler?.askSoon(sessionId) }
                 pass(result, isOwn: isOwn, respond)
@@ -155,77 +160,6 @@ package final class Gateway: Sendable {
         case .failure(let error):
             metrics.failures.increment()
             respond(Response(Problem(error)))
-        }
-    }
-
-    // MARK: Stop
-
-    /// Asks for the stop of a session. One that has ended already is not harmed, and stays ended here too.
-    package func stop(userId: String, sessionId: String, respond: @escaping Respond) {
-        guard let respond = admit(userId: userId, respond) else { return }
-        metrics.requests[.stop]?.increment()
-        guard store.isWritable else { return respond(Response(.storeUnavailable)) }
-        // A driver who cannot stop pays for it; that the session is theirs, upstream looks at as well.
-        with(sessionId, of: userId, isUrgent: true, respond) { [self] isOwn in
-            askToStop(userId: userId, sessionId: sessionId, isOwn: isOwn, respond)
-        }
-    }
-
-    private func askToStop(userId: String, sessionId: String, isOwn: Bool, _ respond: @escaping Respond) {
-        client.stop(userId: userId, sessionId: sessionId) { [self] result in
-            guard case .success(let answer) = result else {
-                if result.hasReachedTheAPI { reconciler?.askSoon(sessionId) }
-                return pass(result, isOwn: isOwn, respond)
-            }
-            store.session(sessionId) { [self] known in
-                // Only what may still run can wait for its end.
-                let record = (try? known.get()) ?? nil
-                if record?.state.status.hasEnded == true { return respond(Response(passing: answer)) }
-                note(.stop, sessionId: sessionId, userId: userId, at: answer.sentAt, record: record) { [self] error in
-                    if let error {
-                        logger.error("a stop could not be recorded", metadata: ["reason": "\(error)"])
-                        reconciler?.askSoon(sessionId)
-                    }
-                    // The stop was asked for: that is what the app has to know.
-                    respond(Response(passing: answer))
-                }
-            }
-        }
-    }
-
-    /// Logs what a client did, as a fact of the second in which the request was sent: what the Drive API reports of it
-    /// happens later, but its callbacks may name whole seconds only. Where they are known to be exact, so is this.
-    func note(
-        _ action: SessionEvent.ClientAction, sessionId: String, userId: String, connectorId: String? = nil,
-        at sentAt: Instant, record: SessionRecord? = nil, completion: @escaping @Sendable (StoreError?) -> Void
-    ) {
-        let isExact = record?.facts.contains { $0.source == .webhook && $0.timestamp.nanoseconds != 0 } ?? false
-        let body = SessionEvent.clientBody(
-            action, sessionId: sessionId, userId: userId, connectorId: connectorId,
-            at: isExact ? sentAt : Instant(seconds: sentAt.seconds))
-        let event: SessionEvent
-        do throws(EventError) {
-            event = try SessionEvent.decode(body, source: .client, limits: .unbounded)
-        } catch {
-            return completion(StoreError(.unavailable, error.detail))
-        }
-        store.append(Delivery(event: event, body: body, receivedAt: clock())) { [self] result in
-            switch result {
-            case .success(let outcome):
-                reconciler?.noted(outcome)
-                completion(nil)
-            case .failure(let error): completion(error)
-            }
-        }
-    }
-}
-
-extension SessionStatus {
-    /// Whether no stop can change it any more.
-    var hasEnded: Bool {
-        switch self {
-        case .stopped, .complete, .refunded: true
-        default: false
         }
     }
 }

@@ -8,6 +8,10 @@ package struct GatewaySettings: Sendable, Hashable {
     package var idempotencySeconds: Int64 = 86_400
     /// Requests that are under way at the same time, over all users.
     package var requestsMax = 1_000
+    /// Durable writes that one user may cause in a minute: starts, stops that are noted, abandonments.
+    package var userWritesPerMinute = 120
+    /// The same about one session.
+    package var sessionWritesPerMinute = 20
 
     package init() {}
 }

@@ -21,6 +21,8 @@ package final class Receiver: RequestHandler, Sendable {
         package var clock: @Sendable () -> Instant
         /// What passes requests on to the Drive API; nil without a key.
         package var gateway: Gateway?
+        /// What users may write; nil: as much as without any setting.
+        package var writes: UserWrites?
         package var reconciler: Reconciler?
         package var backfill: Backfill?
         package var driveAPI: DriveAPIMetrics?
@@ -66,9 +68,11 @@ package final class Receiver: RequestHandler, Sendable {
     let refusals: RefusalLog
     let renderer: SessionRenderer
     let cursors: PageCursor
-    let abandonments = Abandonments()
+    let abandonments = SharedWork<Response>()
+    let writes: UserWrites
     package let connectorStarts: ConnectorStarts
     package let live: LiveHub
+    let liveShares = Shares()
     let eventLimits: EventLimits
     package let metrics = ReceiverMetrics()
     /// The server's own figures for the metrics page; set once the server exists.
@@ -84,6 +88,7 @@ package final class Receiver: RequestHandler, Sendable {
         logger = dependencies.logger
         clock = dependencies.clock
         gateway = dependencies.gateway
+        writes = dependencies.writes ?? UserWrites(GatewaySettings(), clock: dependencies.clock)
         reconciler = dependencies.reconciler
         backfill = dependencies.backfill
         driveAPI = dependencies.driveAPI

@@ -159,7 +159,24 @@ extension Receiver {
             evidence.add(name: field.name, value: field.value)
         }
         return QuarantinedBody(
-            receivedAt: receivedAt, reason: reason, body: Array(request.body), credentials: evidence.encoded)
+            receivedAt: receivedAt, reason: reason, body: Array(request.body), credentials: evidence.encoded,
+            isPlausible: isPlausible(request))
+    }
+
+    /// Whether a request looks like a callback with a secret that is not known here: signed in good form, if callbacks have
+    /// to be, and with the content of an event or a record. The dearest is looked at last.
+    func isPlausible(_ request: borrowing Request) -> Bool {
+        let signature = request.head.soleValue("x-hmac-sha512-signature")
+        guard SignatureVerifier.isWellFormed(signature) || !authenticator.verifiesSignatures else { return false }
+        var content = Array(request.body)
+        if MediaType.contentCoding(of: request.head) == .gzip {
+            guard let unpacked = try? gunzip(request.body, decompressedBytesMax: callbackBodyBytesMax) else {
+                return false
+            }
+            content = unpacked
+        }
+        return (try? SessionEvent.decode(content, limits: eventLimits)) != nil
+            || (try? ChargeDetailRecord(decoding: content)) != nil
     }
 
     /// Answers and logs a refusal for want of credentials: the log tells operators more than the answer tells strangers.

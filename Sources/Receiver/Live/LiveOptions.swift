@@ -10,6 +10,8 @@ package struct LiveOptions: Sendable {
     package var bufferBytesMax = 256 << 10
     /// Streams and long polls at once; beyond it the answer is 503.
     package var subscribersMax = 20_000
+    /// The same of one token that sees some users' sessions only.
+    package var subscribersOfUserMax = 32
     /// Rows of the log that a resuming stream goes through in one piece.
     package var catchUpRowsMax = 50_000
     /// The time that passes, from any beginning; nil: by the clock that instants come from, as tests want it.

@@ -24,6 +24,8 @@ final class LiveSubscriber: @unchecked Sendable {
     /// What its reader may see. A session may become another user's while the stream is open.
     let grant: AccessGrant
     let stream: ResponseStream
+    /// Its reader's place, held for as long as the stream is.
+    var share: Share?
     let bufferBytesMax: Int
     /// While the stream still catches up with the log, what happens meanwhile waits here.
     private var held: [UInt8]?

@@ -59,7 +59,9 @@ extension Receiver {
     }
 
     private func open(_ scope: LiveScope, _ grant: AccessGrant, _ opening: Opening, _ exchange: Exchange) {
-        guard live.hasRoom, !isDraining else { return exchange.respond(Response(.tooManyStreams)) }
+        guard live.hasRoom, !isDraining, let share = liveShare(grant) else {
+            return exchange.respond(Response(.tooManyStreams))
+        }
         var head = Response(status: 200, contentType: "text/event-stream")
         head.add("Cache-Control", "no-store" as StaticString)
         // nginx would collect events before it passes them on.
@@ -69,7 +71,16 @@ extension Receiver {
         let subscriber = LiveSubscriber(
             scope: scope, grant: grant, stream: stream, bufferBytesMax: live.options.bufferBytesMax,
             catchesUp: opening.id != nil)
+        subscriber.share = share
         live.subscribe(subscriber, resumingAfter: opening.id)
+    }
+
+    /// A place among those who listen. Who sees their own sessions only, a phone, has a few; a service many, though never
+    /// all.
+    private func liveShare(_ grant: AccessGrant) -> Share? {
+        let all = live.options.subscribersMax
+        let most = grant.allowsEverything ? all - all / 8 : min(live.options.subscribersOfUserMax, max(1, all / 2))
+        return liveShares.take(grant.principal, atMost: most)
     }
 
     /// The long poll of a session.
@@ -79,14 +90,16 @@ extension Receiver {
         _ id: String, _ wait: SessionWait, _ grant: AccessGrant, _ isOurs: @escaping @Sendable (SessionRecord) -> Bool,
         _ exchange: Exchange
     ) {
-        guard live.hasRoom else { return exchange.respond(Response(.tooManyStreams)) }
+        guard live.hasRoom, let share = liveShare(grant) else { return exchange.respond(Response(.tooManyStreams)) }
         let key = SessionKey(id)
         let waiter = live.wait(
             LiveWaiter(
                 key: key, version: wait.version,
                 endsAtMicroseconds: live.elapsedMicroseconds + wait.milliseconds * 1000,
                 expiresAt: grant.expiresAt, isOurs: isOurs
-            ) { [self] record in
+            ) { [self, share] record in
+                // Held for as long as the wait is.
+                defer { withExtendedLifetime(share) {} }
                 if grant.hasExpired(clock()) { return exchange.respond(Response(.expiredToken)) }
                 if let record { return exchange.respond(session(record)) }
                 // The end of the wait: 304 where there is such a session, else 404.

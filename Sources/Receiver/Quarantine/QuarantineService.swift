@@ -58,27 +58,30 @@ package struct QuarantineService: Sendable {
     package func retry(_ ids: [Int64]?, progress: (RetryResult) -> Void) throws(StoreError) {
         if let ids {
             for id in ids {
+                let work = store.beginWork(about: nil)
                 guard let entry = try ledger.blocking({ (ledger) throws(StoreError) in try ledger.quarantined(id: id) })
                 else {
                     progress(RetryResult(id: id, outcome: .unknown, reason: nil, sessionId: nil))
                     continue
                 }
-                progress(retry(entry))
+                progress(retry(entry, work))
             }
             return
         }
         var last: Int64 = 0
         while true {
+            // Before they are read: whoever is erased from here on is not to come back.
+            let work = store.beginWork(about: nil)
             let entries = try ledger.blocking { [last] (ledger) throws(StoreError) in
                 try ledger.quarantined(after: last, limit: 100)
             }
             guard let newest = entries.last else { return }
-            for entry in entries { progress(retry(entry)) }
+            for entry in entries { progress(retry(entry, work)) }
             last = newest.id
         }
     }
 
-    private func retry(_ entry: QuarantineEntry) -> RetryResult {
+    private func retry(_ entry: QuarantineEntry, _ work: WorkTicket) -> RetryResult {
         func refused(_ reason: String) -> RetryResult {
             RetryResult(id: entry.id, outcome: .refused, reason: reason, sessionId: nil)
         }
@@ -97,7 +100,7 @@ package struct QuarantineService: Sendable {
         let isStrayRecord =
             StrayQuarantine.isStray(entry.content.reason) && (try? ChargeDetailRecord(decoding: content)) != nil
         if isStrayRecord || ChargeDetailRecordQuarantine.isRecord(entry.content.reason) {
-            return retry(record: content, entry)
+            return retry(record: content, entry, work)
         }
         let event: SessionEvent
         do throws(EventError) {
@@ -108,17 +111,18 @@ package struct QuarantineService: Sendable {
         return append(
             Delivery(
                 event: event, body: UTF8ByteOrderMark.dropped(from: content), receivedAt: entry.content.receivedAt),
-            of: entry.id)
+            of: entry.id, within: work)
     }
 
-    private func retry(record content: [UInt8], _ entry: QuarantineEntry) -> RetryResult {
+    private func retry(record content: [UInt8], _ entry: QuarantineEntry, _ work: WorkTicket) -> RetryResult {
         do throws(EventError) {
             let record = try ChargeDetailRecord(decoding: content)
             let receivedAt = entry.content.receivedAt
             let known = record.timestamp == nil ? session(record.sessionId) : nil
             return append(
                 try record.delivery(
-                    at: known?.timestamp(ofUndated: record) ?? receivedAt, receivedAt: receivedAt), of: entry.id)
+                    at: known?.timestamp(ofUndated: record) ?? receivedAt, receivedAt: receivedAt), of: entry.id,
+                within: work)
         } catch {
             return RetryResult(id: entry.id, outcome: .refused, reason: error.code.rawValue, sessionId: nil)
         }
@@ -149,12 +153,12 @@ package struct QuarantineService: Sendable {
         }
     }
 
-    private func append(_ delivery: Delivery, of id: Int64) -> RetryResult {
+    private func append(_ delivery: Delivery, of id: Int64, within work: WorkTicket) -> RetryResult {
         func refused(_ code: StoreError.Code) -> RetryResult {
             RetryResult(id: id, outcome: .refused, reason: code.rawValue, sessionId: nil)
         }
         let answer = Answer<IngestOutcome>()
-        store.append(delivery) { result in
+        store.append(delivery, within: work) { result in
             if case .success(let outcome) = result { noted(outcome) }
             answer.give(result)
         }

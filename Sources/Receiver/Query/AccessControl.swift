@@ -72,7 +72,7 @@ package struct AccessControl: Sendable {
         guard holder.scopes.isEmpty || holder.scopes.contains(where: { Scope($0) != nil }) else {
             return .failure(.insufficientScope)
         }
-        return .success(AccessGrant(holder.scopes.lazy.compactMap { Scope($0) }))
+        return .success(AccessGrant(holder.scopes.lazy.compactMap { Scope($0) }, of: .token(holder.name)))
     }
 
     private func grant(ofMinted token: UnsafeRawBufferPointer, _ now: () -> Instant) -> Result<AccessGrant, Problem> {
@@ -80,7 +80,8 @@ package struct AccessControl: Sendable {
         return switch userTokens.verify(String(decoding: token, as: UTF8.self), nowSeconds: now().seconds) {
         case .valid(let userId, let mayAct, let end):
             .success(
-                AccessGrant([mayAct ? .actUser(userId) : .readUser(userId)]).expiring(at: Instant(seconds: end)))
+                AccessGrant([mayAct ? .actUser(userId) : .readUser(userId)], of: .user(SessionKey(userId)))
+                    .expiring(at: Instant(seconds: end)))
         case .expired: .failure(.expiredToken)
         case .invalid: .failure(.wrongToken)
         }

@@ -27,11 +27,14 @@ package struct AccessGrant: Sendable, Equatable {
     package let isAdmin: Bool
     /// When the token ends, and with it whatever it has opened; nil: never.
     package private(set) var expiresAt: Instant?
+    /// Whose it is: what is handed out by shares goes by this.
+    package let principal: Principal
     private let reading: Reach
     private let acting: Reach
 
     /// - Parameter scopes: none at all means `read`.
-    package init(_ scopes: some Sequence<Scope>) {
+    package init(_ scopes: some Sequence<Scope>, of principal: Principal = .anonymous) {
+        self.principal = principal
         var isAdmin = false
         var readsEverybody = false
         var actsForEverybody = false

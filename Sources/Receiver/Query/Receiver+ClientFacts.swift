@@ -3,14 +3,14 @@ import HTTPServer
 import Logging
 package import SessionIndex
 package import SessionModel
-import SessionStore
+package import SessionStore
 
 /// What our own clients do with sessions is a fact like any other: in the log, folded, exported.
 extension Receiver {
     /// Logs what a client did; `completion` as for a callback. A start is noted for its connector's cooldown.
     package func append(
         _ action: SessionEvent.ClientAction, sessionId: String, userId: String?, connectorId: String?,
-        completion: @escaping IngestCompletion
+        within work: WorkTicket? = nil, completion: @escaping IngestCompletion
     ) {
         let now = clock()
         let body = SessionEvent.clientBody(
@@ -22,7 +22,8 @@ extension Receiver {
             return completion(.failure(StoreError(.unavailable, error.detail)))
         }
         if action == .start, let connectorId { connectorStarts.note(connectorId: connectorId, at: now) }
-        store.append(Delivery(event: event, body: body, receivedAt: now), completion: completion)
+        let delivery = Delivery(event: event, body: body, receivedAt: now)
+        store.append(delivery, within: work ?? store.beginWork(about: userId), completion: completion)
     }
 
     /// Starts that were asked for before this process began count for the cooldown too. Blocks: for the start only.
@@ -54,23 +55,32 @@ extension Receiver {
             case .success(let record?) where grant.allows(record):
                 guard grant.mayAct(on: record) else { return answer(Response(.insufficientScope)) }
                 guard isAsked else { return answer(Response(.preconditionFailed)) }
+                // What changes nothing costs nothing.
+                if record.state.abandonedAt != nil { return answer(session(record)) }
+                if record.hasEnded { return answer(Response(.sessionEnded)) }
+                if let problem = writes.refusal(userId: record.state.userId, sessionId: id) {
+                    return answer(Response(problem))
+                }
                 // Whoever may, and asks while the fact is on its way, gets the same answer; nobody adds a second fact.
-                if abandonments.begin(id, answer) { abandon(id) }
+                if abandonments.begin(id, answer) { abandon(id, of: record.state.userId) }
             case .success: answer(Response(.sessionNotFound))
             }
         }
     }
 
     /// The one that is under way. It looks again: an abandonment that was under way a moment ago may be done.
-    private func abandon(_ id: String) {
+    private func abandon(_ id: String, of userId: String?) {
+        let work = store.beginWork(about: userId)
         store.session(id) { [self] result in
             switch result {
             case .failure(let error): abandonments.end(id, Response(Problem(error, .storeUnreadable)))
             case .success(let record?):
                 if record.state.abandonedAt != nil { return abandonments.end(id, session(record)) }
                 if record.hasEnded { return abandonments.end(id, Response(.sessionEnded)) }
-                append(.abandon, sessionId: id, userId: nil, connectorId: nil) { [self] result in
+                append(.abandon, sessionId: id, userId: nil, connectorId: nil, within: work) { [self] result in
                     switch result {
+                    case .failure(let error) where error.code == .erased:
+                        abandonments.end(id, Response(.sessionNotFound))
                     case .failure(let error): abandonments.end(id, Response(Problem(error, .storeUnavailable)))
                     case .success: answerAbandoned(id)
                     }
@@ -88,25 +98,6 @@ extension Receiver {
             case .failure(let error): abandonments.end(id, Response(Problem(error, .storeUnreadable)))
             }
         }
-    }
-}
-
-/// Abandonments under way: one a session.
-final class Abandonments: Sendable {
-    typealias Answer = @Sendable (Response) -> Void
-    private let waiting = Locked<[SessionKey: [Answer]]>([:])
-
-    /// - Returns: whether the caller is the first, and so has to do it.
-    func begin(_ id: String, _ answer: @escaping Answer) -> Bool {
-        waiting.withLock { waiting in
-            waiting[SessionKey(id), default: []].append(answer)
-            return waiting[SessionKey(id)]?.count == 1
-        }
-    }
-
-    /// Answers all who wait.
-    func end(_ id: String, _ response: Response) {
-        for answer in waiting.withLock({ $0.removeValue(forKey: SessionKey(id)) }) ?? [] { answer(response) }
     }
 }
 

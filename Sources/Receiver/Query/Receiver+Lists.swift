@@ -17,9 +17,9 @@ extension Receiver {
             }
             let settings = renderer.settings
             var scope = SessionSelection.Scope.anomaly(anomaly)
-            if anomaly.dependsOnTime {
+            if let state = anomaly.lastingState, let seconds = anomaly.patienceSeconds(settings) {
                 // The index has since when; how long is too long is for now to say.
-                scope = .started(since: clock().adding(seconds: -settings.startedTooLongHours * 3600))
+                scope = .lasting(state, since: clock().adding(seconds: -seconds))
             }
             let limit = try query["limit"].map { (text) throws(Problem) in try HistoryRequest.limit(text) }
             let context = Array("anomaly \(anomaly.rawValue)".utf8)
@@ -136,5 +136,17 @@ struct FeesDue {
         if due.count > limit { writer.field("truncated", true) }
         writer.endObject()
         return writer.bytes
+    }
+}
+
+extension Anomaly {
+    /// What has lasted too long; nil for those that do not depend on time.
+    fileprivate var lastingState: LastingState? {
+        switch self {
+        case .startedTooLong: .started
+        case .startTimedOut: .starting
+        case .stopFailingTooLong: .stopFailing
+        default: nil
+        }
     }
 }

@@ -21,8 +21,11 @@ struct Observation: Sendable {
     let sessionId: String
     let userId: String
     let sentAt: Instant
+    /// Taken before the Drive API was asked.
+    let work: WorkTicket
 
-    init(_ session: DriveSession, sessionId: String, userId: String, sentAt: Instant) {
+    init(_ session: DriveSession, sessionId: String, userId: String, sentAt: Instant, within work: WorkTicket) {
+        self.work = work
         self.session = session
         self.sessionId = sessionId
         self.userId = userId
@@ -30,6 +33,7 @@ struct Observation: Sendable {
     }
 
     /// Logs it as a fact, unless it tells nothing new.
+    /// - Parameter completion: with `erased` where the user was erased, or the session removed, since the API was asked.
     func log(
         in store: any SessionStore, clock: @escaping @Sendable () -> Instant,
         completion: @escaping @Sendable (Result<Logged, StoreError>) -> Void
@@ -58,7 +62,7 @@ struct Observation: Sendable {
         if let record, !record.isNews(event) {
             return completion(.success(logged(isNews: false, record.state.status, record)))
         }
-        store.append(Delivery(event: event, body: body, receivedAt: clock())) { result in
+        store.append(Delivery(event: event, body: body, receivedAt: clock()), within: work) { result in
             guard case .success(let outcome) = result else {
                 return completion(result.map { logged(isNews: true, $0.status, nil) })
             }

@@ -1,3 +1,4 @@
+import Base
 import Dispatch
 import DriveAPI
 import Logging
@@ -30,17 +31,21 @@ extension Reconciler {
                 return ended(key, .settled)
             }
             metrics.calls.increment()
+            let work = store.beginWork(about: userId)
             client.session(userId: userId, sessionId: key.sessionId, priority: .background) { [self] result in
                 switch result {
-                case .success(let answer): take(answer, key, userId)
+                case .success(let answer): take(answer, key, userId, work)
                 case .failure(let error): failed(error, key, record.state.status)
                 }
             }
         }
     }
 
-    private func take(_ answer: DriveAPIAnswer<DriveSession>, _ key: SessionKey, _ userId: String) {
-        let observation = Observation(answer.value, sessionId: key.sessionId, userId: userId, sentAt: answer.sentAt)
+    private func take(
+        _ answer: DriveAPIAnswer<DriveSession>, _ key: SessionKey, _ userId: String, _ work: WorkTicket
+    ) {
+        let observation = Observation(
+            answer.value, sessionId: key.sessionId, userId: userId, sentAt: answer.sentAt, within: work)
         observation.log(in: store, clock: clock) { [self] result in
             switch result {
             case .success(let logged):
@@ -50,6 +55,7 @@ extension Reconciler {
                     settled(logged.settled)
                 }
                 ended(key, logged.settled != nil ? .settled : .answered(logged.status))
+            case .failure(let error) where error.code == .erased: ended(key, .settled)
             case .failure(let error):
                 logger.warning("an answer of the Drive API can't be logged", metadata: ["reason": "\(error)"])
                 ended(key, .postponed(nanoseconds: 5_000_000_000))

@@ -52,16 +52,18 @@ extension Reconciler {
                 return refundChecked(sessionId, ledger, isAnswered: true)
             }
             metrics.refundChecks.increment()
+            let work = store.beginWork(about: userId)
             client.session(userId: userId, sessionId: sessionId, priority: .background) { [self] result in
                 switch result {
                 case .success(let answer):
                     let observation = Observation(
-                        answer.value, sessionId: sessionId, userId: userId, sentAt: answer.sentAt)
+                        answer.value, sessionId: sessionId, userId: userId, sentAt: answer.sentAt, within: work)
                     observation.log(in: store, clock: clock) { [self] logged in
                         if case .success(let logged) = logged, logged.isNews {
                             noted(sessionId: sessionId, logged.status)
                         }
-                        refundChecked(sessionId, ledger, isAnswered: (try? logged.get()) != nil)
+                        let isOver = if case .failure(let error) = logged { error.code == .erased } else { true }
+                        refundChecked(sessionId, ledger, isAnswered: isOver)
                     }
                 case .failure(let error):
                     metrics.failures.increment()

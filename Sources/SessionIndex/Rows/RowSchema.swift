@@ -22,7 +22,8 @@ enum RowSchema {
                         number INTEGER PRIMARY KEY, partition INTEGER NOT NULL, session_id TEXT NOT NULL, user_id TEXT,
                         start_time INTEGER, order_key INTEGER NOT NULL, skewed INTEGER NOT NULL,
                         ongoing INTEGER NOT NULL, anomalies INTEGER NOT NULL, started_since INTEGER,
-                        waits_until INTEGER, requested_at INTEGER, settlement INTEGER NOT NULL, record BLOB NOT NULL);
+                        starting_since INTEGER, stop_failing_since INTEGER, waits_until INTEGER,
+                        requested_at INTEGER, settlement INTEGER NOT NULL, record BLOB NOT NULL);
                     CREATE UNIQUE INDEX sessions_by_id ON sessions(partition, session_id);
                     CREATE INDEX sessions_by_user ON sessions(partition, user_id, order_key)
                         WHERE user_id IS NOT NULL AND skewed = 0;
@@ -30,6 +31,9 @@ enum RowSchema {
                         WHERE user_id IS NOT NULL AND skewed = 1;
                     CREATE INDEX sessions_ongoing ON sessions(user_id, order_key) WHERE ongoing = 1;
                     CREATE INDEX sessions_started ON sessions(started_since) WHERE started_since IS NOT NULL;
+                    CREATE INDEX sessions_starting ON sessions(starting_since) WHERE starting_since IS NOT NULL;
+                    CREATE INDEX sessions_stop_failing ON sessions(stop_failing_since)
+                        WHERE stop_failing_since IS NOT NULL;
                     CREATE INDEX sessions_waiting ON sessions(waits_until) WHERE waits_until IS NOT NULL;
                     CREATE INDEX sessions_requested ON sessions(requested_at) WHERE requested_at IS NOT NULL;
                     CREATE INDEX sessions_unsettled ON sessions(settlement, number) WHERE settlement > 0;
@@ -38,6 +42,12 @@ enum RowSchema {
                     CREATE INDEX sessions_anomaly_4 ON sessions(number) WHERE (anomalies & 4) != 0;
                     CREATE INDEX sessions_anomaly_8 ON sessions(number) WHERE (anomalies & 8) != 0;
                     CREATE INDEX sessions_anomaly_32 ON sessions(number) WHERE (anomalies & 32) != 0;
+                    CREATE INDEX sessions_anomaly_64 ON sessions(number) WHERE (anomalies & 64) != 0;
+                    CREATE INDEX sessions_anomaly_128 ON sessions(number) WHERE (anomalies & 128) != 0;
+                    CREATE INDEX sessions_anomaly_256 ON sessions(number) WHERE (anomalies & 256) != 0;
+                    CREATE INDEX sessions_anomaly_512 ON sessions(number) WHERE (anomalies & 512) != 0;
+                    CREATE INDEX sessions_anomaly_1024 ON sessions(number) WHERE (anomalies & 1024) != 0;
+                    CREATE INDEX sessions_anomaly_2048 ON sessions(number) WHERE (anomalies & 2048) != 0;
                     -- Of partitions to which no session is added any more (`PartitionFilters`).
                     CREATE TABLE filters(partition INTEGER PRIMARY KEY, filter BLOB NOT NULL);
                     CREATE TABLE properties(name TEXT PRIMARY KEY, value) WITHOUT ROWID;

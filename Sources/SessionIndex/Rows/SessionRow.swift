@@ -17,8 +17,8 @@ struct SessionRow {
 
     /// Instants are microseconds since 1970.
     static let integerColumns = [
-        "start_time", "order_key", "skewed", "ongoing", "anomalies", "started_since", "waits_until", "requested_at",
-        "settlement",
+        "start_time", "order_key", "skewed", "ongoing", "anomalies", "started_since", "starting_since",
+        "stop_failing_since", "waits_until", "requested_at", "settlement",
     ]
 
     /// A session whose start lies further than this from the key it is ordered by is `skewed`: those are few, and are
@@ -33,11 +33,12 @@ struct SessionRow {
         userId = record.state.userId
         let start = record.state.startTime?.microsecondsSince1970
         let key = record.orderedBy.microsecondsSince1970
-        // Without `startedTooLong`, which depends on the time: `started_since` stands for it.
+        // Without those that depend on the time: `started_since` and its kin stand for them.
         let anomalies = Anomaly.all(of: record, now: .earliest).reduce(0 as Int64) { $0 | $1.bit }
         integers = [
             start, key, Self.isSkewed(start: start, key: key) ? 1 : 0, record.isOngoing ? 1 : 0, anomalies,
-            record.startedSince?.microsecondsSince1970, record.waitsUntil?.microsecondsSince1970,
+            record.startedSince?.microsecondsSince1970, record.startingSince?.microsecondsSince1970,
+            record.stopFailingSince?.microsecondsSince1970, record.waitsUntil?.microsecondsSince1970,
             record.requestedAt?.microsecondsSince1970, record.settlement.rawValue,
         ]
         let offset = buffer.count

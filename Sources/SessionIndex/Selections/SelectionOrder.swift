@@ -23,7 +23,7 @@ struct SelectionOrder {
         isDescending =
             switch selection.scope {
             case .user, .ongoing, .anomaly: true
-            case .started, .waiting, .requested, .unsettled: false
+            case .lasting, .waiting, .requested, .unsettled: false
             }
     }
 
@@ -39,7 +39,7 @@ struct SelectionOrder {
         switch selection.scope {
         case .user(let userId), .ongoing(let userId):
             record.state.userId.map { SessionKey($0) == SessionKey(userId) } ?? false
-        case .started: record.state.status == .started
+        case .lasting(let state, _): record.since(state) != nil
         case .anomaly, .waiting, .requested, .unsettled: true
         }
     }
@@ -53,7 +53,7 @@ struct SelectionOrder {
         case .ongoing: key = record.isOngoing ? record.orderedBy.microsecondsSince1970 : nil
         case .anomaly(let anomaly):
             key = Anomaly.all(of: record, now: .earliest).contains(anomaly) ? record.number : nil
-        case .started(let since): key = record.startedSince.flatMap { Self.microseconds($0, atMost: since) }
+        case .lasting(let state, let since): key = record.since(state).flatMap { Self.microseconds($0, atMost: since) }
         case .waiting(let from): key = record.waitsUntil.flatMap { Self.microseconds($0, atLeast: from) }
         case .requested(let from): key = record.requestedAt.flatMap { Self.microseconds($0, atLeast: from) }
         case .unsettled(let least): key = record.settlement.rawValue >= least.rawValue ? record.number : nil
@@ -135,8 +135,8 @@ struct SelectionOrder {
             let condition = "(anomalies & \(anomaly.bit)) != 0 AND number < ?3"
             let sql = Self.select("number", "sessions_anomaly_\(anomaly.bit)", condition, "number DESC")
             return [IndexQuery(sql: sql, integers: [(3, after.number)])]
-        case .started(let since):
-            return bounded(Self.ascending("started_since", "sessions_started", "<="), by: since)
+        case .lasting(let state, let since):
+            return bounded(Self.ascending("\(state.rawValue)_since", "sessions_\(state.rawValue)", "<="), by: since)
         case .waiting(let from):
             return bounded(Self.ascending("waits_until", "sessions_waiting", ">="), by: from)
         case .requested(let from):

@@ -28,8 +28,8 @@ package struct SessionSelection: Sendable {
         case ongoing(userId: String)
         /// Sessions with an anomaly that does not depend on time, the youngest number first.
         case anomaly(Anomaly)
-        /// Sessions that have been STARTED since that instant or longer, the longest first.
-        case started(since: Instant)
+        /// Sessions that have been in a state since that instant or longer, the longest first.
+        case lasting(LastingState, since: Instant)
         /// Sessions whose `waitsUntil` is that instant or later, the soonest first.
         case waiting(from: Instant)
         /// Sessions whose start a client asked for at that instant or later, the earliest first.
@@ -54,6 +54,24 @@ package struct SessionSelection: Sendable {
     package init(_ scope: Scope, limit: Int) {
         self.scope = scope
         self.limit = limit
+    }
+}
+
+/// What a session may be in for too long. The raw value names column and index.
+package enum LastingState: String, Sendable, Hashable, CaseIterable {
+    case started
+    case starting
+    case stopFailing = "stop_failing"
+}
+
+extension SessionRecord {
+    /// From when on the session has been in that state; nil where it is not.
+    package func since(_ state: LastingState) -> Instant? {
+        switch state {
+        case .started: startedSince
+        case .starting: startingSince
+        case .stopFailing: stopFailingSince
+        }
     }
 }
 

@@ -13,6 +13,16 @@ package struct SessionEvent: Sendable {
     /// The payload without `sessionId` and `timestamp`.
     package let payload: CanonicalJSON
 
+    /// Whose the session is, as far as the event is a fact of that.
+    package var ownerId: String? { Self.namesOwner(name, source) ? userId : nil }
+
+    /// Whether the user that an event names is the session's owner. Upstream says whose a session is: by callbacks, answers
+    /// and records, and by answering a start of ours with its id. Whoever stops a session, or does anything else to it, has
+    /// only claimed that it is theirs.
+    static func namesOwner(_ name: EventName, _ source: FactSource) -> Bool {
+        source != .client || name == .startRequested
+    }
+
     init(
         name: EventName, source: FactSource, sessionId: String, timestamp: Instant, status: SessionStatus?,
         userId: String?, payload: CanonicalJSON

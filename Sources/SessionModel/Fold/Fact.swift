@@ -31,6 +31,9 @@ package struct Fact: Sendable {
         }
     }
 
+    /// Whose the session is, as far as the fact tells (`SessionEvent.ownerId`).
+    var ownerId: String? { SessionEvent.namesOwner(name, source) ? userId : nil }
+
     init(_ event: SessionEvent, position: Int64, heardAt: Instant, first: Receipt, deliveries: Int = 1) {
         name = event.name
         source = event.source

@@ -52,7 +52,7 @@ extension SessionRecord {
     private mutating func summarize() {
         state.version = facts.count
         state.statusSince = state.sinceIndex.map { facts[$0].timestamp }
-        state.userId = tracking.userIndex.flatMap { facts[$0].userId }
+        state.userId = tracking.userIndex.flatMap { facts[$0].ownerId }
     }
 
     private mutating func shiftIndices(from index: Int) {
@@ -68,7 +68,7 @@ extension SessionRecord {
     private mutating func decide(with index: Int) {
         let fact = facts[index]
         if let status = fact.status { decideStatus(with: index, status) }
-        if fact.userId != nil, decides(index, over: tracking.userIndex) { tracking.userIndex = index }
+        if fact.ownerId != nil, decides(index, over: tracking.userIndex) { tracking.userIndex = index }
         for (field, value) in Enrichment.fields(of: fact.payload) {
             let place = state.enrichment.entries.firstIndex { $0.field.rawValue >= field.rawValue }
             if let place, state.enrichment.entries[place].field == field {
@@ -114,7 +114,7 @@ extension SessionRecord {
     /// Adds what a fact contributes wherever it stands.
     private mutating func collect(_ fact: Fact) {
         let isEvent = fact.source == .webhook || fact.source == .client
-        if let userId = fact.userId { insert(userId: userId) }
+        if let userId = fact.ownerId { insert(userId: userId) }
         if fact.status == .started, isEvent {
             tracking.startedByEvent = min(tracking.startedByEvent ?? fact.timestamp, fact.timestamp)
         }

@@ -1,3 +1,5 @@
+internal import Base
+
 /// Everything known of one session: the set of its facts, the account of deliveries, and the state that follows.
 ///
 /// The cost of one `apply` with n facts known: log n comparisons, one insertion (a move of at most n facts in memory),
@@ -60,6 +62,12 @@ package struct SessionRecord: Sendable {
         facts.insert(fact, at: index)
         foldInsertedFact(at: index)
         return .accepted
+    }
+
+    /// Whether the event is a fact that is known: applied, it would be a duplicate.
+    package func knows(_ event: SessionEvent) -> Bool {
+        let nowhere = Fact.Receipt(receivedAt: .epoch, place: Place(origin: .none, sequence: 0))
+        return search(Fact(event, position: 0, heardAt: .epoch, first: nowhere)).isKnown
     }
 
     /// Where a fact stands, or where it belongs.

@@ -6,9 +6,9 @@ package struct SessionState: Sendable, Equatable {
     /// decides, the timestamp of the first one of the unbroken run at the end that reports this one. nil where none
     /// does.
     package internal(set) var statusSince: Instant?
-    /// From the greatest fact, in the order that decides, that names a user.
+    /// From the greatest fact, in the order that decides, that says whose the session is.
     package internal(set) var userId: String?
-    /// All users that facts name, by bytes. More than one: the facts disagree.
+    /// All users that facts name as the owner, by bytes. More than one: the facts disagree.
     package internal(set) var userIds: [String] = []
     /// The earliest STARTED that a callback reported; failing that, what the Drive API says.
     package internal(set) var startTime: Instant?

@@ -33,6 +33,23 @@ extension SessionRecord {
         return FactSummary.reference(facts[since])
     }
 
+    /// From when on the session has waited for its start, where that is what it does.
+    package var startingSince: Instant? {
+        switch state.status {
+        case .created, .waitingToStart: startWait
+        default: nil
+        }
+    }
+
+    /// When the stop first failed of a session that has not stopped since; another try does not change it.
+    package var stopFailingSince: Instant? {
+        switch state.status {
+        case .stopFailed, .waitingToStop:
+            facts.lazy.filter { $0.status == .stopFailed }.map { FactSummary.reference($0) }.min()
+        default: nil
+        }
+    }
+
     /// The latest instant from which on time alone may still change the session: the start of the wait for a start, or
     /// the start of a fee. nil where time changes nothing. Does not depend on settings: a wait may end later by
     /// `GuidanceSettings.startTimeoutSeconds`.
@@ -114,7 +131,4 @@ extension FeeNotice {
 extension Anomaly {
     /// The anomaly's place in a set of bits that is stored. New cases go to the end.
     package var bit: Int64 { 1 << Int64(Self.allCases.firstIndex(of: self) ?? 0) }
-
-    /// Whether it comes and goes by time alone.
-    package var dependsOnTime: Bool { self == .startedTooLong }
 }
