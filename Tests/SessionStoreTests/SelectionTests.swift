@@ -188,6 +188,6 @@ private final class Seen: Sendable {
     }
 
     var positions: [Int64] { state.withLock { $0.0.map(\.position) } }
-    var versions: [Int] { state.withLock { $0.0.map(\.record.state.version) } }
+    var versions: [Int] { state.withLock { $0.0.map(\.outline.state.version) } }
     var reached: Int64 { state.withLock { $0.1 } }
 }

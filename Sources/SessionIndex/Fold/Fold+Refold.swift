@@ -64,15 +64,7 @@ extension Fold {
                 if folded > through { try read(through, folded) }
                 try replace([record], of: [key], numbers: [number].compactMap { $0 })
                 refolding.remove(key)
-                let missed = record.facts.map(\.position).filter { $0 > since }.sorted()
-                tell(
-                    missed.map { position in
-                        let rewound = record.rewound(to: position)
-                        let fact = record.facts.first { $0.position == position }
-                        return FoldedChange(
-                            record: rewound, position: position, receivedAt: fact?.heardAt ?? .epoch,
-                            seal: ((try? log.seal(at: position)) ?? nil) ?? 0)
-                    })
+                tell(changes(of: record, since: since))
             }
             logger.notice("a session was folded from the log again")
         } catch {
@@ -82,6 +74,20 @@ extension Fold {
                 refolding.remove(key)
                 refold(RefoldRequest(key: key, number: number))
             }
+        }
+    }
+
+    /// What became of a record behind a position, each fact worked out of the state before it.
+    private func changes(of record: SessionRecord, since position: Int64) -> [FoldedChange] {
+        guard isObserved else { return [] }
+        var earlier = record.rewound(to: position)
+        let missed = record.facts.filter { $0.position > position }.sorted { $0.position < $1.position }
+        return missed.map { fact in
+            let before = earlier.before
+            earlier.restore(fact)
+            return FoldedChange(
+                SessionChange(earlier, since: before, fact), position: fact.position, receivedAt: fact.heardAt,
+                seal: ((try? log.seal(at: fact.position)) ?? nil) ?? 0)
         }
     }
 
