@@ -59,6 +59,12 @@ final class Connection {
     var bodyDeadline: UInt64 = 0
     var lingerBytes = 0
 
+    /// Bytes of `input` that count among those of all connections of the worker, and which hold of them it is; 0 for none.
+    var heldBytes = 0
+    var holdNumber: UInt64 = 0
+    /// See `Admission.accept`.
+    var mayDisplace = false
+
     /// Whether nothing of its next request has come.
     var isSilent: Bool { parser.isAtStart && input.isEmpty }
 

@@ -5,7 +5,7 @@ package struct HTTPError: Error, Sendable, Hashable {
         case invalidLength, ambiguousLength, invalidTransferCoding, malformedChunk, forbiddenTrailer, incompleteMessage
         case connectNotSupported, timeout, bodyTooLarge, targetTooLong, expectationFailed
         case headerTooLarge, methodTooLong, unsupportedTransferCoding, unsupportedVersion
-        case handlerTimeout, tooManyConnections
+        case handlerTimeout, tooManyConnections, tooManyBodies
     }
 
     package let code: Code
@@ -28,7 +28,7 @@ package struct HTTPError: Error, Sendable, Hashable {
         case .expectationFailed: 417
         case .headerTooLarge: 431
         case .methodTooLong, .unsupportedTransferCoding: 501
-        case .handlerTimeout, .tooManyConnections: 503
+        case .handlerTimeout, .tooManyConnections, .tooManyBodies: 503
         case .unsupportedVersion: 505
         }
     }
@@ -58,6 +58,7 @@ package struct HTTPError: Error, Sendable, Hashable {
         case .unsupportedTransferCoding: "unsupported_transfer_coding"
         case .handlerTimeout: "handler_timeout"
         case .tooManyConnections: "too_many_connections"
+        case .tooManyBodies: "too_many_bodies"
         case .unsupportedVersion: "unsupported_version"
         }
     }
@@ -87,6 +88,7 @@ package struct HTTPError: Error, Sendable, Hashable {
         case .unsupportedTransferCoding: "The only transfer coding that is understood is chunked."
         case .handlerTimeout: "The request could not be answered in time."
         case .tooManyConnections: "Too many connections are open."
+        case .tooManyBodies: "Too many requests are being received at once."
         case .unsupportedVersion: "The version of HTTP is not 1.0 or 1.1."
         }
     }

@@ -56,7 +56,8 @@ package final class HTTPServer: Sendable {
             do throws(SystemError) {
                 workers.append(
                     try Worker(
-                        listeners: listeners, limits: limits, handler: handler, shared: shared, accept: accept))
+                        listeners: listeners, limits: limits, workerCount: workerCount, handler: handler,
+                        shared: shared, accept: accept))
             } catch {
                 for worker in workers { worker.closeDescriptors() }
                 binder.closeAll()

@@ -29,6 +29,10 @@ package struct Limits: Sendable {
     /// Bytes of a body that is read to its end, so that the connection can live on, although its request was refused.
     package var refusedBodyBytesMax = 65_536
 
+    /// Bytes of requests that are not complete, or wait behind one that is being answered, over all connections. Where it is
+    /// near, a body is answered 503, unless it may displace others: then who has been sending the longest is.
+    package var requestBytesMax = 64 << 20
+
     /// From the first byte of a head (or from accepting the connection) to its last.
     package var headerSeconds = 10.0
     /// From the end of the head to the end of the body.

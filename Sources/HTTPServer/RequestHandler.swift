@@ -1,7 +1,9 @@
 /// What becomes of a request whose head has arrived.
 package enum Admission: Sendable {
-    /// Read the body, up to that many bytes (of content, after the transfer coding); beyond it the answer is 413.
-    case accept(bodyBytesMax: Int)
+    /// Read the body, up to that many bytes (of content, after the transfer coding); beyond it the answer is 413. Where too
+    /// many bodies are coming in, one that displaces others makes who has been sending the longest give way, and any other
+    /// is answered 503; see `Limits.requestBytesMax`.
+    case accept(bodyBytesMax: Int, displacesOthers: Bool = false)
     /// Answer this. A small body is read and dropped first so that the connection can live on; otherwise it closes.
     case refuse(Response)
 }

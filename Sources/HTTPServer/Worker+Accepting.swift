@@ -149,6 +149,7 @@ extension Worker {
         connection.phase = .closed
         connection.serial = 0
         connection.input.release()
+        noteHeld(connection)
         connection.pending.removeAll()
         let slot = connection.slot
         deadlines.set(slot, .none, now: now)

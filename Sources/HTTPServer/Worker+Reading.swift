@@ -20,6 +20,7 @@ extension Worker {
             budget -= connection.input.isEmpty ? readShared(connection) : readOwn(connection)
         }
         finishTurn(connection)
+        boundHeld(connection)
     }
 
     /// Whether what the connection has sent at once takes too long. The clock is read for pipelines only.
@@ -156,7 +157,8 @@ extension Worker {
         connection.keepsAlive = lines.keepsAlive
         guard let head = view(connection, message) else { return }
         switch handler.admit(head) {
-        case .accept(let bodyBytesMax):
+        case .accept(let bodyBytesMax, let displacesOthers):
+            connection.mayDisplace = displacesOthers
             connection.parser.bodyBytesMax = bodyBytesMax
             let mayBeWaiting = message.count == connection.parser.headEnd
             switch lines.framing {
@@ -166,6 +168,7 @@ extension Worker {
                 if lines.expectsContinue, mayBeWaiting { output.append("HTTP/1.1 100 Continue\r\n\r\n") }
             }
         case .refuse(let response):
+            connection.mayDisplace = false
             let canSkip =
                 switch lines.framing {
                 case .none: true

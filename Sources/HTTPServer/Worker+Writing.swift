@@ -90,6 +90,7 @@ extension Worker {
 
     /// The end of a connection's turn: sends, and decides what it waits for now.
     func finishTurn(_ connection: Connection) {
+        defer { noteHeld(connection) }
         guard connection.phase != .closed else { return output.clear() }
         flush(connection)
         if connection.isBroken { return close(connection) }

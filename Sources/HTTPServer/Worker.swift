@@ -56,6 +56,12 @@ final class Worker: @unchecked Sendable {
     let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Worker.readBufferBytes, alignment: 64)
     var output = OutputBuffer(capacity: 131_072)
 
+    /// What connections hold of requests that are not complete, and who does.
+    var heldBytes = 0
+    let heldBytesMax: Int
+    var holders = HolderQueue()
+    var isBoundingHeld = false
+
     var nextSerial: UInt64 = 0
     /// The request whose handler is running.
     var currentSerial: UInt64 = 0
@@ -78,9 +84,10 @@ final class Worker: @unchecked Sendable {
     var isDraining: Bool { drainDeadline != nil }
 
     init(
-        listeners: [Listener], limits: Limits, handler: any RequestHandler, shared: SharedState,
+        listeners: [Listener], limits: Limits, workerCount: Int, handler: any RequestHandler, shared: SharedState,
         accept: @escaping AcceptCall
     ) throws(SystemError) {
+        heldBytesMax = max(1, limits.requestBytesMax / workerCount)
         self.accept = accept
         self.listeners = listeners
         self.limits = limits

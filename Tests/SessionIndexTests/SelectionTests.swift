@@ -24,7 +24,7 @@ struct SelectionTests {
     static let scopes: [SessionSelection.Scope] = [
         .user("u"), .ongoing(userId: "u"), .anomaly(.startedMissing), .anomaly(.stoppedMissing),
         .anomaly(.revivedAfterFailure), .anomaly(.userIdConflict), .anomaly(.timestampInFuture),
-        .started(since: Instant(seconds: 2_000_000_000)), .waiting(from: .epoch), .requested(from: .epoch),
+        .lasting(.started, since: Instant(seconds: 2_000_000_000)), .waiting(from: .epoch), .requested(from: .epoch),
     ]
 
     @Test(arguments: scopes) func `every scope is a walk down one index`(_ scope: SessionSelection.Scope) throws {
@@ -71,7 +71,7 @@ struct SelectionTests {
         }
         let started = expected.values.filter { $0.startedSince != nil }
             .sorted { ($0.startedSince ?? .epoch, $0.number) < ($1.startedSince ?? .epoch, $1.number) }
-        #expect(try await all(store, .started(since: .latest), limit: 4) == started.map(\.sessionId))
+        #expect(try await all(store, .lasting(.started, since: .latest), limit: 4) == started.map(\.sessionId))
         try await store.expectFoldOfLog()
         store.close()
     }

@@ -23,6 +23,6 @@ package final class Told: Sendable {
     }
 
     package var positions: [Int64] { state.withLock { $0.changes.map(\.position) } }
-    package var versions: [Int] { state.withLock { $0.changes.map(\.record.state.version) } }
+    package var versions: [Int] { state.withLock { $0.changes.map(\.outline.state.version) } }
     package var reached: Int64 { state.withLock { $0.reached } }
 }

@@ -144,12 +144,14 @@ package final class Receiver: RequestHandler, Sendable {
                 logRefusal(status: 411, reason: "LENGTH_REQUIRED")
                 return refuse(.lengthRequired)
             }
-            return .accept(bodyBytesMax: callbackBodyBytesMax)
+            return .accept(bodyBytesMax: callbackBodyBytesMax, displacesOthers: true)
         case .chargeDetailRecords:
             guard head.hasBodyFraming else { return refuse(.lengthRequired) }
-            return .accept(bodyBytesMax: callbackBodyBytesMax)
+            return .accept(bodyBytesMax: callbackBodyBytesMax, displacesOthers: true)
         case .quarantineRetry: return .accept(bodyBytesMax: callbackBodyBytesMax)
-        default: return .accept(bodyBytesMax: isSigned(head, elsewhere: resource) ? callbackBodyBytesMax : 4_096)
+        default:
+            let isSigned = isSigned(head, elsewhere: resource)
+            return .accept(bodyBytesMax: isSigned ? callbackBodyBytesMax : 4_096, displacesOthers: isSigned)
         }
     }
 

@@ -11,7 +11,7 @@ extension Receiver {
     /// configuration asks for. nil for any other.
     func admitStray(_ head: borrowing RequestHead) -> Admission? {
         guard mayBeStray(head) else { return nil }
-        return .accept(bodyBytesMax: callbackBodyBytesMax)
+        return .accept(bodyBytesMax: callbackBodyBytesMax, displacesOthers: true)
     }
 
     /// Answers what ``admitStray(_:)`` has let in.

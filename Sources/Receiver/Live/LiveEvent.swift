@@ -19,12 +19,12 @@ struct LiveEvent: Sendable {
     let id: LiveEventId
     let kind: Kind
     /// The session right after the change.
-    let record: SessionRecord
+    let outline: SessionOutline
     /// When it happened: a delivery was received, or a limit was reached.
     let at: Instant
     let effectiveStatus: SessionStatus
     /// The notices that the event is about (`fee-applies`).
-    var fees: [FeeNotice] = []
+    var fees: Timeline.Fees?
 
     /// The event in the form of a Server-Sent Event (HTML Living Standard, section 9.2).
     var bytes: [UInt8] {
@@ -34,14 +34,17 @@ struct LiveEvent: Sendable {
         writer.field("at", at)
         writer.key("session")
         writer.beginObject()
-        record.state.write(to: &writer)
+        outline.state.write(to: &writer)
+        if outline.feesTotal > outline.state.fees.count { writer.field("feesTotal", outline.feesTotal) }
+        if outline.userIdsTotal > outline.state.userIds.count { writer.field("userIdsTotal", outline.userIdsTotal) }
         writer.field("effectiveStatus", effectiveStatus.name)
         writer.endObject()
-        if !fees.isEmpty {
+        if let fees {
             writer.key("fees")
             writer.beginArray()
-            for fee in fees { fee.writeObject(to: &writer) }
+            for fee in fees.notices { fee.writeObject(to: &writer) }
             writer.endArray()
+            if fees.total > fees.notices.count { writer.field("feesTotal", fees.total) }
         }
         writer.endObject()
         let data = writer.bytes

@@ -17,10 +17,7 @@ extension LiveHub {
             waiters[waiter.key, default: [:]][id] = waiter
             waiterCount += 1
             // What is known is looked at only now: a change can't slip through between the look and the wait.
-            store.session(waiter.key.sessionId) { [self] result in
-                guard case .success(let record?) = result else { return }
-                queue.async { self.wake(record) }
-            }
+            lookUp(waiter.key)
         }
         return id
     }
@@ -30,10 +27,33 @@ extension LiveHub {
         queue.async { [self] in finish(id, key, nil) }
     }
 
-    func wake(_ record: SessionRecord) {
-        let key = SessionKey(record.sessionId)
+    /// Looks a session up where a change of it is what somebody waits for.
+    func wake(_ session: SessionOutline) {
+        let key = SessionKey(session.sessionId)
         guard let ofSession = waiters[key] else { return }
-        for (id, waiter) in ofSession where record.state.version > waiter.version && waiter.isOurs(record) {
+        let users = SessionUsers(session)
+        let isAwaited = ofSession.values.contains { session.state.version > $0.version && $0.isOurs(users) }
+        if isAwaited { lookUp(key) }
+    }
+
+    /// One look at a time for each session: what changes meanwhile is what the next one sees.
+    func lookUp(_ key: SessionKey) {
+        guard lookingUp.updateValue(false, forKey: key) == nil else {
+            lookingUp[key] = true
+            return
+        }
+        store.session(key.sessionId) { [self] result in
+            queue.async { [self] in
+                let mustLookAgain = lookingUp.removeValue(forKey: key) ?? false
+                if case .success(let record?) = result { answer(record, key) }
+                if mustLookAgain, waiters[key] != nil { lookUp(key) }
+            }
+        }
+    }
+
+    private func answer(_ record: SessionRecord, _ key: SessionKey) {
+        let users = SessionUsers(record)
+        for (id, waiter) in waiters[key] ?? [:] where record.state.version > waiter.version && waiter.isOurs(users) {
             finish(id, key, record)
         }
     }

@@ -21,13 +21,16 @@ package final class LiveHub: @unchecked Sendable {
 
     /// nil while nobody listens.
     var timeline: Timeline?
-    /// Batches that came before the sessions that wait for something were known; nil once they are.
-    private var backlog: [(changes: [FoldedChange], cursor: LogCursor)]?
-    private var changedMeanwhile: Set<SessionKey> = []
-    /// Signalled when there is no backlog any more.
-    private var awaitingLoad: [DispatchSemaphore] = []
-    /// Tells one period of listening from the next.
-    private var period: UInt64 = 0
+    /// Where changes come in; one a period of listening, and nil between them.
+    private var inbox: LiveInbox?
+    /// Until it is known which sessions wait for something, changes wait in the inbox, and no time passes.
+    private var isLoading = false
+    /// Called when that is known.
+    private var awaitingLoad: [@Sendable () -> Void] = []
+    /// What resuming streams work with.
+    let missedRecords: MissedRecords
+    /// What streams hold back while they catch up.
+    let heldBytes: HeldBytes
 
     var subscribers: [LiveScope: [ObjectIdentifier: LiveSubscriber]] = [:]
     private var heartbeats: [[ObjectIdentifier: LiveSubscriber]]
@@ -35,6 +38,8 @@ package final class LiveHub: @unchecked Sendable {
     /// When streams end because their reader's token does.
     private var expiries = LiveExpiries<LiveSubscriber>()
     var waiters: [SessionKey: [UInt64: LiveWaiter]] = [:]
+    /// Sessions that are being looked up for who waits, and whether they changed meanwhile.
+    var lookingUp: [SessionKey: Bool] = [:]
     let nextWaiter = Atomic<UInt64>(0)
     private var subscriberCount = 0 { didSet { publishCount() } }
     var waiterCount = 0 { didSet { publishCount() } }
@@ -54,6 +59,8 @@ package final class LiveHub: @unchecked Sendable {
         self.clock = clock
         let slots = max(1, options.heartbeatSeconds * 1000 / max(1, options.tickMilliseconds))
         heartbeats = Array(repeating: [:], count: slots)
+        missedRecords = MissedRecords(bytesMax: options.catchUpBytesMax)
+        heldBytes = HeldBytes(bytesMax: options.heldBytesMax)
     }
 
     // MARK: Listening
@@ -62,19 +69,18 @@ package final class LiveHub: @unchecked Sendable {
     func activate() {
         dispatchPrecondition(condition: .onQueue(queue))
         guard timeline == nil else { return }
-        period += 1
-        let period = period
-        backlog = []
-        changedMeanwhile = []
+        let inbox = LiveInbox(bytesMax: options.queueBytesMax)
+        self.inbox = inbox
         let position = store.observe { [weak self] changes, position, seal in
-            guard let self else { return }
-            queue.async { self.folded(changes, LogCursor(position: position, seal: seal), period) }
+            guard inbox.add(changes, LogCursor(position: position, seal: seal)), let self else { return }
+            queue.async { self.takeChanges(inbox) }
         }
         let now = clock()
         timeline = Timeline(
             settings: settings, cursor: store.cursor(at: position),
             mark: .end(of: now.microsecondsSince1970 - graceMicroseconds))
-        load(from: now.adding(seconds: -settings.startTimeoutSeconds - 1), after: nil, period)
+        isLoading = true
+        load(.waiting(since: now, settings, factsPerPage: options.factsPerPage), inbox)
         guard options.ticksAutomatically else { return }
         let ticker = DispatchSource.makeTimerSource(queue: queue)
         let interval = DispatchTimeInterval.milliseconds(options.tickMilliseconds)
@@ -90,28 +96,23 @@ package final class LiveHub: @unchecked Sendable {
     private var graceMicroseconds: Int64 { Int64(options.graceMilliseconds) * 1000 }
 
     /// Reads which sessions wait for something, page by page; only then does time begin to pass.
-    private func load(from: Instant, after: SessionPlace?, _ period: UInt64) {
-        var selection = SessionSelection(.waiting(from: from), limit: 1_000)
-        selection.after = after
-        store.select(selection) { [self] result in
+    private func load(_ pages: RecordPages, _ inbox: LiveInbox) {
+        store.select(pages.selection) { [self] result in
             queue.async { [self] in
-                guard period == self.period, timeline != nil else { return }
+                guard inbox === self.inbox, let position = timeline?.cursor.position else { return }
                 switch result {
                 case .success(let page):
-                    for record in page.records where !changedMeanwhile.contains(SessionKey(record.sessionId)) {
-                        timeline?.track(record)
-                    }
-                    if let next = page.next { return load(from: from, after: next, period) }
+                    // As they were when the changes began that wait in the inbox.
+                    for record in page.records { timeline?.track(record.rewound(to: position)) }
+                    if let next = pages.following(page) { return load(next, inbox) }
                 case .failure(let error):
                     logger.error(
                         "changes by time alone are not told for sessions known before",
                         metadata: ["reason": "\(error.message)"])
                 }
-                let batches = backlog ?? []
-                backlog = nil
-                changedMeanwhile = []
-                for batch in batches { process(batch.changes, batch.cursor) }
-                endBacklog()
+                isLoading = false
+                takeChanges(inbox)
+                endLoad()
             }
         }
     }
@@ -120,52 +121,60 @@ package final class LiveHub: @unchecked Sendable {
         ticker?.cancel()
         ticker = nil
         timeline = nil
-        backlog = nil
-        period += 1
+        inbox = nil
+        isLoading = false
         store.observe(nil)
-        endBacklog()
+        endLoad()
     }
 
-    private func endBacklog() {
-        for settled in awaitingLoad { settled.signal() }
+    private func endLoad() {
+        guard !isLoading else { return }
+        for loaded in awaitingLoad { loaded() }
         awaitingLoad = []
     }
 
     // MARK: Changes
 
-    private func folded(_ changes: [FoldedChange], _ cursor: LogCursor, _ period: UInt64) {
-        guard period == self.period, timeline != nil else { return }
-        guard backlog == nil else {
-            for change in changes { changedMeanwhile.insert(SessionKey(change.record.sessionId)) }
-            backlog?.append((changes, cursor))
-            return
-        }
-        process(changes, cursor)
-    }
-
-    private func process(_ changes: [FoldedChange], _ cursor: LogCursor) {
+    private func takeChanges(_ inbox: LiveInbox) {
+        guard inbox === self.inbox, !isLoading, let content = inbox.take() else { return }
+        if content.hasGap { return resumeAll() }
         endExpired()
-        for change in changes {
-            timeline?.apply(change, isWanted: isWanted(change.record)) { tell($0) }
-            wake(change.record)
+        for change in content.changes {
+            timeline?.apply(change, isWanted: isWanted(change.outline)) { tell($0) }
+            wake(change.outline)
         }
-        timeline?.reach(cursor)
+        timeline?.reach(content.cursor)
         flushEverything()
     }
 
-    private func isWanted(_ record: SessionRecord) -> Bool {
-        subscribers[.everything] != nil || subscribers[.session(SessionKey(record.sessionId))] != nil
-            || record.state.userId.map { subscribers[.user(SessionKey($0))] != nil } ?? false
+    /// Changes came faster than they could be told and were not kept: everybody who listens resumes from the log, from
+    /// where the hub has come to.
+    private func resumeAll() {
+        guard let told = timeline.map({ LiveEventId($0.cursor, mark: $0.mark) }) else { return }
+        logger.notice("live streams go on from the log", metadata: ["position": "\(told.position)"])
+        deactivate()
+        activate()
+        guard let timeline else { return }
+        let joined = LiveEventId(timeline.cursor, mark: timeline.mark)
+        for subscriber in subscribers.values.flatMap(\.values) where subscriber.catchUpAgain() {
+            LiveCatchUp(self, subscriber, from: told, to: joined).start()
+        }
+        for key in waiters.keys { lookUp(key) }
+    }
+
+    private func isWanted(_ session: SessionOutline) -> Bool {
+        subscribers[.everything] != nil || subscribers[.session(SessionKey(session.sessionId))] != nil
+            || session.state.userId.map { subscribers[.user(SessionKey($0))] != nil } ?? false
     }
 
     private func tell(_ event: LiveEvent) {
-        guard isWanted(event.record) else { return }
-        let ofSession = subscribers[.session(SessionKey(event.record.sessionId))]
-        let ofUser = event.record.state.userId.flatMap { subscribers[.user(SessionKey($0))] }
+        guard isWanted(event.outline) else { return }
+        let ofSession = subscribers[.session(SessionKey(event.outline.sessionId))]
+        let ofUser = event.outline.state.userId.flatMap { subscribers[.user(SessionKey($0))] }
         let toAll = subscribers[.everything] != nil
         let bytes = event.bytes
         for streams in [ofSession, ofUser] {
-            for subscriber in (streams ?? [:]).values where subscriber.grant.allows(event.record) {
+            for subscriber in (streams ?? [:]).values where subscriber.grant.allows(event.outline) {
                 if !subscriber.send(bytes) { remove(subscriber) }
             }
         }
@@ -192,11 +201,12 @@ package final class LiveHub: @unchecked Sendable {
     /// Waits until everything handed over so far is told, and it is known which sessions wait for something: before that
     /// no time passes. For tests.
     package func settle() {
-        let settled = DispatchSemaphore(value: 0)
+        let loaded = DispatchGroup()
+        loaded.enter()
         queue.sync {
-            if backlog == nil { settled.signal() } else { awaitingLoad.append(settled) }
+            if isLoading { awaitingLoad.append { loaded.leave() } } else { loaded.leave() }
         }
-        settled.wait()
+        loaded.wait()
     }
 
     /// Open streams and long polls.
@@ -212,7 +222,7 @@ package final class LiveHub: @unchecked Sendable {
     private func onTick() {
         let now = clock()
         endExpired()
-        if backlog == nil {
+        if !isLoading {
             timeline?.advance(to: .end(of: now.microsecondsSince1970 - graceMicroseconds)) { tell($0) }
             flushEverything()
         }
@@ -265,6 +275,7 @@ package final class LiveHub: @unchecked Sendable {
         guard subscribers[subscriber.scope]?.removeValue(forKey: key) != nil else { return }
         if subscribers[subscriber.scope]?.isEmpty ?? false { subscribers[subscriber.scope] = nil }
         heartbeats[subscriber.heartbeatSlot][key] = nil
+        subscriber.release()
         subscriberCount -= 1
     }
 

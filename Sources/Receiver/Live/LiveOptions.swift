@@ -12,8 +12,16 @@ package struct LiveOptions: Sendable {
     package var subscribersMax = 20_000
     /// The same of one token that sees some users' sessions only.
     package var subscribersOfUserMax = 32
-    /// Rows of the log that a resuming stream goes through in one piece.
+    /// Bytes of changes that wait to be told; beyond it they are dropped, and everybody who listens goes on from the log.
+    package var queueBytesMax = 16 << 20
+    /// Bytes that all streams together hold back while they catch up; beyond it their readers resume.
+    package var heldBytesMax = 16 << 20
+    /// Changes, and rows of the log, that a resuming stream finds out about before it tells of them.
     package var catchUpRowsMax = 50_000
+    /// Bytes of records, half told, that all resuming streams keep together; one that is not kept is made again.
+    package var catchUpBytesMax = 16 << 20
+    /// Facts that records have together which are read at once, about.
+    package var factsPerPage = 50_000
     /// The time that passes, from any beginning; nil: by the clock that instants come from, as tests want it.
     package var elapsedMicroseconds: (@Sendable () -> Int64)?
     /// Off: only `LiveHub.tick()` looks at the clock. For tests that choose the moment.

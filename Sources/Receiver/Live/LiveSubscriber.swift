@@ -7,10 +7,14 @@ enum LiveScope: Hashable, Sendable {
     case user(SessionKey)
     case everything
 
-    func covers(_ record: SessionRecord) -> Bool {
+    func covers(_ session: SessionOutline) -> Bool { covers(session.sessionId, of: session.state.userId) }
+
+    func covers(_ record: SessionRecord) -> Bool { covers(record.sessionId, of: record.state.userId) }
+
+    private func covers(_ sessionId: String, of userId: String?) -> Bool {
         switch self {
-        case .session(let key): SessionKey(record.sessionId) == key
-        case .user(let key): record.state.userId.map { SessionKey($0) } == key
+        case .session(let key): SessionKey(sessionId) == key
+        case .user(let key): userId.map { SessionKey($0) } == key
         case .everything: true
         }
     }
@@ -30,23 +34,29 @@ final class LiveSubscriber: @unchecked Sendable {
     /// While the stream still catches up with the log, what happens meanwhile waits here.
     private var held: [UInt8]?
     private var hasOverflowed = false
+    private let heldBytes: HeldBytes
     var heartbeatSlot = 0
 
     init(
-        scope: LiveScope, grant: AccessGrant, stream: ResponseStream, bufferBytesMax: Int, catchesUp: Bool
+        scope: LiveScope, grant: AccessGrant, stream: ResponseStream, bufferBytesMax: Int, catchesUp: Bool,
+        heldBytes: HeldBytes
     ) {
         self.scope = scope
         self.grant = grant
         self.stream = stream
         self.bufferBytesMax = bufferBytesMax
         held = catchesUp ? [] : nil
+        self.heldBytes = heldBytes
     }
 
     /// - Returns: false when the stream is over: its reader has gone, or is too slow.
     func send(_ bytes: [UInt8]) -> Bool {
         if let count = held?.count {
-            if count + bytes.count > bufferBytesMax { hasOverflowed = true }
-            if !hasOverflowed { held?.append(contentsOf: bytes) }
+            if count + bytes.count > bufferBytesMax || !heldBytes.hasRoom(bytes.count) { hasOverflowed = true }
+            if !hasOverflowed {
+                held?.append(contentsOf: bytes)
+                heldBytes.count += bytes.count
+            }
             return true
         }
         guard stream.bufferedBytes + bytes.count <= bufferBytesMax else {
@@ -62,10 +72,28 @@ final class LiveSubscriber: @unchecked Sendable {
     ///   reader resumes from the last id it has.
     func caughtUp() -> Bool {
         let bytes = held ?? []
-        held = nil
+        release()
         let isWhole = bytes.isEmpty || stream.write(bytes)
         if hasOverflowed { stream.finish() }
         return isWhole && !hasOverflowed
+    }
+
+    /// The stream has to catch up with the log again.
+    ///
+    /// - Returns: false where it does so already: then it ends once it has, and the reader resumes.
+    func catchUpAgain() -> Bool {
+        guard held == nil else {
+            hasOverflowed = true
+            return false
+        }
+        held = []
+        return true
+    }
+
+    /// What was held back is not told.
+    func release() {
+        heldBytes.count -= held?.count ?? 0
+        held = nil
     }
 
     func heartbeat() -> Bool {
@@ -76,13 +104,27 @@ final class LiveSubscriber: @unchecked Sendable {
     /// Says that the token has ended, and ends in good order: the reader comes back, and is answered 401. What was held
     /// back is not told.
     func expire() {
-        held = nil
+        release()
         stream.write(Self.expired)
         stream.finish()
     }
 
     private static let expired = Array(": the token has expired\n\n".utf8)
     private static let comment = Array(": heartbeat\n\n".utf8)
+}
+
+/// What all streams hold back while they catch up, bounded together. Confined to the hub's queue.
+///
+/// `@unchecked Sendable`: see above.
+final class HeldBytes: @unchecked Sendable {
+    private let bytesMax: Int
+    var count = 0
+
+    init(bytesMax: Int) {
+        self.bytesMax = bytesMax
+    }
+
+    func hasRoom(_ bytes: Int) -> Bool { count + bytes <= bytesMax }
 }
 
 /// A long poll. Confined to the hub's queue.
@@ -93,7 +135,7 @@ struct LiveWaiter {
     let endsAtMicroseconds: Int64
     /// When the token ends that it was asked for with.
     let expiresAt: Instant?
-    let isOurs: @Sendable (SessionRecord) -> Bool
+    let isOurs: @Sendable (SessionUsers) -> Bool
     /// The record whose version has passed, or nil at the end of the wait.
     let answer: @Sendable (SessionRecord?) -> Void
 

@@ -70,7 +70,7 @@ extension Receiver {
         let stream = exchange.stream(head, endsAtHalfClose: true)
         let subscriber = LiveSubscriber(
             scope: scope, grant: grant, stream: stream, bufferBytesMax: live.options.bufferBytesMax,
-            catchesUp: opening.id != nil)
+            catchesUp: opening.id != nil, heldBytes: live.heldBytes)
         subscriber.share = share
         live.subscribe(subscriber, resumingAfter: opening.id)
     }
@@ -87,7 +87,7 @@ extension Receiver {
     ///
     /// It ends with the token at the latest, and then is answered as a request that comes after it.
     func waitForSession(
-        _ id: String, _ wait: SessionWait, _ grant: AccessGrant, _ isOurs: @escaping @Sendable (SessionRecord) -> Bool,
+        _ id: String, _ wait: SessionWait, _ grant: AccessGrant, _ isOurs: @escaping @Sendable (SessionUsers) -> Bool,
         _ exchange: Exchange
     ) {
         guard live.hasRoom, let share = liveShare(grant) else { return exchange.respond(Response(.tooManyStreams)) }
@@ -104,7 +104,7 @@ extension Receiver {
                 if let record { return exchange.respond(session(record)) }
                 // The end of the wait: 304 where there is such a session, else 404.
                 store.session(id) { [self] result in
-                    answer(result, exchange, isShown: isOurs) { record in
+                    answer(result, exchange, isShown: { isOurs(SessionUsers($0)) }) { record in
                         if record.state.version > wait.version { return session(record) }
                         return .notModified(renderer.answer(record, now: clock()).tag)
                     }

@@ -7,6 +7,9 @@ import SessionStore
 /// A value without clock or I/O: the live stream and the replay of the log for who resumes are the same code, so that
 /// both tell the same. The rule of the order: before a delivery is told, everything is told that time alone brought up
 /// to when it was received.
+///
+/// It holds outlines of sessions and notices of fees to come, never a record, and one change costs the same however many
+/// facts its session has.
 struct Timeline: Sendable {
     private static let kindEffectiveStatus: Int64 = 1
     private static let kindFee: Int64 = 2
@@ -15,15 +18,41 @@ struct Timeline: Sendable {
         let mark: TimeMark
         let key: SessionKey
         let at: Instant
-        /// Which setting of the session's timers it belongs to; older ones are void.
-        let serial: UInt64
+
+        var isFee: Bool { mark.kind == Timeline.kindFee }
     }
 
+    /// A session that time alone will change.
     private struct Waiting: Sendable {
-        var record: SessionRecord
-        var serial: UInt64
-        /// Timers still to come.
-        var count: Int
+        var outline: SessionOutline
+        /// When the wait for its start is over; nil where it does not wait, or that has been told.
+        var startLimit: Instant?
+        /// What starts to apply at an instant. Of a session that has ended it is kept, as it may go on.
+        var fees: [Instant: Fees] = [:]
+
+        var isOver: Bool { startLimit == nil && fees.isEmpty }
+
+        func has(_ timer: Timer) -> Bool { timer.isFee ? fees[timer.at] != nil : startLimit == timer.at }
+    }
+
+    /// Notices of fees that start at the same instant: these are told together.
+    struct Fees: Sendable {
+        /// The last of them in the order of notices, as many as an event shows.
+        private(set) var notices: [FeeNotice] = []
+        private(set) var total = 0
+        private var bytes = 0
+
+        mutating func add(_ notice: FeeNotice) {
+            total += 1
+            bytes += notice.bytes
+            let place = notices.firstIndex { FeeNotice.order($0, notice) > 0 } ?? notices.count
+            notices.insert(notice, at: place)
+            while notices.count > 1,
+                notices.count > SessionOutline.listedMax || bytes > SessionOutline.listedBytesMax
+            {
+                bytes -= notices.removeFirst().bytes
+            }
+        }
     }
 
     private let settings: GuidanceSettings
@@ -32,7 +61,8 @@ struct Timeline: Sendable {
     private(set) var mark: TimeMark
     private var timers = Heap<Timer> { $0.mark < $1.mark }
     private var waiting: [SessionKey: Waiting] = [:]
-    private var serial: UInt64 = 0
+    /// Timers of which no session knows any more, about.
+    private var voidCount = 0
 
     init(settings: GuidanceSettings, cursor: LogCursor, mark: TimeMark) {
         self.settings = settings
@@ -45,36 +75,76 @@ struct Timeline: Sendable {
     /// Timers, void ones included.
     var timerCount: Int { timers.count }
 
+    // MARK: Sessions
+
     /// Sets the timers of a session as it is now; what is due already counts as told.
     mutating func track(_ record: SessionRecord) {
         let key = SessionKey(record.sessionId)
-        waiting[key] = nil
+        forget(key)
         guard !record.facts.isEmpty else { return }
-        serial += 1
-        var count = 0
-        let number = record.number
-        let now = Instant(microsecondsSince1970: mark.microseconds)
-        func add(_ instant: Instant, _ kind: Int64) {
-            let timer = Timer(
-                mark: TimeMark(microseconds: instant.microsecondsSince1970, number: number, kind: kind), key: key,
-                at: instant, serial: serial)
-            guard timer.mark > mark else { return }
-            timers.insert(timer)
-            count += 1
+        let outline = SessionOutline(record)
+        guard !outline.isFinal else { return }
+        waiting[key] = Waiting(outline: outline)
+        for fee in record.state.fees { wait(for: fee, key, outline.number) }
+        follow(outline, key)
+    }
+
+    /// Takes note of what a session has become.
+    private mutating func follow(_ change: SessionChange, _ key: SessionKey) {
+        let outline = change.outline
+        guard !outline.isFinal else { return forget(key) }
+        if waiting[key] == nil {
+            waiting[key] = Waiting(outline: outline)
+            // Of a session that had ended, nobody else knows them any more.
+            for fee in change.feesToCome { wait(for: fee, key, outline.number) }
         }
-        if let change = record.effectiveStatus(at: min(now, record.latestReceipt), settings: settings).changesAt {
-            add(change, Self.kindEffectiveStatus)
+        if let fee = change.fee { wait(for: fee, key, outline.number) }
+        follow(outline, key)
+    }
+
+    private mutating func follow(_ outline: SessionOutline, _ key: SessionKey) {
+        waiting[key]?.outline = outline
+        let limit = outline.startLimit(settings).flatMap {
+            timeMark(outline.number, Self.kindEffectiveStatus, $0) > mark ? $0 : nil
         }
-        var last: Instant?
-        for fee in record.feesToCome(after: .earliest) {
-            // Notices of the same instant are told together.
-            guard let start = fee.feeWillApplyFrom, start != last else { continue }
-            last = start
-            add(start, Self.kindFee)
+        if let known = waiting[key]?.startLimit, known != limit { voidCount += 1 }
+        if let limit, waiting[key]?.startLimit != limit {
+            add(limit, Self.kindEffectiveStatus, key, outline.number)
         }
-        if count > 0 { waiting[key] = Waiting(record: record, serial: serial, count: count) }
+        waiting[key]?.startLimit = limit
+        if waiting[key]?.isOver ?? false { waiting[key] = nil }
         compact()
     }
+
+    private mutating func wait(for fee: FeeNotice, _ key: SessionKey, _ number: Int64) {
+        guard let start = fee.feeWillApplyFrom, timeMark(number, Self.kindFee, start) > mark else { return }
+        if waiting[key]?.fees[start] == nil { add(start, Self.kindFee, key, number) }
+        waiting[key]?.fees[start, default: Fees()].add(fee)
+    }
+
+    private mutating func add(_ instant: Instant, _ kind: Int64, _ key: SessionKey, _ number: Int64) {
+        timers.insert(Timer(mark: timeMark(number, kind, instant), key: key, at: instant))
+    }
+
+    private func timeMark(_ number: Int64, _ kind: Int64, _ instant: Instant) -> TimeMark {
+        TimeMark(microseconds: instant.microsecondsSince1970, number: number, kind: kind)
+    }
+
+    private mutating func forget(_ key: SessionKey) {
+        guard let session = waiting.removeValue(forKey: key) else { return }
+        voidCount += session.fees.count + (session.startLimit == nil ? 0 : 1)
+        compact()
+    }
+
+    /// Drops void timers once they are the most.
+    private mutating func compact() {
+        guard voidCount > 1024, voidCount > timers.count / 2 else { return }
+        let waiting = waiting
+        timers.removeAll { !(waiting[$0.key]?.has($0) ?? false) }
+        voidCount = 0
+    }
+
+    // MARK: What happens
 
     /// Tells of a new fact, and before it of what time brought until it was received.
     ///
@@ -83,15 +153,13 @@ struct Timeline: Sendable {
         let received = TimeMark.end(of: change.receivedAt.microsecondsSince1970)
         if received > mark { advance(to: received, tell: tell) }
         cursor = LogCursor(position: change.position, seal: change.seal)
-        let after = change.record
-        track(after)
+        let outline = change.outline
+        follow(change.change, SessionKey(outline.sessionId))
         guard isWanted else { return }
-        let before = after.rewound(to: change.position - 1)
-        let fact = after.facts.first { $0.position == change.position }
         let kind: LiveEvent.Kind =
-            if fact?.name == .sessionFeeIncurring {
+            if change.change.name == .sessionFeeIncurring {
                 .fee
-            } else if before.facts.isEmpty || before.state.status != after.state.status {
+            } else if change.change.statusBefore != outline.state.status {
                 .status
             } else {
                 .fact
@@ -99,8 +167,8 @@ struct Timeline: Sendable {
         let now = max(change.receivedAt, Instant(microsecondsSince1970: mark.microseconds))
         tell(
             LiveEvent(
-                id: LiveEventId(cursor, mark: received == mark ? nil : mark), kind: kind, record: after,
-                at: change.receivedAt, effectiveStatus: after.effectiveStatus(at: now, settings: settings).status))
+                id: LiveEventId(cursor, mark: received == mark ? nil : mark), kind: kind, outline: outline,
+                at: change.receivedAt, effectiveStatus: outline.effectiveStatus(at: now, settings: settings)))
     }
 
     /// Everything up to there has been seen, whether it changed anything or not.
@@ -110,82 +178,34 @@ struct Timeline: Sendable {
 
     /// Tells of everything that time alone brings up to `target`.
     mutating func advance(to target: TimeMark, tell: (LiveEvent) -> Void) {
-        while let timer = timers.first, timer.mark <= target {
-            timers.removeFirst()
-            guard var session = waiting[timer.key], session.serial == timer.serial else { continue }
-            session.count -= 1
-            waiting[timer.key] = session.count > 0 ? session : nil
-            mark = max(mark, timer.mark)
-            let record = session.record
-            let status = record.effectiveStatus(at: timer.at, settings: settings).status
-            let isFee = timer.mark.kind == Self.kindFee
-            tell(
-                LiveEvent(
-                    id: LiveEventId(cursor, mark: timer.mark),
-                    kind: isFee ? .feeApplies : .effectiveStatus, record: record, at: timer.at,
-                    effectiveStatus: status,
-                    fees: isFee ? record.state.fees.filter { $0.feeWillApplyFrom == timer.at } : []))
-        }
+        while let event = next(through: target) { tell(event) }
         mark = max(mark, target)
     }
 
-    /// Drops void timers once they are the most.
-    private mutating func compact() {
-        guard timers.count > 1024, timers.count > waiting.count * 8 else { return }
-        let waiting = waiting
-        timers.removeAll { waiting[$0.key]?.serial != $0.serial }
-    }
-}
-
-extension SessionRecord {
-    /// When the latest of the facts was received first.
-    var latestReceipt: Instant { facts.map(\.receivedAt).max() ?? .earliest }
-}
-
-/// A binary heap with the least element first.
-struct Heap<Element: Sendable>: Sendable {
-    private var elements: [Element] = []
-    private let isLess: @Sendable (Element, Element) -> Bool
-
-    init(_ isLess: @escaping @Sendable (Element, Element) -> Bool) {
-        self.isLess = isLess
-    }
-
-    var count: Int { elements.count }
-    var first: Element? { elements.first }
-
-    mutating func insert(_ element: Element) {
-        elements.append(element)
-        var child = elements.count - 1
-        while child > 0 {
-            let parent = (child - 1) / 2
-            guard isLess(elements[child], elements[parent]) else { return }
-            elements.swapAt(child, parent)
-            child = parent
-        }
-    }
-
-    mutating func removeFirst() {
-        guard let last = elements.popLast(), !elements.isEmpty else { return }
-        elements[0] = last
-        sink(from: 0)
-    }
-
-    mutating func removeAll(where isUnwanted: (Element) -> Bool) {
-        elements.removeAll(where: isUnwanted)
-        for parent in stride(from: elements.count / 2 - 1, through: 0, by: -1) { sink(from: parent) }
-    }
-
-    private mutating func sink(from start: Int) {
-        var parent = start
-        while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < elements.count {
-                if isLess(elements[child], elements[least]) { least = child }
+    /// The first thing that time alone brings up to `target`; nil where there is nothing (more).
+    mutating func next(through target: TimeMark) -> LiveEvent? {
+        while let timer = timers.first, timer.mark <= target {
+            timers.removeFirst()
+            guard waiting[timer.key]?.has(timer) ?? false else {
+                voidCount = max(0, voidCount - 1)
+                continue
             }
-            guard least != parent else { return }
-            elements.swapAt(parent, least)
-            parent = least
+            var fees: Fees?
+            if timer.isFee {
+                fees = waiting[timer.key]?.fees.removeValue(forKey: timer.at)
+            } else {
+                waiting[timer.key]?.startLimit = nil
+            }
+            guard let outline = waiting[timer.key]?.outline else { continue }
+            if waiting[timer.key]?.isOver ?? false { waiting[timer.key] = nil }
+            // A notice means nothing to who has stopped.
+            if timer.isFee, outline.hasEnded { continue }
+            mark = max(mark, timer.mark)
+            return LiveEvent(
+                id: LiveEventId(cursor, mark: timer.mark), kind: timer.isFee ? .feeApplies : .effectiveStatus,
+                outline: outline, at: timer.at,
+                effectiveStatus: outline.effectiveStatus(at: timer.at, settings: settings), fees: fees)
         }
+        return nil
     }
 }

@@ -91,13 +91,17 @@ package struct AccessGrant: Sendable, Equatable {
         allowsEverything || reading.includes(all: record.state.userIds)
     }
 
+    func allows(_ session: SessionOutline) -> Bool {
+        allowsEverything || SessionUsers(session).all.map { reading.includes(all: $0) } ?? false
+    }
+
     /// Whether a session may be seen as one of that user's (nil: as anybody's).
     package func allows(_ record: SessionRecord, of userId: String?) -> Bool {
         allows(SessionUsers(record), of: userId)
     }
 
     func allows(_ session: SessionUsers, of userId: String?) -> Bool {
-        guard reading.includes(all: session.all) else { return false }
+        guard allowsEverything || session.all.map({ reading.includes(all: $0) }) ?? false else { return false }
         guard let userId else { return true }
         return session.userId.map { SessionKey($0) == SessionKey(userId) } ?? false
     }
@@ -108,14 +112,20 @@ package struct AccessGrant: Sendable, Equatable {
 
 /// Whose a session is.
 struct SessionUsers: Sendable {
-    /// Every user that its facts name.
-    let all: [String]
+    /// Every user that its facts name; nil where these are more than anybody has counted: then nobody may see it who may
+    /// not see everything.
+    let all: [String]?
     /// The one that counts.
     let userId: String?
 
     init(_ record: SessionRecord) {
         all = record.state.userIds
         userId = record.state.userId
+    }
+
+    init(_ session: SessionOutline) {
+        all = session.userIdsTotal > session.state.userIds.count ? nil : session.state.userIds
+        userId = session.state.userId
     }
 }
 

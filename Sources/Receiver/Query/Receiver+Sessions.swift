@@ -45,14 +45,6 @@ extension Receiver {
         renderer.answer(record, now: clock()).response(Preconditions())
     }
 
-    /// `GET /v1/sessions/{sessionId}/facts`: every fact, in fold order, and which one decided and why.
-    func answerFacts(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
-        guard let grant = grant(request, exchange) else { return }
-        store.session(id) { [self] result in
-            answer(result, exchange, isShown: { grant.allows($0) }) { Response(json: $0.factsJSON) }
-        }
-    }
-
     /// Answers with what was found, as far as whoever asks may see it.
     func answer(
         _ result: Result<SessionRecord?, StoreError>, _ exchange: Exchange, isShown: (SessionRecord) -> Bool,

@@ -67,16 +67,7 @@ extension Fold {
                     return giveUp("nobody can say whose a damaged row is")
                 }
                 try replace([record], of: [key], numbers: [number].compactMap { $0 })
-                let left = Set(refolding.removeValue(forKey: key) ?? [])
-                let missed = record.facts.map(\.position).filter(left.contains).sorted()
-                tell(
-                    missed.map { position in
-                        let rewound = record.rewound(to: position)
-                        let fact = record.facts.first { $0.position == position }
-                        return FoldedChange(
-                            record: rewound, position: position, receivedAt: fact?.heardAt ?? .epoch,
-                            seal: ((try? log.seal(at: position)) ?? nil) ?? 0)
-                    })
+                tell(changes(of: record, at: Set(refolding.removeValue(forKey: key) ?? [])))
             }
             logger.notice("a session was folded from the log again")
         } catch {
@@ -84,6 +75,21 @@ extension Fold {
             queue.asyncAfter(deadline: .now() + .milliseconds(options.retryMilliseconds)) { [weak self] in
                 self?.refoldBeside(key, number)
             }
+        }
+    }
+
+    /// What the facts at some positions made of a record, each worked out of the state before it.
+    private func changes(of record: SessionRecord, at positions: Set<Int64>) -> [FoldedChange] {
+        guard isObserved, let first = positions.min() else { return [] }
+        var earlier = record.rewound(to: first - 1)
+        let missed = record.facts.filter { $0.position >= first }.sorted { $0.position < $1.position }
+        return missed.compactMap { fact in
+            let before = earlier.before
+            earlier.restore(fact)
+            guard positions.contains(fact.position) else { return nil }
+            return FoldedChange(
+                SessionChange(earlier, since: before, fact), position: fact.position, receivedAt: fact.heardAt,
+                seal: ((try? log.seal(at: fact.position)) ?? nil) ?? 0)
         }
     }
 

@@ -144,6 +144,7 @@ final class Fold: @unchecked Sendable {
         if hasGivenUp { return .unfolded(event.sessionId, position: position) }
         let key = SessionKey(event.sessionId)
         let change = { (entry: CacheEntry) -> IngestOutcome in
+            let before = self.observer == nil ? nil : entry.record.before
             let application = entry.record.apply(event, position: position, receivedAt: receivedAt, place: place)
             if application != .alreadyApplied && !entry.isDirty {
                 entry.isDirty = true
@@ -151,10 +152,11 @@ final class Fold: @unchecked Sendable {
             }
             if application == .accepted {
                 entry.bytes += RecordSize.fact(event)
-                if self.observer != nil, position > self.toldThrough {
+                if let before, position > self.toldThrough {
                     self.changes.append(
                         FoldedChange(
-                            record: entry.record, position: position, receivedAt: receivedAt, seal: self.seal))
+                            SessionChange(entry.record, since: before, event, at: receivedAt), position: position,
+                            receivedAt: receivedAt, seal: self.seal))
                 }
             }
             return IngestOutcome(
@@ -206,6 +208,8 @@ final class Fold: @unchecked Sendable {
         observer(changes, folded, seal)
         changes = []
     }
+
+    var isObserved: Bool { observer != nil }
 
     /// What a session has become that was folded again: whoever observes is told what it was not told meanwhile.
     func tell(_ changes: [FoldedChange]) {

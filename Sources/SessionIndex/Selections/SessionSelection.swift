@@ -84,22 +84,28 @@ package struct SessionPage: Sendable {
     package init() {}
 }
 
-/// One fact that was new, right after it was folded.
+/// One fact that was new, right after it was folded: what it changed, and no record, so that many may wait for somebody
+/// who tells of them.
 package struct FoldedChange: Sendable {
-    /// The session with the fact.
-    package let record: SessionRecord
+    package let change: SessionChange
     /// Where the fact stands in the log.
     package let position: Int64
     package let receivedAt: Instant
     /// What tells the history of the log up to there from any other (`EventLog.seal`); 0 where nobody can say.
     package let seal: UInt64
 
-    package init(record: SessionRecord, position: Int64, receivedAt: Instant, seal: UInt64) {
-        self.record = record
+    package init(_ change: SessionChange, position: Int64, receivedAt: Instant, seal: UInt64) {
+        self.change = change
         self.position = position
         self.receivedAt = receivedAt
         self.seal = seal
     }
+
+    /// The session with the fact.
+    package var outline: SessionOutline { change.outline }
+
+    /// An estimate of what it takes in memory.
+    package var bytes: Int { change.bytes + 32 }
 }
 
 /// Called on the log's queue, in the order of the log, with what a batch changed, the position folded now

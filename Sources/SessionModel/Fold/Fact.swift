@@ -84,13 +84,17 @@ package struct FeeNotice: Sendable {
     package let timestamp: Instant
 
     init(_ fact: Fact) {
-        feeType = fact.payload.string("feeType")
-        feeWillApplyFrom = fact.payload.instant("feeWillApplyFrom")
-        timestamp = fact.timestamp
+        self.init(fact.payload, timestamp: fact.timestamp)
+    }
+
+    init(_ payload: CanonicalJSON, timestamp: Instant) {
+        feeType = payload.string("feeType")
+        feeWillApplyFrom = payload.instant("feeWillApplyFrom")
+        self.timestamp = timestamp
     }
 
     /// By the instant of the notice, then by the fee's start, then by its type.
-    static func order(_ left: FeeNotice, _ right: FeeNotice) -> Int {
+    package static func order(_ left: FeeNotice, _ right: FeeNotice) -> Int {
         if left.timestamp != right.timestamp { return left.timestamp < right.timestamp ? -1 : 1 }
         let leftStart = left.feeWillApplyFrom ?? .earliest
         let rightStart = right.feeWillApplyFrom ?? .earliest

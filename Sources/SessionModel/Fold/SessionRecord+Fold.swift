@@ -10,6 +10,10 @@ struct FoldTracking: Sendable {
     var startedByOthers: Instant?
     var stoppedByEvent: Instant?
     var stoppedByOthers: Instant?
+    /// The least position of a fact.
+    var number = Int64.max
+    /// From when on the session has waited for a start, where it was asked for.
+    var startRequestedAt: Instant?
 }
 
 extension SessionRecord {
@@ -113,6 +117,8 @@ extension SessionRecord {
 
     /// Adds what a fact contributes wherever it stands.
     private mutating func collect(_ fact: Fact) {
+        tracking.number = min(tracking.number, fact.position)
+        trackWaits(fact)
         let isEvent = fact.source == .webhook || fact.source == .client
         if let userId = fact.ownerId { insert(userId: userId) }
         if fact.status == .started, isEvent {
@@ -135,6 +141,13 @@ extension SessionRecord {
         if fact.source == .webhook, fact.name == .sessionFeeIncurring { insert(fee: FeeNotice(fact)) }
         state.startTime = tracking.startedByEvent ?? tracking.startedByOthers
         state.stopTime = tracking.stoppedByEvent ?? tracking.stoppedByOthers
+    }
+
+    /// A repeat may have been received earlier than what came first here.
+    mutating func trackWaits(_ fact: Fact) {
+        guard fact.status == .created || fact.status == .waitingToStart else { return }
+        let reference = FactSummary.reference(fact)
+        tracking.startRequestedAt = min(tracking.startRequestedAt ?? reference, reference)
     }
 
     private mutating func insert(userId: String) {

@@ -57,11 +57,22 @@ package struct SessionRecord: Sendable {
             facts[index].deliveries += 1
             // What comes later here may have been received earlier somewhere else.
             facts[index].first = min(facts[index].first, receipt)
+            trackWaits(facts[index])
             return .duplicate
         }
+        insert(fact, at: index)
+        return .accepted
+    }
+
+    /// Adds a fact, unless it is known.
+    mutating func add(_ fact: Fact) {
+        let (index, isKnown) = search(fact)
+        if !isKnown { insert(fact, at: index) }
+    }
+
+    private mutating func insert(_ fact: Fact, at index: Int) {
         facts.insert(fact, at: index)
         foldInsertedFact(at: index)
-        return .accepted
     }
 
     /// Whether the event is a fact that is known: applied, it would be a duplicate.

@@ -2,8 +2,12 @@
 extension SessionRecord {
     /// The position of the session's first delivery in this receiver's own log: unique, never changes, ascending in the
     /// order of creation. Another receiver's differs: never shown.
-    package var number: Int64 {
-        facts.reduce(Int64.max) { min($0, $1.position) }
+    package var number: Int64 { tracking.number }
+
+    /// From when on the session has waited for its start, where that is its status.
+    var waitsForStartSince: Instant? {
+        guard state.status == .created || state.status == .waitingToStart else { return nil }
+        return tracking.startRequestedAt ?? state.sinceIndex.map { FactSummary.reference(facts[$0]) }
     }
 
     /// What a user's sessions are ordered by: the timestamp of the fact that was received first (`Fact.first`).
@@ -36,7 +40,7 @@ extension SessionRecord {
     /// From when on the session has waited for its start, where that is what it does.
     package var startingSince: Instant? {
         switch state.status {
-        case .created, .waitingToStart: startWait
+        case .created, .waitingToStart: tracking.startRequestedAt
         default: nil
         }
     }
@@ -58,7 +62,7 @@ extension SessionRecord {
         var latest = state.fees.reduce(nil as Instant?) { Self.later($0, $1.feeWillApplyFrom) }
         switch state.status {
         case .created, .waitingToStart:
-            latest = Self.later(latest, startWait)
+            latest = Self.later(latest, tracking.startRequestedAt)
         default: break
         }
         return latest
@@ -73,12 +77,7 @@ extension SessionRecord {
     }
 
     /// Stopped or complete: a notice of a fee to come means nothing any more.
-    package var hasEnded: Bool {
-        switch state.status {
-        case .stopped, .complete, .refunded: true
-        default: false
-        }
-    }
+    package var hasEnded: Bool { state.status.hasEnded }
 
     /// The status to go by at an instant, and when it will change by time alone, if it will.
     package func effectiveStatus(
@@ -107,14 +106,19 @@ extension SessionRecord {
         return earlier
     }
 
-    private var startWait: Instant? {
-        let requests = facts.lazy.filter { $0.status == .created || $0.status == .waitingToStart }
-        return requests.map { FactSummary.reference($0) }.min()
-    }
-
     private static func later(_ left: Instant?, _ right: Instant?) -> Instant? {
         guard let left, let right else { return left ?? right }
         return max(left, right)
+    }
+}
+
+extension SessionStatus {
+    /// Stopped or complete.
+    var hasEnded: Bool {
+        switch self {
+        case .stopped, .complete, .refunded: true
+        default: false
+        }
     }
 }
 

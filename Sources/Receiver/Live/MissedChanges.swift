@@ -1,0 +1,246 @@
+internal import Base
+import SessionIndex
+import SessionModel
+import SessionStore
+
+/// What happened behind an id up to another one, change by change in the order of the log, in short steps.
+///
+/// It costs the facts that were missed, and once those of the sessions that have them; it keeps places of changes, bounded
+/// in number, and sessions half told in `MissedRecords`.
+///
+/// `@unchecked Sendable`: confined to the queue of resuming streams, which it blocks while it reads.
+final class MissedChanges: @unchecked Sendable {
+    enum Step {
+        /// Nothing to tell yet.
+        case prepared
+        case change(FoldedChange)
+        case end
+    }
+
+    private struct Place {
+        let position: Int64
+        /// nil: still to be looked up.
+        let seal: UInt64?
+        /// In `keys`.
+        let session: Int
+    }
+
+    /// What it does next.
+    private enum Stage {
+        /// Sees what sessions of the user have missed changes.
+        case user(RecordPages)
+        /// Sees whose rows come next in the log, those behind a position.
+        case rows(after: Int64)
+        /// Tracks what waited at the beginning of this piece of the log, first those that were not changed since.
+        case waiting(RecordPages)
+        case tracking(next: Int)
+        case changes
+        case end
+    }
+
+    private let store: any SessionStore
+    private let settings: GuidanceSettings
+    private let options: LiveOptions
+    private let records: MissedRecords
+    private let stream: UInt64
+    private let scope: LiveScope
+    private let target: Int64
+    private var stage: Stage
+    /// Everything up to here has been told; the next piece of the log begins behind it.
+    private var reached: Int64
+    /// Where this piece ends.
+    private var pieceEnd: Int64
+    /// The changes of this piece, the next one last.
+    private var places: [Place] = []
+    private var keys: [SessionKey] = []
+    private var keyPlaces: [SessionKey: Int] = [:]
+    private var rowCount = 0
+    private var isFirstPiece = true
+
+    init(_ hub: LiveHub, _ scope: LiveScope, after position: Int64, through target: Int64) {
+        store = hub.store
+        settings = hub.settings
+        options = hub.options
+        records = hub.missedRecords
+        stream = records.nextStream()
+        self.scope = scope
+        self.target = target
+        reached = position
+        pieceEnd = target
+        stage = .end
+        stage = firstStage
+    }
+
+    /// Lets go of what is kept for this stream.
+    func end() { records.forget(stream, keys) }
+
+    private var firstStage: Stage {
+        switch scope {
+        case .session(let key):
+            add(key)
+            return .tracking(next: 0)
+        case .user(let key): return .user(RecordPages(.user(key.sessionId), factsPerPage: options.factsPerPage))
+        case .everything: return .rows(after: reached)
+        }
+    }
+
+    func step(_ timeline: inout Timeline) throws(StoreError) -> Step {
+        switch stage {
+        case .user(let pages): try readUser(pages, &timeline)
+        case .rows(let position): try readRows(after: position, timeline.mark)
+        case .waiting(let pages): try readWaiting(pages, &timeline)
+        case .tracking(let next): try track(next, &timeline)
+        case .changes: return try nextChange(&timeline)
+        case .end: return .end
+        }
+        return .prepared
+    }
+
+    // MARK: Which changes
+
+    @discardableResult
+    private func add(_ key: SessionKey) -> Int {
+        if let place = keyPlaces[key] { return place }
+        keys.append(key)
+        keyPlaces[key] = keys.count - 1
+        return keys.count - 1
+    }
+
+    /// By the index of the user's sessions, so that it costs nothing what all others have done meanwhile. Sessions that were
+    /// theirs and are another's now are not among them.
+    private func readUser(_ pages: RecordPages, _ timeline: inout Timeline) throws(StoreError) {
+        let selection = pages.selection
+        let page: SessionPage = try wait { store.select(selection, completion: $0) }
+        for record in page.records {
+            if isFirstPiece { timeline.track(record.rewound(to: reached)) }
+            if record.lastPosition > reached { addChanges(of: record) }
+        }
+        if let next = pages.following(page) {
+            stage = .user(next)
+        } else {
+            beginTelling()
+        }
+    }
+
+    private func addChanges(of record: SessionRecord) {
+        let session = add(SessionKey(record.sessionId))
+        for fact in record.facts where fact.position > reached && fact.position <= pieceEnd {
+            places.append(Place(position: fact.position, seal: nil, session: session))
+        }
+        guard places.count > 2 * options.catchUpRowsMax else { return }
+        // The first of them; the others are the next piece's.
+        places.sort { $0.position < $1.position }
+        places.removeLast(places.count - options.catchUpRowsMax)
+        pieceEnd = places.last?.position ?? pieceEnd
+    }
+
+    /// Beyond the target for the sessions only: what waited at the beginning may not wait any more.
+    private func readRows(after start: Int64, _ mark: TimeMark) throws(StoreError) {
+        var position = start
+        var rest = min(Self.rowsPerStep, options.catchUpRowsMax - rowCount)
+        var isWhole = true
+        try store.scanLog(after: start) { (entry) throws(StoreError) in
+            guard rest > 0 else {
+                isWhole = false
+                return false
+            }
+            rest -= 1
+            rowCount += 1
+            position = entry.position
+            guard let event = try? SessionEvent.decode(entry.body, source: entry.source, limits: Self.limits) else {
+                return true
+            }
+            let session = add(SessionKey(event.sessionId))
+            if position <= target { places.append(Place(position: position, seal: entry.seal, session: session)) }
+            return true
+        }
+        guard isWhole || rowCount >= options.catchUpRowsMax else { return stage = .rows(after: position) }
+        if !isWhole { pieceEnd = min(target, position) }
+        let since = Instant(microsecondsSince1970: mark.microseconds)
+        stage =
+            isFirstPiece
+            ? .waiting(.waiting(since: since, settings, factsPerPage: options.factsPerPage)) : .tracking(next: 0)
+    }
+
+    private static let rowsPerStep = 1_000
+
+    private static let limits: EventLimits = {
+        var limits = EventLimits()
+        limits.bodyBytesMax = .max
+        return limits
+    }()
+
+    // MARK: What time will bring
+
+    private func readWaiting(_ pages: RecordPages, _ timeline: inout Timeline) throws(StoreError) {
+        let selection = pages.selection
+        let page: SessionPage = try wait { store.select(selection, completion: $0) }
+        for record in page.records where keyPlaces[SessionKey(record.sessionId)] == nil {
+            timeline.track(record.rewound(to: reached))
+        }
+        stage = pages.following(page).map { .waiting($0) } ?? .tracking(next: 0)
+    }
+
+    /// One session that this piece of the log changed, as it was before.
+    private func track(_ index: Int, _ timeline: inout Timeline) throws(StoreError) {
+        guard index < keys.count else { return beginTelling() }
+        stage = .tracking(next: index + 1)
+        let key = keys[index]
+        guard let record = try session(key) else { return }
+        if case .session = scope { addChanges(of: record) }
+        let missed = MissedRecord(record, from: reached)
+        missed.track(in: &timeline)
+        records.keep(missed, key, of: stream)
+    }
+
+    // MARK: The changes
+
+    private func beginTelling() {
+        places.sort { $0.position > $1.position }
+        stage = .changes
+    }
+
+    private func nextChange(_ timeline: inout Timeline) throws(StoreError) -> Step {
+        guard let place = places.popLast() else {
+            timeline.reach(store.cursor(at: pieceEnd))
+            nextPiece()
+            return .prepared
+        }
+        let key = keys[place.session]
+        let told = try records.advance(key, of: stream, to: place.position) { () throws(StoreError) in
+            try session(key).map { MissedRecord($0, from: place.position - 1) }
+        }
+        guard let (change, receivedAt) = told else { return .prepared }
+        return .change(
+            FoldedChange(
+                change, position: place.position, receivedAt: receivedAt, seal: place.seal ?? seal(at: place.position)))
+    }
+
+    private func seal(at position: Int64) -> UInt64 { ((try? store.historyMark(at: position)) ?? nil) ?? 0 }
+
+    private func nextPiece() {
+        end()
+        reached = pieceEnd
+        guard reached < target else { return stage = .end }
+        pieceEnd = target
+        isFirstPiece = false
+        keys = []
+        keyPlaces = [:]
+        rowCount = 0
+        stage = firstStage
+    }
+
+    // MARK: The store
+
+    private func session(_ key: SessionKey) throws(StoreError) -> SessionRecord? {
+        try wait { store.session(key.sessionId, completion: $0) }
+    }
+
+    private func wait<Value: Sendable>(
+        _ ask: (@escaping @Sendable (Result<Value, StoreError>) -> Void) -> Void
+    ) throws(StoreError) -> Value {
+        let answer = Answer<Value>()
+        ask { answer.give($0) }
+        return try answer.wait()
+    }
+}

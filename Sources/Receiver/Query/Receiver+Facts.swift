@@ -1,0 +1,57 @@
+import Dispatch
+import HTTPServer
+import SessionIndex
+import SessionModel
+import SessionStore
+
+/// Pages of facts are written here, one after the other and off the event loops: a page takes milliseconds, in which
+/// callbacks must not wait, and a record is only taken once its turn has come.
+private let factsQueue = DispatchQueue(label: "chargefold.facts", qos: .utility)
+
+/// Which facts of a session are asked for.
+struct FactsRequest: Sendable {
+    /// Facts in a page, unless the query says less.
+    static let limitMax = 1_000
+    /// No page begins a further fact beyond it.
+    static let bytesMax = 512 << 10
+
+    var after: FactPlace?
+    var limit = limitMax
+
+    init(_ query: QueryParameters) throws(Problem) {
+        if let text = query["after"] {
+            guard let place = FactPlace(text) else {
+                throw .malformedQuery.with(detail: "after must be the next of another page of facts.")
+            }
+            after = place
+        }
+        if query["limit"] != nil {
+            guard let limit = query.integer("limit", in: 1...Int64(Self.limitMax)) ?? nil else {
+                throw .malformedQuery.with(detail: "limit must be a whole number from 1 to \(Self.limitMax).")
+            }
+            self.limit = Int(limit)
+        }
+    }
+}
+
+extension Receiver {
+    /// `GET /v1/sessions/{sessionId}/facts`: the facts, in fold order, and which one decided and why; page by page where there
+    /// are many.
+    func answerFacts(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
+        guard let grant = grant(request, exchange) else { return }
+        do throws(Problem) {
+            guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
+            let facts = try FactsRequest(query)
+            factsQueue.async { [self] in
+                store.session(id) { [self] result in
+                    answer(result, exchange, isShown: { grant.allows($0) }) {
+                        Response(
+                            json: $0.factsJSON(after: facts.after, limit: facts.limit, bytesMax: FactsRequest.bytesMax))
+                    }
+                }
+            }
+        } catch {
+            exchange.respond(Response(error))
+        }
+    }
+}
