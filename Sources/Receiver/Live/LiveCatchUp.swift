@@ -9,6 +9,11 @@ import SessionStore
 /// What resuming streams missed is read here, off the hub's queue and off the event loops.
 private let catchUpQueue = DispatchQueue(label: "chargefold.live.catch-up", qos: .utility)
 
+extension LiveHub {
+    /// What resuming streams keep of sessions half told.
+    var missedBytes: Int { catchUpQueue.sync { missedRecords.bytes } }
+}
+
 /// Tells a resuming stream what happened behind its id, out of the log, up to where it joined the live changes.
 ///
 /// Piece by piece, each when the reader has taken most of what came before, and in short turns between which other streams
@@ -139,7 +144,7 @@ final class LiveCatchUp: @unchecked Sendable {
         subscriber.stream.onDrain { [self] in
             catchUpQueue.async { self.resume() }
         }
-        if subscriber.stream.bufferedBytes == 0 { resume() }
+        if subscriber.stream.bufferedBytes == 0 { catchUpQueue.async { self.resume() } }
     }
 
     private func resume() {

@@ -1,0 +1,48 @@
+import HTTPClient
+import SessionModel
+import Testing
+
+/// The facts of a session, page by page.
+@Suite struct FactsPageTests {
+    @Test func `pages go on where the one before ended`() throws {
+        try withApplication { server throws in
+            for second in 0..<25 as Range<Int64> { try server.report("SESSION_X", "S1", at: second) }
+            let whole = try #require(try server.get("/v1/sessions/S1/facts").json)
+            #expect(whole.member("next") == nil)
+            var found: [CanonicalJSON] = []
+            var query = "?limit=10"
+            var pages = 0
+            while true {
+                let page = try #require(try server.get("/v1/sessions/S1/facts" + query).json)
+                found += page.member("facts")?.elements ?? []
+                pages += 1
+                guard let next = page.string("next") else { break }
+                query = "?limit=10&after=" + next
+            }
+            #expect(pages == 3)
+            #expect(found == whole.member("facts")?.elements)
+        }
+    }
+
+    @Test func `a page of large facts ends early`() throws {
+        try withApplication { server throws in
+            let padding = String(repeating: "x", count: 60_000)
+            for second in 0..<12 as Range<Int64> {
+                try server.report("SESSION_X", "S1", at: second, extra: #","site":"\#(padding)""#)
+            }
+            let page = try #require(try server.get("/v1/sessions/S1/facts").json)
+            #expect(page.member("facts")?.elements.count == 9)
+            let next = try #require(page.string("next"))
+            let rest = try #require(try server.get("/v1/sessions/S1/facts?after=" + next).json)
+            #expect(rest.member("facts")?.elements.count == 3)
+            #expect(rest.member("next") == nil)
+        }
+    }
+
+    @Test(arguments: ["limit=0", "limit=1001", "limit=x", "after=1", "after=", "limit=1&limit=2"])
+    func `what is no page is refused`(query: String) throws {
+        try withApplication { server throws in
+            #expect(try server.get("/v1/sessions/S1/facts?" + query).problem == "malformed-query")
+        }
+    }
+}
