@@ -294,6 +294,8 @@ import Testing
             let refused = try post(server, "/v1/users/eve/sessions/S1/retry-payment")
             #expect(refused.status == 503)
             #expect(refused.problem == "gateway-busy")
+            // A driver who cannot stop pays for it.
+            #expect(try post(server, "/v1/users/eve/sessions/S1/stop").status == 200)
             upstream.release(Upstream.json("{}"))
             for socket in waiting { #expect(try socket.receive(through: "{}").hasPrefix("HTTP/1.1 200")) }
             let free = try post(server, "/v1/users/eve/sessions/S1/retry-payment").status

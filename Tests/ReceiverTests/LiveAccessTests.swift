@@ -9,6 +9,7 @@ import Testing
         let clock = TestClock()
         func configure(_ configuration: inout ReceiverConfiguration) throws {
             configuration.api.token = nil
+            configuration.api.userStreamsMax = 3
             configuration.api.adminToken = try Callback.key("token-of-an-operator")
             configuration.api.tokens = [
                 NamedSecret(name: "a", value: try Callback.key(RunningServer.token), scopes: [.actUser("user-a")])
@@ -39,6 +40,23 @@ import Testing
                 let answer = try server.get(target)
                 #expect(answer.problem == "insufficient-scope", "\(target)")
             }
+        }
+    }
+
+    @Test func `a user's token holds so many streams and long polls, and leaves others theirs`() throws {
+        try withUserToken { server throws in
+            var streams = try (0..<3).map { _ in try EventStream(server, "/v1/users/user-a/events").opened() }
+            #expect(streams.count == 3)
+            for target in ["/v1/sessions/SA/events", "/v1/sessions/SA?wait=30s&version=1"] {
+                let refused = try server.get(target)
+                #expect(refused.status == 503)
+                #expect(refused.problem == "too-many-streams")
+            }
+            let other = try server.get("/v1/sessions/SB?wait=30s&version=0", token: "token-of-an-operator")
+            #expect(other.status == 200)
+            streams = []
+            // It is given back once the server has seen that its reader is gone.
+            while try server.get("/v1/sessions/SA?wait=30s&version=0").status != 200 {}
         }
     }
 

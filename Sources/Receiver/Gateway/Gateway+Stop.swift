@@ -9,7 +9,7 @@ import SessionStore
 extension Gateway {
     /// Asks for the stop of a session. One that has ended already is not harmed, and stays ended here too.
     package func stop(userId: String, sessionId: String, respond: @escaping Respond) {
-        guard let respond = admit(userId: userId, respond) else { return }
+        guard let respond = admit(userId: userId, isStop: true, respond) else { return }
         metrics.requests[.stop]?.increment()
         guard store.isWritable else { return respond(Response(.storeUnavailable)) }
         let work = store.beginWork(about: userId)

@@ -67,9 +67,10 @@ package final class Gateway: Sendable {
 
     /// Counts a request in and, once it is answered, out.
     ///
+    /// - Parameter isStop: stops are counted apart: who waits for a receipt may stop a session all the same.
     /// - Returns: what to answer with; nil when too many are under way, and then it has been answered.
-    func admit(userId: String, _ respond: @escaping Respond) -> Respond? {
-        let user = SessionKey(userId)
+    func admit(userId: String, isStop: Bool = false, _ respond: @escaping Respond) -> Respond? {
+        let user = SessionKey((isStop ? "s" : "c") + userId)
         let isOneTooMany = underWayOfUsers.withLock { users in
             guard users[user, default: 0] < Self.requestsPerUserMax else { return true }
             users[user, default: 0] += 1
