@@ -96,7 +96,7 @@ let package = Package(
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),
         .testTarget(
             name: "ChargefoldTests",
-            dependencies: ["CSQLite", "Compression", "HTTPClient", "SessionModel", "chargefold"]),
+            dependencies: ["Base", "CSQLite", "Compression", "HTTPClient", "SessionModel", "chargefold"]),
         .target(name: "CSQLiteFaults", dependencies: ["CSQLite"], path: "Tests/CSQLiteFaults"),
         .target(
             name: "StoreTestSupport",
@@ -122,8 +122,8 @@ let package = Package(
         .testTarget(
             name: "LedgerTests",
             dependencies: [
-                "CSQLite", "CSQLiteFaults", "Base", "Ledger", "SQLite", "SessionModel", "TestSupport",
-                .product(name: "Logging", package: "swift-log"),
+                "CSQLite", "CSQLiteFaults", "Base", "Ledger", "SQLite", "SessionModel", "StoreTestSupport",
+                "TestSupport",
             ]
         ),
         .testTarget(

@@ -223,8 +223,9 @@ struct LogOpening {
     // MARK: A log that is new
 
     private func make(_ known: KnownLog?) throws(StoreError) -> Opened {
-        if let known, known.end > 0, !acceptsLoss {
-            throw lost("there is no log at \(path), but positions up to \(known.end) were written")
+        // Whoever remembers a log does since its first file was durable, whether or not anything is known to be in it.
+        if let known, !acceptsLoss {
+            throw lost("there is no log at \(path), but there was one, with positions up to \(known.end) or more")
         }
         guard !readOnly else { throw StoreError(.directory, "there is no log at \(path)") }
         if mkdir(path, 0o700) != 0 && errno != EEXIST {

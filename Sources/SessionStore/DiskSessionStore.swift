@@ -52,7 +52,7 @@ package final class DiskSessionStore: SessionStore {
             directory: directory, known: known, acceptsLoss: options.acceptsLostLog, readOnly: readOnly, claim: lock,
             options: options.log, logger: logger)
         self.log = log
-        let isAfresh = known.map { $0.end > 0 && ($0.identity != log.identity || $0.end > log.lastPosition) } ?? false
+        let isAfresh = known.map { $0.identity != log.identity || $0.end > log.lastPosition } ?? false
         let rebuild = Rebuild()
         let index = try SessionIndex(
             directory: directory, log: log, isAfresh: isAfresh && !readOnly, readOnly: readOnly, options: options.index,

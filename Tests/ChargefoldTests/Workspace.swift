@@ -1,3 +1,4 @@
+import Base
 import Glibc
 import Synchronization
 
@@ -45,21 +46,8 @@ final class Workspace: Sendable {
         write(Array(content.utf8), to: path, mode: mode)
     }
 
-    private static func names(_ path: String) -> [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != "." && name != ".." { names.append(name) }
-        }
-        return names
-    }
-
     private static func remove(_ path: String) {
-        for name in names(path) {
+        for name in FileSystem.names(in: path) {
             let entry = path + "/" + name
             if unlink(entry) != 0 { remove(entry) }
         }

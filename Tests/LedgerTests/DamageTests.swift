@@ -3,6 +3,7 @@ import Glibc
 import Ledger
 import SQLite
 import SessionModel
+import StoreTestSupport
 import TestSupport
 import Testing
 

@@ -1,7 +1,7 @@
 import Base
 import Ledger
-import Logging
 import SessionModel
+import StoreTestSupport
 import TestSupport
 
 func openLedger(
@@ -21,35 +21,6 @@ func body(_ index: Int, bytes: Int = 10) -> QuarantinedBody {
 }
 
 func at(_ seconds: Int64) -> Instant { Instant(seconds: 1_770_000_000 + seconds) }
-
-/// What was logged, as lines of level and text.
-final class LogLines: Sendable {
-    private let all = Locked<[String]>([])
-
-    var lines: [String] { all.withLock { $0 } }
-    var critical: [String] { lines.filter { $0.hasPrefix("critical") } }
-
-    var logger: Logger { Logger(label: "test") { _ in Handler(lines: self) } }
-
-    private func add(_ line: String) { all.withLock { $0.append(line) } }
-
-    private struct Handler: LogHandler {
-        let lines: LogLines
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.trace
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            let metadata = event.metadata ?? [:]
-            let values = metadata.map { "\($0.key)=\($0.value)" }.sorted()
-            lines.add("\(event.level) \(event.message) \(values.joined(separator: " "))")
-        }
-    }
-}
 
 extension TemporaryDirectory {
     /// Changes the bytes of a file.

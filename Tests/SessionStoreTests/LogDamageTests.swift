@@ -128,12 +128,25 @@ struct LogDamageTests {
         again.close()
     }
 
-    @Test func `another log in the place of ours is refused, and left as it is`() async throws {
-        let (store, _) = try await filled()
+    /// The ledger notes the log's end now and then only: that there was a log is known from the first moment.
+    @Test func `a log that is gone before its end was noted is refused too`() async throws {
+        let (store, _) = try await filled(3)
+        let copy = directory.copyAsAfterCrash()
         store.close()
+        for name in copy.segments + ["sessions.sqlite", "sessions.sqlite-wal", "sessions.sqlite-shm"] {
+            TemporaryDirectory.removeFile(copy.file(name))
+        }
+        #expect { try openStore(copy) } throws: { ($0 as? StoreError)?.code == .lostLog }
+        let accepted = try openStore(copy, manualOptions { $0.acceptsLostLog = true })
+        #expect(try await ingest(1, into: accepted).map(\.position) == [1])
+        accepted.close()
+    }
+
+    /// Puts the log of another directory in the place of ours.
+    private func expectRefusal(ofLogWith events: Int) async throws {
         let other = TemporaryDirectory()
         let foreign = try openStore(other)
-        _ = try await ingest(99, into: foreign)
+        _ = try await ingest(events, into: foreign)
         foreign.close()
         let name = try #require(directory.segments.first)
         let bytes = TemporaryDirectory.read(other.file(name))
@@ -141,6 +154,12 @@ struct LogDamageTests {
         #expect { try openStore(directory) } throws: { ($0 as? StoreError)?.code == .lostLog }
         let isSame = TemporaryDirectory.read(directory.file(name)) == bytes
         #expect(isSame)
+    }
+
+    @Test func `another log in the place of ours is refused, and left as it is`() async throws {
+        let (store, _) = try await filled()
+        store.close()
+        try await expectRefusal(ofLogWith: 99)
     }
 
     @Test func `an older copy of the log is refused; rows of another history of it are not believed`() async throws {
@@ -219,15 +238,6 @@ struct LogDamageTests {
         let patches = try store.log.plan((3...5).map { RowErasure(position: $0, body: nil) })
         try await store.ledger.setRedo(patches.encoded, of: intent)
         store.close()
-        let other = TemporaryDirectory()
-        let foreign = try openStore(other)
-        _ = try await ingest(40, into: foreign)
-        foreign.close()
-        let name = try #require(directory.segments.first)
-        let bytes = TemporaryDirectory.read(other.file(name))
-        TemporaryDirectory.write(bytes, to: directory.file(name))
-        #expect { try openStore(directory) } throws: { ($0 as? StoreError)?.code == .lostLog }
-        let isSame = TemporaryDirectory.read(directory.file(name)) == bytes
-        #expect(isSame)
+        try await expectRefusal(ofLogWith: 40)
     }
 }
