@@ -6,8 +6,8 @@ import Testing
     @Test func `messages on the page are the program's`() throws {
         let page = try Page("docs/storage.md")
         var quotes = page.names.filter { $0.split(separator: " ").count > 3 && !$0.hasPrefix("sqlite3") }
-        quotes += page.text.split(separator: "\n").filter { $0.firstMatch(of: /^\S.*DIR\/log .*(written|or more)$/) != nil }
-            .map(String.init)
+        let said = /^\S.*DIR\/log .*(written|or more)$/
+        quotes += page.text.split(separator: "\n").map(String.init).filter { $0.firstMatch(of: said) != nil }
         #expect(quotes.count > 15)
         // Texts that go over several lines in the source are one.
         let sources = Repository.sources.values.map { $0.replacing(/\\\n\s*/, with: "") }
