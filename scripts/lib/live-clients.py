@@ -5,9 +5,10 @@ usage: live-clients.py HOST:PORT CLIENTS CHANGES [SEED]
 
 Posts CHANGES changes to each of CLIENTS sessions, while one reader a session follows it, half of them over the session's
 stream and half over its user's, each with a Last-Event-ID of its own. Every reader must see versions 2, 3, … of its session,
-each exactly once and in order. Secrets come from CHARGEFOLD_WEBHOOK_SECRET_CURRENT and CHARGEFOLD_API_TOKEN.
+each exactly once and in order. Secrets come from CHARGEFOLD_WEBHOOK_SECRET_CURRENT, CHARGEFOLD_API_TOKEN and
+CHARGEFOLD_API_ADMIN_TOKEN (for the cursor of the last event before the changes).
 """
-import asyncio, base64, collections, hashlib, hmac, json, os, random, sys, time
+import asyncio, base64, collections, hashlib, hmac, json, os, random, sys, time, urllib.request
 
 host, port = sys.argv[1].rsplit(":", 1)
 clients, changes = int(sys.argv[2]), int(sys.argv[3])
@@ -56,6 +57,8 @@ async def read_stream(target, last, versions, goal, patience):
         while len(versions) < goal and patience > 0:
             line = (await asyncio.wait_for(reader.readline(), rng.uniform(0.5, 4) if patience < 1e6 else 60)).rstrip(b"\n")
             if not line:
+                if event.get("event") == "reset":
+                    raise SystemExit(f"a stream was reset at {last}")
                 if "data" in event:
                     versions.append(json.loads(event["data"])["session"]["version"])
                     figures["events"] += 1
@@ -86,11 +89,20 @@ async def follow(number, start):
     return number, versions
 
 
+def cursor(position):
+    """The cursor of a position of the log, which names the history that it counts in."""
+    authorization = {"Authorization": f"Bearer {os.environ['CHARGEFOLD_API_ADMIN_TOKEN']}"}
+    request = urllib.request.Request(f"http://{host}:{port}/v1/log?from={position}&limit=1", headers=authorization)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.loads(answer.read().splitlines()[0])["cursor"]
+
+
 async def main():
     first = [callback("SESSION_STARTED", f"live-{n}", f"user-{n}", 0) for n in range(clients)]
     await asyncio.gather(*(post_all(first[k::16]) for k in range(16)))
     began = time.monotonic()
-    followers = [asyncio.create_task(follow(n, str(clients))) for n in range(clients)]
+    start = cursor(clients)
+    followers = [asyncio.create_task(follow(n, start)) for n in range(clients)]
     await asyncio.sleep(1)
     posters = []
     for k in range(8):
