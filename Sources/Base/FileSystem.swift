@@ -56,12 +56,6 @@ package enum FileSystem {
         return FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
 
-    /// Bytes that a file takes on disk; 0 when there is no such file.
-    package static func allocatedSize(_ path: String) -> Int64 {
-        var status = stat()
-        return stat(path, &status) == 0 ? Int64(status.st_blocks) * 512 : 0
-    }
-
     /// The size in bytes; 0 when there is no such file.
     package static func size(_ path: String) -> Int64 {
         var status = stat()

@@ -70,7 +70,6 @@ package final class EventLog: Sendable {
         let appender: LogAppender?
         weak var consumer: (any LogConsumer)?
         var isProbeScheduled = false
-        var isWatching = false
 
         init(_ appender: LogAppender?) { self.appender = appender }
     }

@@ -58,6 +58,8 @@ import Testing
         let described = rows.map { "\($0[0].ticked[0]) in \($0[1].ticked[0])" }
         #expect(found.count > 20)
         #expect(Set(described).count == described.count)
+        // One name, one queue: a label in a trace or a debugger says which.
+        #expect(Set(rows.map { $0[0].ticked[0] }).count == rows.count)
         for queue in Set(found).subtracting(described) { Issue.record("\(queue) is not on the page") }
         for queue in Set(described).subtracting(found) { Issue.record("\(queue) is on the page only") }
         for row in rows { #expect(row.count == 4 && row.allSatisfy { !$0.isEmpty }, "\(row[0])") }

@@ -201,7 +201,7 @@ enum ChargeDetailRecordQuarantine {
 final class DeadlineAnswer: Sendable {
     private let exchange: Exchange
     private let isGiven = Atomic(false)
-    private static let queue = DispatchQueue(label: "chargefold.deadline")
+    private static let queue = DispatchQueue(label: "chargefold.cdr.deadline")
 
     init(_ exchange: Exchange) {
         self.exchange = exchange

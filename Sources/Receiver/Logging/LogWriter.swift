@@ -16,7 +16,7 @@ package final class LogWriter: Sendable {
     }
 
     private let descriptor: Int32
-    private let queue = DispatchQueue(label: "chargefold.log")
+    private let queue = DispatchQueue(label: "chargefold.log-lines")
     private let pending = Locked(Pending())
 
     /// - Parameter descriptor: where to write, kept open by the caller; standard error by default.
