@@ -12,7 +12,7 @@ ARG RUNTIME_IMAGE=docker.io/library/debian:bookworm-slim
 FROM ${SWIFT_IMAGE} AS toolchain
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-        libcurl4-openssl-dev libsqlite3-dev libssl-dev libyaml-dev zlib1g-dev \
+        libcurl4-openssl-dev libpq-dev libsqlite3-dev libssl-dev libyaml-dev zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 
@@ -32,7 +32,7 @@ FROM ${RUNTIME_IMAGE}
 # another user, so no program keeps its setuid or setgid bit.
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-        ca-certificates libcurl4 libsqlite3-0 libssl3 libyaml-0-2 zlib1g \
+        ca-certificates libcurl4 libpq5 libsqlite3-0 libssl3 libyaml-0-2 zlib1g \
     && rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old /var/log/apt /var/log/dpkg.log \
     && groupadd --system --gid 10001 chargefold \
     && useradd --system --uid 10001 --gid chargefold --home-dir /data --no-create-home --shell /usr/sbin/nologin chargefold \

@@ -20,6 +20,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // Each wall of the house; arrows run one way (see README, "The house").
@@ -33,6 +34,9 @@ let package = Package(
         .target(name: "Compression", dependencies: ["CZlib", "Base"]),
         .target(
             name: "EventLog", dependencies: ["Base", "CLinux", .product(name: "Logging", package: "swift-log")]),
+        .target(
+            name: "Replication",
+            dependencies: ["Base", "CPostgreSQL", .product(name: "Logging", package: "swift-log")]),
         .target(
             name: "SessionIndex",
             dependencies: [
@@ -49,7 +53,7 @@ let package = Package(
         .target(
             name: "SessionStore",
             dependencies: [
-                "Base", "EventLog", "Ledger", "SQLite", "SessionIndex", "SessionModel",
+                "Base", "EventLog", "Ledger", "Replication", "SQLite", "SessionIndex", "SessionModel",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),

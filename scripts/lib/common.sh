@@ -200,7 +200,7 @@ finish_checks() {
 # What it takes to build, besides the Swift toolchain.
 install_build_dependencies() {
     command -v swift >/dev/null || die "there is no swift: install a Swift 6.3 toolchain (https://www.swift.org/install/linux/)"
-    apt_install libssl-dev zlib1g-dev libsqlite3-dev libyaml-dev libcurl4-openssl-dev
+    apt_install libssl-dev zlib1g-dev libsqlite3-dev libyaml-dev libcurl4-openssl-dev libpq-dev
 }
 
 # build_release: builds the release executable; $chargefold is its path afterwards. With Swift's runtime in it, as in the
