@@ -207,7 +207,7 @@ install_build_dependencies() {
 # image: calls that go through no table take some 5 % less of the processor.
 build_release() {
     step "Building (release)"
-    swift build --configuration release --product chargefold --static-swift-stdlib >&2
+    swift build --configuration release --product chargefold --static-swift-stdlib --disable-local-rpath >&2
     chargefold=$(swift build --configuration release --show-bin-path)/chargefold
 }
 
