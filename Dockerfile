@@ -3,8 +3,9 @@
 #   docker build -t chargefold .
 #   docker run -p 8080:8080 -v chargefold-data:/data --read-only chargefold
 #
-# Other base images (a mirror, a digest) can be given with --build-arg. scripts/container-test builds
-# this very file where no registry can be reached.
+# Other base images can be given with --build-arg, from a mirror or by digest, which is what a release should do
+# (RUNTIME_IMAGE=docker.io/library/debian@sha256:...). scripts/container-test builds this very file, where no registry can
+# be reached too, always by digest.
 ARG SWIFT_IMAGE=docker.io/library/swift:6.3-bookworm
 ARG RUNTIME_IMAGE=docker.io/library/debian:bookworm-slim
 
@@ -19,13 +20,17 @@ WORKDIR /build
 # .dockerignore lets through what a build needs and nothing else. The packages and what was compiled before lie in a cache
 # beside the image (BuildKit and buildah know it): a change in Sources fetches nothing and does not compile the packages
 # again, which a layer with the manifest alone could not spare. Stripped, because nothing but a debugger reads the symbols.
+# No library lies beside the executable, so it has no path to look for one there. What is linked in is noted beside it:
+# scanners know Package.resolved, and scripts/lib/sbom.py reads both.
 FROM toolchain AS build
 COPY . .
 RUN --mount=type=cache,id=chargefold-build,target=/cache,sharing=locked \
-    swift build --configuration release --product chargefold --static-swift-stdlib \
+    swift build --configuration release --product chargefold --static-swift-stdlib --disable-local-rpath \
         --cache-path /cache/packages --scratch-path /cache/build \
     && install -D --mode 0755 /cache/build/release/chargefold /image/usr/local/bin/chargefold \
-    && strip /image/usr/local/bin/chargefold
+    && strip /image/usr/local/bin/chargefold \
+    && install -D --mode 0644 Package.resolved /image/usr/local/share/chargefold/Package.resolved \
+    && swift --version 2>/dev/null | sed 1q >/image/usr/local/share/chargefold/toolchain
 
 FROM ${RUNTIME_IMAGE}
 # A fixed user id, so that a volume's owner is the same on every host. Nothing in here needs to become
@@ -53,10 +58,11 @@ CMD ["serve"]
 
 COPY --from=build /image/ /
 
+ARG RUNTIME_IMAGE
 ARG VERSION=development
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="chargefold" \
       org.opencontainers.image.description="Receives the Drive API's charging session events, durably, and tells the current state of every session" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.base.name="docker.io/library/debian:bookworm-slim"
+      org.opencontainers.image.base.name="${RUNTIME_IMAGE}"

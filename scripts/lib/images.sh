@@ -48,7 +48,8 @@ quietly() {
 }
 
 # ensure_image NAME KEY MAKER: pulls NAME, or else makes it with the function MAKER and tags it NAME. An image made
-# earlier is used again as long as KEY, which stands for all that it was made from, is the same.
+# earlier is used again as long as KEY, which stands for all that it was made from, is the same. What is asked for by digest
+# is that or nothing.
 ensure_image() {
     local name=$1 key=$2 maker=$3 key_file="$CACHE/made-from/${1//\//_}"
     if "${BUILDAH[@]}" inspect --type image "$name" >/dev/null 2>&1 &&
@@ -59,10 +60,19 @@ ensure_image() {
         rm -f -- "$key_file"
         return
     fi
+    [[ "$name" != *@* ]] || die "cannot pull $name, and nothing made here would have that digest"
     step "Making $name here, because it cannot be pulled"
     "$maker" "$name"
     mkdir -p -- "${key_file%/*}"
     printf '%s\n' "$key" >"$key_file"
+}
+
+# by_digest IMAGE: the name under which just this image will be found again, whatever its tag comes to mean.
+by_digest() {
+    local digest
+    [[ "$1" != *@* ]] || { printf '%s\n' "$1" && return; }
+    digest=$("${BUILDAH[@]}" inspect --type image --format '{{.FromImageDigest}}' "$1")
+    printf '%s@%s\n' "$(sed 's/:[^:/]*$//' <<<"$1")" "$digest"
 }
 
 # new_container IMAGE: sets CONTAINER and CONTAINER_ROOT.
@@ -178,7 +188,7 @@ build_image() {
     local build=("${BUILDAH[@]}" build --layers --format docker --pull-never --volume "$BUILD_MOUNT:$BUILD_MOUNT:ro,rbind"
         --build-arg "SWIFT_IMAGE=$SWIFT_IMAGE" --build-arg "RUNTIME_IMAGE=$RUNTIME_IMAGE")
     local toolchain
-    toolchain=$name-toolchain-$(cat -- "$repository/Dockerfile" "$CACHE"/made-from/* 2>/dev/null | sha256sum | cut -c 1-16)
+    toolchain=$name-toolchain-$(cat -- "$repository/Dockerfile" <(echo "$SWIFT_IMAGE") | sha256sum | cut -c 1-16)
     if ! "${BUILDAH[@]}" inspect --type image "$toolchain" >/dev/null 2>&1; then
         "${BUILDAH[@]}" images --quiet --filter "reference=$name-toolchain-*" |
             xargs --no-run-if-empty "${BUILDAH[@]}" rmi >/dev/null 2>&1 || true
