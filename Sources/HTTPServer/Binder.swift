@@ -5,7 +5,10 @@ import Glibc
 /// Makes the listening sockets: for TCP one a worker on the same port, for a Unix-domain path one for all.
 struct Binder {
     private(set) var bound: [BoundAddress] = []
+    /// Those of one descriptor for all workers.
     private(set) var sharedListeners: [Int32] = []
+    /// Those of them that others hold, too.
+    private var passedListeners: Set<Int32> = []
     private(set) var unixPaths: [String] = []
     private var ownListeners: [[Int32]] = []
     private let backlog: Int32
@@ -15,9 +18,11 @@ struct Binder {
     }
 
     mutating func takeListeners(worker: Int) -> [Listener] {
-        var listeners = sharedListeners.map { Listener(descriptor: $0, isShared: true) }
+        var listeners = sharedListeners.map {
+            Listener(descriptor: $0, isShared: true, outlivesServer: passedListeners.contains($0))
+        }
         for index in ownListeners.indices where worker < ownListeners[index].count {
-            listeners.append(Listener(descriptor: ownListeners[index][worker], isShared: false))
+            listeners.append(Listener(descriptor: ownListeners[index][worker], isShared: false, outlivesServer: false))
             ownListeners[index][worker] = -1
         }
         return listeners
@@ -35,6 +40,7 @@ struct Binder {
     mutating func bind(_ address: ListenAddress, workers: Int, all: [ListenAddress]) throws(SystemError) {
         switch address {
         case .unix(let path, let mode): try bindUnix(path, mode)
+        case .passed(let descriptor): try take(descriptor)
         case .tcp(let host, let port):
             let sharesPort = all.contains(.tcp(host: "0.0.0.0", port: port)) && port != 0
             try bindTCP(host, port, workers, v6only: sharesPort)
@@ -111,6 +117,7 @@ struct Binder {
             }
             let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "./"
             guard access(String(folder), W_OK | X_OK) == 0 else { throw .last(name) }
+        case .passed(let descriptor): _ = try addressOfListener(descriptor)
         }
     }
 
@@ -190,6 +197,14 @@ struct Binder {
         bound.append(.unix(path: path))
     }
 
+    private mutating func take(_ passed: Int32) throws(SystemError) {
+        let address = try Self.addressOfListener(passed)
+        try Self.prepare(passed: passed, address)
+        sharedListeners.append(passed)
+        passedListeners.insert(passed)
+        bound.append(address)
+    }
+
     /// What has the path of a socket and is none; nil where nothing has it, or a socket.
     static func whatIsInTheWay(_ path: String) -> String? {
         var status = stat()
@@ -227,10 +242,14 @@ struct Binder {
         _ = withUnsafeMutablePointer(to: &storage) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
         }
-        return withUnsafeBytes(of: &storage) { UInt16($0[2]) << 8 | UInt16($0[3]) }
+        return port(storage)
     }
 
-    private static func numericHost(_ storage: inout sockaddr_storage, _ length: socklen_t) -> String? {
+    static func port(_ storage: sockaddr_storage) -> UInt16 {
+        withUnsafeBytes(of: storage) { UInt16($0[2]) << 8 | UInt16($0[3]) }
+    }
+
+    static func numericHost(_ storage: inout sockaddr_storage, _ length: socklen_t) -> String? {
         var text = [CChar](repeating: 0, count: 64)
         let code = withUnsafePointer(to: &storage) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {

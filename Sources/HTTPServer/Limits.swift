@@ -47,6 +47,8 @@ package struct Limits: Sendable {
     package var idleSeconds = 75.0
     /// How long a handler may take to answer before the server answers 503 for it.
     package var handlerSeconds = 90.0
+    /// How long a server that stops waits for the first request of a connection that it has accepted.
+    package var drainGraceSeconds = 1.0
     /// How long a closing connection waits for its peer to close as well.
     package var lingerSeconds = 5.0
     /// Bytes that a closing connection reads and throws away, so that its last answer is not lost to a reset.

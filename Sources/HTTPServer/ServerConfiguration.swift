@@ -7,6 +7,9 @@ package enum ListenAddress: Sendable, Hashable {
     case tcp(host: String, port: UInt16)
     /// A Unix-domain socket with the permission bits of its file.
     case unix(path: String, mode: UInt32)
+    /// A socket that listens already, and that somebody else holds open, too: it outlives the server, and connections wait
+    /// in it until the next one takes them.
+    case passed(descriptor: Int32)
 
     /// Looks whether it could be listened on now, without listening. Somebody who listens on it already is no obstacle.
     /// Asks the resolver for a host's addresses.

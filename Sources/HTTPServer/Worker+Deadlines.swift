@@ -1,6 +1,13 @@
 extension Worker {
     func runDeadlines() {
         if let acceptResumesAt, acceptResumesAt <= now { resumeAccepting() }
+        if let newcomersWaitUntil, newcomersWaitUntil <= now {
+            self.newcomersWaitUntil = nil
+            for case let connection? in connections where connection.phase == .reading {
+                connection.mayRead = true
+                turn(connection)
+            }
+        }
         while let (slot, kind) = deadlines.popExpired(now: now) {
             guard let connection = connections[slot], !hasMovedOn(connection, kind) else { continue }
             expire(connection, kind)
@@ -68,7 +75,7 @@ extension Worker {
             return
         }
         // Connections that the kernel has already taken are served: closing a listener resets them.
-        for index in listeners.indices {
+        for index in listeners.indices where !listeners[index].outlivesServer {
             var left = limits.backlog
             while acceptConnections(index), left > 0 { left -= limits.acceptsPerTurnMax }
         }
@@ -77,6 +84,7 @@ extension Worker {
         listeners = []
         acceptResumesAt = nil
         drainDeadline = deadline
+        newcomersWaitUntil = now + nanoseconds(limits.drainGraceSeconds)
         for connection in connections {
             guard let connection else { continue }
             switch connection.phase {

@@ -121,7 +121,8 @@ extension Worker {
             if isDraining, !connection.isQueuedForTurn { return close(connection) }
             wait(connection, .idle)
         } else {
-            if isDraining, connection.isSilent, !connection.isQueuedForTurn {
+            // Its first request may be on its way: a callback is sent once.
+            if isDraining, newcomersWaitUntil == nil, connection.isSilent, !connection.isQueuedForTurn {
                 return close(connection)
             }
             wait(connection, .header)

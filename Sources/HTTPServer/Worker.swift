@@ -82,6 +82,8 @@ final class Worker: @unchecked Sendable {
 
     var drainDeadline: UInt64?
     var isDraining: Bool { drainDeadline != nil }
+    /// While draining: until when connections on which nothing has come yet are kept.
+    var newcomersWaitUntil: UInt64?
 
     init(
         listeners: [Listener], limits: Limits, workerCount: Int, handler: any RequestHandler, shared: SharedState,
@@ -195,6 +197,7 @@ final class Worker: @unchecked Sendable {
         var next = deadlines.next
         if let acceptResumesAt { next = min(next ?? .max, acceptResumesAt) }
         if let drainDeadline { next = min(next ?? .max, drainDeadline) }
+        if let newcomersWaitUntil { next = min(next ?? .max, newcomersWaitUntil) }
         // Meanwhile somebody may answer and start the deadline of what follows (`answerWhileAsleep`).
         if deadlines.first(.handler) != nil { next = min(next ?? .max, now + deadlineAfterAnswerMin) }
         if let next, next <= now { return 0 }

@@ -29,8 +29,14 @@ extension ReceiverConfiguration {
     /// What the HTTP server is told.
     var serverConfiguration: ServerConfiguration {
         var addresses: [ListenAddress] = []
-        if http.listensOnTCP { addresses.append(.tcp(host: http.host, port: UInt16(http.port))) }
-        if let path = http.unixSocket { addresses.append(.unix(path: path, mode: http.unixSocketMode)) }
+        if !http.passedSockets.isEmpty {
+            addresses = http.passedSockets.map { .passed(descriptor: $0) }
+        } else if http.listensOnTCP {
+            addresses.append(.tcp(host: http.host, port: UInt16(http.port)))
+        }
+        if let path = http.unixSocket, http.passedSockets.isEmpty {
+            addresses.append(.unix(path: path, mode: http.unixSocketMode))
+        }
         var limits = Limits()
         limits.connectionsMax = http.connectionsMax
         limits.targetBytesMax = http.targetBytesMax

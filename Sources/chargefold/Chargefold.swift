@@ -23,6 +23,8 @@ struct Chargefold: ParsableCommand {
     static func main() {
         // Before anything opens a file. Nobody could be told that it has failed.
         guard StandardDescriptors.fill() else { _exit(systemErrorExitCode) }
+        // What is written here tells of people: for this user only, whichever subcommand writes it.
+        umask(0o077)
         main(nil)
     }
 }

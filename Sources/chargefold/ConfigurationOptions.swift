@@ -11,12 +11,25 @@ struct ConfigurationOptions: ParsableArguments {
             valueName: "path"))
     var config: String?
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The data directory, in place of the configured one.", valueName: "path"))
+    var dataDirectory: String?
+
+    private var overrides: [ConfigurationOverride] {
+        dataDirectory.map { [.init(name: "--data-directory", key: "data.directory", text: $0)] } ?? []
+    }
+
     /// Loads the configuration.
     ///
+    /// - Parameter further: values of options that not every subcommand has.
     /// - Throws: an exit code, after every problem has been printed, one a line.
-    func load(for use: ReceiverConfiguration.Use) throws -> LoadedConfiguration {
+    func load(
+        for use: ReceiverConfiguration.Use, _ further: [ConfigurationOverride] = []
+    ) throws -> LoadedConfiguration {
         do {
-            return try ReceiverConfiguration.load(path: config, environment: Environment.variables, use: use)
+            return try ReceiverConfiguration.load(
+                path: config, environment: Environment.variables, use: use, options: overrides + further)
         } catch {
             throw failure("the configuration has errors\n\(error)", code: configurationExitCode)
         }

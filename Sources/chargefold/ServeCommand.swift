@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Dispatch
 import Glibc
 import Logging
@@ -12,7 +13,8 @@ struct ServeCommand: ParsableCommand {
         abstract: "Run the receiver.",
         discussion: """
             Takes callbacks at POST /webhooks/session-events and answers queries at GET /v1/sessions/{sessionId}.
-            SIGTERM and SIGINT stop it: what is in flight is finished, and it exits with 0.
+            SIGTERM and SIGINT stop it: what is in flight is finished, and it exits with 0. Sockets that systemd or another
+            program passes (LISTEN_FDS) are listened on in place of the configured ones, and a restart refuses nobody then.
 
             EXAMPLE
               CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret CHARGEFOLD_API_TOKEN=my-own-api-token chargefold serve
@@ -20,6 +22,12 @@ struct ServeCommand: ParsableCommand {
     )
 
     @OptionGroup var options: ConfigurationOptions
+
+    @Option(name: .long, help: "Address to listen on, in place of the configured one (http.host).")
+    var host: String?
+
+    @Option(name: .long, help: "Port to listen on, in place of the configured one (http.port); 0 takes a free one.")
+    var port: String?
 
     @Flag(name: .long, help: "Check the configuration, print it with the source of each value, and exit.")
     var checkConfig = false
@@ -35,12 +43,23 @@ struct ServeCommand: ParsableCommand {
     @Flag(name: .long, help: "Print a configuration file with every key, its documentation and its default, and exit.")
     var printConfig = false
 
+    private var overrides: [ConfigurationOverride] {
+        [("--host", "http.host", host), ("--port", "http.port", port)].compactMap { name, key, text in
+            text.map { ConfigurationOverride(name: name, key: key, text: $0) }
+        }
+    }
+
     func run() throws {
         if printConfig {
             print(ConfigurationDocument.yaml, terminator: "")
             return
         }
-        let loaded = try options.load(for: .server)
+        var loaded = try options.load(for: .server, overrides)
+        do {
+            loaded.configuration.http.passedSockets = try PassedSockets.take()
+        } catch {
+            throw failure("can't start: \(error)")
+        }
         let obstacles = loaded.obstacles()
         if !obstacles.isEmpty {
             // What is in the way now may be gone at the next try: only who asks for a check is told of a wrong configuration.
@@ -58,8 +77,6 @@ struct ServeCommand: ParsableCommand {
         defer { writer.flush() }
         for warning in loaded.warnings { logger.warning("configuration", metadata: ["warning": "\(warning)"]) }
 
-        // What is written here tells of people: for this user only.
-        umask(0o077)
         let signals = TerminationSignals()
         let application: Application
         do {
@@ -79,8 +96,11 @@ struct ServeCommand: ParsableCommand {
             throw failure("can't start: \(error)")
         }
         let name = signals.wait()
-        logger.info("stopping", metadata: ["signal": "\(name)"])
-        endEventually(after: loaded.configuration.shutdown.deadlineSeconds, logger, writer)
+        let shutdown = loaded.configuration.shutdown
+        logger.info("stopping", metadata: ["signal": "\(name)", "delay": "\(shutdown.drainDelaySeconds) s"])
+        application.receiver.beginDraining()
+        sleep(UInt32(shutdown.drainDelaySeconds))
+        endEventually(after: shutdown.deadlineSeconds, logger, writer)
         application.stop()
         logger.info("stopped")
     }

@@ -49,6 +49,32 @@ import Testing
         #expect(try drained.take())
     }
 
+    @Test func `a connection that was just accepted may still send its first request`() throws {
+        let server = try TestServer(limits: { $0.drainGraceSeconds = 20 })
+        let http = server.server
+        let newcomer = try server.client()
+        let idle = try server.client()
+        #expect(try idle.get()?.status == 200)
+        let drained = Mailbox<Bool>()
+        DispatchQueue.global().async { drained.put(http.drain(deadlineSeconds: 20)) }
+        #expect(try idle.readToEnd().isEmpty)
+        newcomer.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
+        let response = try newcomer.response()
+        #expect(response?.text == "GET /first ")
+        #expect(response?["Connection"] == "close")
+        newcomer.end()
+        #expect(try drained.take())
+    }
+
+    @Test func `one that sends nothing is closed after a while`() throws {
+        let server = try TestServer(limits: { $0.drainGraceSeconds = 0.05 })
+        let silent = try server.client()
+        // Its connection was accepted by now: it came first.
+        #expect(try server.client().get()?.status == 200)
+        #expect(server.server.drain(deadlineSeconds: 20))
+        #expect(try silent.readToEnd().isEmpty)
+    }
+
     @Test func `streams are ended properly`() throws {
         let mailbox = Mailbox<ResponseStream>()
         let server = try TestServer { _, exchange in mailbox.put(exchange.stream(Response(status: 200))) }

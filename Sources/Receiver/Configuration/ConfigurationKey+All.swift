@@ -200,6 +200,12 @@ extension ConfigurationKey {
     private static let shutdown: [ConfigurationKey] = [
         .integer(
             "shutdown.deadlineSeconds", \.shutdown.deadlineSeconds, 1...600, unit: "seconds",
-            "From SIGTERM or SIGINT to the end: requests still in flight by then are cut off.")
+            "From SIGTERM or SIGINT, and the delay below, to the end: requests still in flight by then are cut off."),
+        .integer(
+            "shutdown.drainDelaySeconds", \.shutdown.drainDelaySeconds, 0...600, unit: "seconds",
+            """
+            How long /readyz answers 503 while everything is still accepted and answered, before the stop begins: time for a \
+            load balancer to send callbacks elsewhere. A second signal ends it.
+            """),
     ]
 }

@@ -19,8 +19,10 @@ struct ConfigurationLoader {
     private let environment: [String: String]
     private let variables: EnvironmentVariablesProvider
     private let file: ConfigurationFile?
+    private let options: [ConfigurationOverride]
 
-    init(environment: [String: String], file: ConfigurationFile?) {
+    init(environment: [String: String], file: ConfigurationFile?, options: [ConfigurationOverride] = []) {
+        self.options = options
         self.environment = environment.filter { $0.key.hasPrefix(Self.environmentPrefix + "_") }
         variables = EnvironmentVariablesProvider(environmentVariables: self.environment, secretsSpecifier: .all)
         self.file = file
@@ -58,6 +60,10 @@ struct ConfigurationLoader {
     }
 
     private mutating func read(_ key: ConfigurationKey) {
+        if let option = options.first(where: { $0.key == key.name }) {
+            store(Raw(texts: [option.text], origin: .option(name: option.name)), .option(name: option.name), key)
+            return
+        }
         for isVariable in [true, false] {
             let direct = isVariable ? variable(key.name) : fileValue(key.name)
             let indirect = key.fileKeyName.flatMap { isVariable ? variable($0) : fileValue($0) }
@@ -69,15 +75,19 @@ struct ConfigurationLoader {
             guard let found = direct ?? indirect else { continue }
             let raw = direct == nil ? contents(of: found, for: key) : found
             guard let raw else { return }
-            do {
-                let value = try ConfigurationParser.value(raw.texts, for: key)
-                key.store(value, &configuration)
-                origins[key.name] = found.origin
-                warnAboutSurroundings(raw, key)
-            } catch {
-                problems.append(ConfigurationProblem(key.name, found.origin, error.message))
-            }
+            store(raw, found.origin, key)
             return
+        }
+    }
+
+    private mutating func store(_ raw: Raw, _ origin: ConfigurationOrigin, _ key: ConfigurationKey) {
+        do {
+            let value = try ConfigurationParser.value(raw.texts, for: key)
+            key.store(value, &configuration)
+            origins[key.name] = origin
+            warnAboutSurroundings(raw, key)
+        } catch {
+            problems.append(ConfigurationProblem(key.name, origin, error.message))
         }
     }
 

@@ -1,11 +1,13 @@
 /// Where a value stood.
 package enum ConfigurationOrigin: Sendable, Equatable, CustomStringConvertible {
+    case option(name: String)
     case environment(name: String)
     case file(path: String, line: Int?)
     case builtIn
 
     package var description: String {
         switch self {
+        case .option(let name): "option \(name)"
         case .environment(let name): "environment \(name)"
         case .file(let path, let line): line.map { "\(path):\($0)" } ?? path
         case .builtIn: "default"

@@ -18,6 +18,7 @@ extension LoadedConfiguration {
                 switch address {
                 case .tcp: add(error.code == EACCES ? "http.port" : "http.host", "can't \(error)")
                 case .unix: add("http.unixSocket", "can't \(error)")
+                case .passed: add("http", "can't \(error)")
                 }
             }
         }

@@ -2,7 +2,7 @@ internal import Glibc
 
 /// A configuration that holds together, with what is unwise in it and where each value came from.
 package struct LoadedConfiguration: Sendable {
-    package let configuration: ReceiverConfiguration
+    package var configuration: ReceiverConfiguration
     /// Worth a line in the log; nothing that keeps a server from starting.
     package let warnings: [ConfigurationProblem]
     /// The file that was read, if any.
@@ -26,6 +26,21 @@ package struct LoadedConfiguration: Sendable {
     }
 }
 
+/// A key's value out of an option of the command line.
+package struct ConfigurationOverride: Sendable {
+    /// The option as it is written, such as `--port`.
+    package let name: String
+    /// The dotted name of the key.
+    package let key: String
+    package let text: String
+
+    package init(name: String, key: String, text: String) {
+        self.name = name
+        self.key = key
+        self.text = text
+    }
+}
+
 extension ReceiverConfiguration {
     /// What a configuration is loaded for.
     package enum Use: Sendable {
@@ -38,7 +53,7 @@ extension ReceiverConfiguration {
     /// The file that is read when no other is named and it is there.
     package static let defaultPath = "config/chargefold.yaml"
 
-    /// Loads the configuration: environment over file over defaults.
+    /// Loads the configuration: options over environment over file over defaults.
     ///
     /// - Parameters:
     ///   - path: the file; `nil`: the one that `CHARGEFOLD_CONFIG` names, else `defaultPath` if it exists.
@@ -47,7 +62,8 @@ extension ReceiverConfiguration {
     /// - Throws: everything that is wrong at once: unknown names, values out of range, unreadable files, a server without
     ///   verification.
     package static func load(
-        path: String? = nil, environment: [String: String], use: Use, defaultPath: String? = defaultPath
+        path: String? = nil, environment: [String: String], use: Use, options: [ConfigurationOverride] = [],
+        defaultPath: String? = defaultPath
     ) throws(ConfigurationError) -> LoadedConfiguration {
         var file: ConfigurationFile?
         var fileProblem: ConfigurationProblem?
@@ -60,7 +76,7 @@ extension ReceiverConfiguration {
                 fileProblem = error.problem
             }
         }
-        var loader = ConfigurationLoader(environment: environment, file: file)
+        var loader = ConfigurationLoader(environment: environment, file: file, options: options)
         if let fileProblem { loader.add(fileProblem) }
         loader.run()
         loader.checkTogether(use)

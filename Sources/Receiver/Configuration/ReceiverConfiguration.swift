@@ -38,6 +38,8 @@ package struct ReceiverConfiguration: Sendable {
         package var bodyBytesPerSecondMin = 128
         package var idleTimeoutSeconds = 75
         package var streamBufferBytesMax = 1 << 20
+        /// Descriptors of sockets that were passed to this process, in place of `host`, `port` and `unixSocket`. No key.
+        package var passedSockets: [Int32] = []
 
         /// The value of `host` that turns TCP off.
         package static let noHost = "none"
@@ -143,6 +145,8 @@ package struct ReceiverConfiguration: Sendable {
 
     package struct Shutdown: Sendable {
         package var deadlineSeconds = 10
+        /// From `/readyz` 503 until no connection is accepted any more.
+        package var drainDelaySeconds = 0
     }
 }
 
