@@ -366,6 +366,8 @@ package struct IndexFigures: Sendable, Equatable {
     package var undecodableRows = 0
     /// Of the rows' files.
     package var bytes: Int64 = 0
+    /// How many sessions the rows have of each status; those without a name of their own count as FAILED.
+    package var sessions: [SessionStatus: Int] = [:]
 
     package init() {}
 }

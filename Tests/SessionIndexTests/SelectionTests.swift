@@ -25,6 +25,7 @@ struct SelectionTests {
         .user("u"), .ongoing(userId: "u"), .anomaly(.startedMissing), .anomaly(.stoppedMissing),
         .anomaly(.revivedAfterFailure), .anomaly(.userIdConflict), .anomaly(.timestampInFuture),
         .lasting(.started, since: Instant(seconds: 2_000_000_000)), .waiting(from: .epoch), .requested(from: .epoch),
+        .status([.started, .failed], since: .latest),
     ]
 
     @Test(arguments: scopes) func `every scope is a walk down one index`(_ scope: SessionSelection.Scope) throws {
@@ -72,7 +73,35 @@ struct SelectionTests {
         let started = expected.values.filter { $0.startedSince != nil }
             .sorted { ($0.startedSince ?? .epoch, $0.number) < ($1.startedSince ?? .epoch, $1.number) }
         #expect(try await all(store, .lasting(.started, since: .latest), limit: 4) == started.map(\.sessionId))
+        let notComplete = Set(SessionStatus.known.filter { $0 != .complete })
+        let byStatus = expected.values.filter { $0.state.status != .complete }
+            .sorted { ($0.statusSinceOrFirstHeard, $0.number) > ($1.statusSinceOrFirstHeard, $1.number) }
+        #expect(try await all(store, .status(notComplete, since: .latest), limit: 6) == byStatus.map(\.sessionId))
+        let everything = expected.values.sorted { $0.number > $1.number }
+        #expect(try await all(store, .everything, limit: 9) == everything.map(\.sessionId))
+        try store.flush()
+        let counts = Dictionary(grouping: expected.values) { $0.state.status.listed }.mapValues(\.count)
+        #expect(store.index.figures.sessions.filter { $0.value > 0 } == counts)
         try await store.expectFoldOfLog()
+        store.close()
+    }
+
+    @Test func `who asks for FAILED finds statuses that nobody knows`() async throws {
+        let store = try TestIndex(directory)
+        for (id, status) in [("a", "ON_FIRE"), ("b", "FAILED"), ("c", "STARTED")] {
+            let body = """
+                {"event":"SESSION_OBSERVED","payload":{"sessionId":"\(id)","timestamp":"2025-06-12T10:00:00Z",\
+                "userId":"u","sessionStatus":"\(status)"}}
+                """
+            let event = try SessionEvent.decode(Array(body.utf8), source: .driveApi)
+            _ = try await store.ingest(Delivery(event: event, body: Array(body.utf8), receivedAt: .epoch))
+        }
+        #expect(try await all(store, .status([.failed], since: .latest), limit: 5) == ["b", "a"])
+        var selection = SessionSelection(.user("u"), limit: 5)
+        selection.statuses = ["FAILED"]
+        #expect(try await store.page(selection).records.map(\.sessionId) == ["b", "a"])
+        selection.statuses = ["ON_FIRE"]
+        #expect(try await store.page(selection).records.map(\.sessionId) == ["a"])
         store.close()
     }
 

@@ -23,7 +23,8 @@ enum RowSchema {
                         start_time INTEGER, order_key INTEGER NOT NULL, skewed INTEGER NOT NULL,
                         ongoing INTEGER NOT NULL, anomalies INTEGER NOT NULL, started_since INTEGER,
                         starting_since INTEGER, stop_failing_since INTEGER, waits_until INTEGER,
-                        requested_at INTEGER, settlement INTEGER NOT NULL, record BLOB NOT NULL);
+                        requested_at INTEGER, status INTEGER NOT NULL, status_since INTEGER NOT NULL,
+                        settlement INTEGER NOT NULL, record BLOB NOT NULL);
                     CREATE UNIQUE INDEX sessions_by_id ON sessions(partition, session_id);
                     CREATE INDEX sessions_by_user ON sessions(partition, user_id, order_key)
                         WHERE user_id IS NOT NULL AND skewed = 0;
@@ -37,6 +38,20 @@ enum RowSchema {
                     CREATE INDEX sessions_waiting ON sessions(waits_until) WHERE waits_until IS NOT NULL;
                     CREATE INDEX sessions_requested ON sessions(requested_at) WHERE requested_at IS NOT NULL;
                     CREATE INDEX sessions_unsettled ON sessions(settlement, number) WHERE settlement > 0;
+                    -- 7: COMPLETE, which nearly all are in the end; those are found by number.
+                    CREATE INDEX sessions_by_status ON sessions(status, status_since) WHERE status != 7;
+                    -- How many sessions have each status, without counting them.
+                    CREATE TABLE status_counts(status INTEGER PRIMARY KEY, sessions INTEGER NOT NULL);
+                    CREATE TRIGGER session_added AFTER INSERT ON sessions BEGIN
+                        INSERT INTO status_counts VALUES(new.status, 1)
+                            ON CONFLICT(status) DO UPDATE SET sessions = sessions + 1; END;
+                    CREATE TRIGGER session_changed AFTER UPDATE OF status ON sessions
+                        WHEN old.status != new.status BEGIN
+                        UPDATE status_counts SET sessions = sessions - 1 WHERE status = old.status;
+                        INSERT INTO status_counts VALUES(new.status, 1)
+                            ON CONFLICT(status) DO UPDATE SET sessions = sessions + 1; END;
+                    CREATE TRIGGER session_removed AFTER DELETE ON sessions BEGIN
+                        UPDATE status_counts SET sessions = sessions - 1 WHERE status = old.status; END;
                     CREATE INDEX sessions_anomaly_1 ON sessions(number) WHERE (anomalies & 1) != 0;
                     CREATE INDEX sessions_anomaly_2 ON sessions(number) WHERE (anomalies & 2) != 0;
                     CREATE INDEX sessions_anomaly_4 ON sessions(number) WHERE (anomalies & 4) != 0;

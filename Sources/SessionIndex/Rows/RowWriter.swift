@@ -14,12 +14,15 @@ final class RowWriter {
     private let upsert: Statement
     private let updateOrder: Statement
     private let updateSettlement: Statement
+    private let updateStatus: Statement
     private let setProperty: Statement
     private let log: Identity
 
     /// SQLite writes the entries of an index anew whenever an update names one of its columns. These seldom change, so
     /// they have a statement of their own that touches only the rows where they do.
-    private static let columnsUpdatedApart: Set<String> = ["order_key", "skewed", "settlement"]
+    private static let columnsUpdatedApart: Set<String> = [
+        "order_key", "skewed", "settlement", "status", "status_since",
+    ]
 
     init(database: Database, partitioning: Partitioning, known: KnownLog) throws(SQLiteError) {
         self.database = database
@@ -42,6 +45,11 @@ final class RowWriter {
             """)
         updateSettlement = try database.prepare(
             "UPDATE sessions SET settlement = ?2 WHERE number = ?1 AND settlement IS NOT ?2")
+        updateStatus = try database.prepare(
+            """
+            UPDATE sessions SET status = ?2, status_since = ?3
+            WHERE number = ?1 AND (status IS NOT ?2 OR status_since IS NOT ?3)
+            """)
         setProperty = try database.prepare("UPDATE properties SET value = ?2 WHERE name = ?1")
     }
 
@@ -82,6 +90,10 @@ final class RowWriter {
                     updateSettlement.bind(1, row.number)
                     updateSettlement.bind(2, row.integers.last ?? nil)
                     _ = try updateSettlement.step()
+                    updateStatus.bind(1, row.number)
+                    updateStatus.bind(2, row.integers[10])
+                    updateStatus.bind(3, row.integers[11])
+                    _ = try updateStatus.step()
                 }
             }
             try set(KnownLog(identity: log, end: position))
@@ -141,8 +153,19 @@ final class RowWriter {
         }
     }
 
+    /// How many rows there are of each status; statuses without a name of their own count as FAILED.
+    func statusCounts() throws(SQLiteError) -> [SessionStatus: Int] {
+        let all = try database.prepare("SELECT status, sessions FROM status_counts")
+        defer { all.finalize() }
+        var counts: [SessionStatus: Int] = [:]
+        while try all.step() {
+            if let status = SessionStatus(listCode: all.int64(0)) { counts[status] = Int(all.int64(1)) }
+        }
+        return counts
+    }
+
     func close() {
-        for statement in [upsert, updateOrder, updateSettlement, setProperty] { statement.finalize() }
+        for statement in [upsert, updateOrder, updateSettlement, updateStatus, setProperty] { statement.finalize() }
         database.close()
     }
 }

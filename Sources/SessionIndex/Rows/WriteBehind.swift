@@ -37,6 +37,8 @@ final class WriteBehind: @unchecked Sendable {
         var writes = 0
         var failures = 0
         var rows = 0
+        /// How many sessions the rows have of each status.
+        var statuses: [SessionStatus: Int] = [:]
     }
 
     private let state: Locked<State>
@@ -59,7 +61,8 @@ final class WriteBehind: @unchecked Sendable {
         self.log = log
         self.logger = logger
         self.onDamage = onDamage
-        state = Locked(State(folded: writer.covered, covered: writer.covered))
+        state = Locked(
+            State(folded: writer.covered, covered: writer.covered, statuses: (try? writer.statusCounts()) ?? [:]))
         writer.database.confine(to: queue)
     }
 
@@ -199,7 +202,9 @@ final class WriteBehind: @unchecked Sendable {
                 entry.hasRow = true
             }
         }
+        let statuses = try? writer.statusCounts()
         state.withLock { state in
+            if let statuses { state.statuses = statuses }
             state.covered = position
             state.beingWritten = 0
             state.writing = []
@@ -227,6 +232,8 @@ final class WriteBehind: @unchecked Sendable {
             Result { () throws(SQLiteError) in
                 try writer.write(
                     rows, buffer: buffer, covering: writer.covered, seal: seal(at: writer.covered), replacing: sessions)
+                let statuses = try writer.statusCounts()
+                state.withLock { $0.statuses = statuses }
             }
         }
         do throws(SQLiteError) {
@@ -307,6 +314,7 @@ final class WriteBehind: @unchecked Sendable {
             figures.rowWrites = state.writes
             figures.rowWriteFailures = state.failures
             figures.rowsWritten = state.rows
+            figures.sessions = state.statuses
         }
     }
 }

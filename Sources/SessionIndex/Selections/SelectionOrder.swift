@@ -22,7 +22,7 @@ struct SelectionOrder {
         self.selection = selection
         isDescending =
             switch selection.scope {
-            case .user, .ongoing, .anomaly: true
+            case .user, .ongoing, .anomaly, .status, .everything: true
             case .lasting, .waiting, .requested, .unsettled: false
             }
     }
@@ -40,7 +40,8 @@ struct SelectionOrder {
         case .user(let userId), .ongoing(let userId):
             record.state.userId.map { SessionKey($0) == SessionKey(userId) } ?? false
         case .lasting(let state, _): record.since(state) != nil
-        case .anomaly, .waiting, .requested, .unsettled: true
+        case .status(let statuses, _): statuses.contains(record.state.status.listed)
+        case .anomaly, .waiting, .requested, .unsettled, .everything: true
         }
     }
 
@@ -56,6 +57,8 @@ struct SelectionOrder {
         case .lasting(let state, let since): key = record.since(state).flatMap { Self.microseconds($0, atMost: since) }
         case .waiting(let from): key = record.waitsUntil.flatMap { Self.microseconds($0, atLeast: from) }
         case .requested(let from): key = record.requestedAt.flatMap { Self.microseconds($0, atLeast: from) }
+        case .status(_, let since): key = Self.microseconds(record.statusSinceOrFirstHeard, atMost: since)
+        case .everything: key = record.number
         case .unsettled(let least): key = record.settlement.rawValue >= least.rawValue ? record.number : nil
         }
         return key.map { SessionPlace(key: $0, number: record.number) }
@@ -63,7 +66,7 @@ struct SelectionOrder {
 
     /// Whether a record of the scope fulfils the selection's conditions.
     func admits(_ record: SessionRecord) -> Bool {
-        if let statuses = selection.statuses, !statuses.contains(record.state.status.name) { return false }
+        if let statuses = selection.statuses, !record.state.status.isListed(under: statuses) { return false }
         if selection.startsFrom != nil || selection.startsTo != nil {
             let start = record.startOrFirstHeard
             if let from = selection.startsFrom, start < from { return false }
@@ -101,6 +104,14 @@ struct SelectionOrder {
     private static let ongoing = select(
         "order_key", "sessions_ongoing", "user_id = ?1 AND ongoing = 1 AND (order_key, number) < (?2, ?3)",
         "order_key DESC, number DESC")
+
+    private static let ofStatus = select(
+        "status_since", "sessions_by_status",
+        "status = ?1 AND status != 7 AND (status_since, number) < (?2, ?3) AND status_since <= ?4",
+        "status_since DESC, number DESC")
+    private static let everything = """
+        SELECT number, number, session_id, record FROM sessions WHERE number < ?3 ORDER BY number DESC
+        """
 
     private static func ascending(_ column: String, _ index: String, _ bound: String) -> String {
         select(
@@ -141,6 +152,12 @@ struct SelectionOrder {
             return bounded(Self.ascending("waits_until", "sessions_waiting", ">="), by: from)
         case .requested(let from):
             return bounded(Self.ascending("requested_at", "sessions_requested", ">="), by: from)
+        case .status(let statuses, let since):
+            return statuses.map(\.listCode).sorted().map {
+                IndexQuery(
+                    sql: Self.ofStatus, integers: place + [(1, $0), (4, since.microsecondsSince1970)])
+            }
+        case .everything: return [IndexQuery(sql: Self.everything, integers: [(3, after.number)])]
         case .unsettled(let least):
             let sql = Self.select(
                 "number", "sessions_unsettled", "settlement = ?4 AND settlement > 0 AND number > ?3", "number")

@@ -34,14 +34,19 @@ package struct SessionSelection: Sendable {
         case waiting(from: Instant)
         /// Sessions whose start a client asked for at that instant or later, the earliest first.
         case requested(from: Instant)
+        /// Sessions with one of these statuses that began at that instant or earlier, the latest first. Statuses that have
+        /// no name of their own count as FAILED. Not for COMPLETE: nearly all are.
+        case status(Set<SessionStatus>, since: Instant)
+        /// All sessions, the youngest number first.
+        case everything
         /// Sessions of which so much, or more, is still to come, in order of creation.
         case unsettled(SessionRecord.Settlement)
     }
 
     package var scope: Scope
-    /// Names of statuses; nil for all.
+    /// Names of statuses; nil for all. Those that nobody knows are found under FAILED too.
     package var statuses: Set<String>?
-    /// Bounds of `SessionRecord.startOrFirstHeard`, inclusive (scope `user` only).
+    /// Bounds of `SessionRecord.startOrFirstHeard`, inclusive. Only the scope `user` has an index for them.
     package var startsFrom: Instant?
     package var startsTo: Instant?
     /// What a session must fulfil besides. Called on a queue of the store.

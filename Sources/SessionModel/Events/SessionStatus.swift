@@ -54,8 +54,25 @@ package enum SessionStatus: Hashable, Sendable {
     /// `COMPLETE` and `REFUNDED`: once one of them is known, nothing of a lower rank changes the status.
     var isFinal: Bool { rank >= SessionStatus.complete.rank }
 
+    /// What lists file it under: a status that is new to us is found where FAILED is asked for, as the Drive API wants
+    /// it handled.
+    package var listed: SessionStatus { if case .other = self { .failed } else { self } }
+
+    /// The number of what lists file it under, in the index of sessions.
+    package var listCode: Int64 { Int64(Self.known.firstIndex(of: listed) ?? 0) }
+
+    package init?(listCode: Int64) {
+        guard Self.known.indices.contains(Int(listCode)) else { return nil }
+        self = Self.known[Int(listCode)]
+    }
+
+    /// Whether a list that asks for statuses by these names has this one too.
+    package func isListed(under names: Set<String>) -> Bool {
+        names.contains(name) || names.contains(listed.name)
+    }
+
     /// All statuses with a name of their own; the index is the code in stored records, so new ones go to the end.
-    static let known: [SessionStatus] = [
+    package static let known: [SessionStatus] = [
         .created, .waitingToStart, .failed, .started, .waitingToStop, .stopFailed, .stopped, .complete, .refunded,
         .unknown,
     ]

@@ -22,6 +22,9 @@ extension SessionRecord {
     /// The session's start, for bounds: `startTime` where it is known, else `orderedBy`.
     package var startOrFirstHeard: Instant { state.startTime ?? orderedBy }
 
+    /// When the status began, for lists: `statusSince` where a fact tells of one, else `orderedBy`.
+    package var statusSinceOrFirstHeard: Instant { state.statusSince ?? orderedBy }
+
     /// Whether the session may be going on, as far as facts tell: it has not ended, failed or been given up.
     package var isOngoing: Bool {
         guard state.abandonedAt == nil else { return false }
