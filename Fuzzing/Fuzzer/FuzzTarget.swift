@@ -98,12 +98,14 @@ extension FuzzTarget {
         return nil
     }
 
+    private static let router = Router(Route.all)
+
     /// Decoding never traps; encoding is undone by decoding.
     @Sendable static func query(_ bytes: UnsafeRawBufferPointer) {
         if let parameters = QueryParameters(bytes) {
             for name in parameters.names { precondition(parameters[name] != nil) }
         }
-        _ = Resource.match(bytes)
+        for method in [Route.Method.get, .post] { _ = router.match(method, bytes) }
         if let text = String(validating: bytes, as: UTF8.self) {
             let encoded = PercentEncoding.encode(text)
             precondition(PercentEncoding.decode(encoded.utf8) == text, "round trip")

@@ -64,6 +64,8 @@ final class Connection {
     var holdNumber: UInt64 = 0
     /// See `Admission.accept`.
     var mayDisplace = false
+    /// What the handler has left with its admission.
+    var route: Int?
 
     /// Whether nothing of its next request has come.
     var isSilent: Bool { parser.isAtStart && input.isEmpty }

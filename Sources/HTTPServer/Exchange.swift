@@ -7,14 +7,17 @@ package struct Exchange: Sendable {
     let slot: Int
     /// Tells this request from every other one of the worker.
     let serial: UInt64
+    /// What `RequestHandler.admit` has left for `handle`.
+    package let route: Int?
     /// Applied to the answer before it is sent, on the thread that answers: for what depends on the request and not on
     /// the resource, such as a content coding. Not applied to streams.
     package var transform: (@Sendable (consuming Response) -> Response)?
 
-    init(worker: Worker, slot: Int, serial: UInt64) {
+    init(worker: Worker, slot: Int, serial: UInt64, route: Int? = nil) {
         self.worker = worker
         self.slot = slot
         self.serial = serial
+        self.route = route
     }
 
     /// Answers. On the worker's own thread during `handle` the answer leaves with the turn; from elsewhere it goes

@@ -2,8 +2,9 @@
 package enum Admission: Sendable {
     /// Read the body, up to that many bytes (of content, after the transfer coding); beyond it the answer is 413. Where too
     /// many bodies are coming in, one that displaces others makes who has been sending the longest give way, and any other
-    /// is answered 503; see `Limits.requestBytesMax`.
-    case accept(bodyBytesMax: Int, displacesOthers: Bool = false)
+    /// is answered 503; see `Limits.requestBytesMax`. `route` comes back with the exchange: what the handler has found out
+    /// about the request, as a number that means something to the handler alone.
+    case accept(bodyBytesMax: Int, displacesOthers: Bool = false, route: Int? = nil)
     /// Answer this. A small body is read and dropped first so that the connection can live on; otherwise it closes.
     case refuse(Response)
 }
@@ -16,7 +17,7 @@ package protocol RequestHandler: Sendable {
 
     /// Called when the body is complete. `request` is valid only during the call: copy what you keep.
     /// Answer through `exchange`, now or later, from any thread.
-    func handle(_ request: borrowing Request, _ exchange: Exchange)
+    func handle(_ request: consuming Request, _ exchange: Exchange)
 
     /// The answer to a request that never reaches `handle`: 400, 405 (CONNECT), 408, 413, 414, 417, 431, 501, 503, 505.
     func protocolError(_ error: HTTPError) -> Response

@@ -157,8 +157,9 @@ extension Worker {
         connection.keepsAlive = lines.keepsAlive
         guard let head = view(connection, message) else { return }
         switch handler.admit(head) {
-        case .accept(let bodyBytesMax, let displacesOthers):
+        case .accept(let bodyBytesMax, let displacesOthers, let route):
             connection.mayDisplace = displacesOthers
+            connection.route = route
             connection.parser.bodyBytesMax = bodyBytesMax
             let mayBeWaiting = message.count == connection.parser.headEnd
             switch lines.framing {
@@ -198,7 +199,8 @@ extension Worker {
         let body = UnsafeRawBufferPointer(rebasing: message[connection.parser.bodyRange])
         currentSerial = nextSerial
         handler.handle(
-            Request(head: head, body: body), Exchange(worker: self, slot: connection.slot, serial: nextSerial))
+            Request(head: head, body: body),
+            Exchange(worker: self, slot: connection.slot, serial: nextSerial, route: connection.route))
         currentSerial = 0
     }
 

@@ -119,57 +119,6 @@ private func bytes<Result>(_ text: String?, _ body: (UnsafeRawBufferPointer?) ->
     }
 }
 
-@Suite struct ResourceTests {
-    private func match(_ path: String) -> Resource.Match { Array(path.utf8).withUnsafeBytes { Resource.match($0) } }
-
-    @Test func `every resource has its path`() {
-        let resources: [(String, Resource)] = [
-            ("/webhooks/session-events", .sessionEvents), ("/v1/sessions/a", .session("a")),
-            ("/v1/sessions/a%2Fb", .session("a/b")), ("/v1/sessions/a/facts", .sessionFacts("a")),
-            ("/v1/sessions/facts", .session("facts")), ("/v1/quarantine", .quarantine),
-            ("/v1/quarantine/17", .quarantined(17)), ("/v1/quarantine/retry", .quarantineRetry), ("/v1/log", .log),
-            ("/healthz", .health), ("/readyz", .ready), ("/metrics", .metrics),
-            ("/v1/quarantine/17/retry", .quarantinedRetry(17)), ("/v1/sessions", .sessions), ("/v1/fees", .fees),
-            ("/v1/sessions/a/abandon", .sessionAbandon("a")), ("/v1/sessions/a/events", .sessionEventStream("a")),
-            ("/v1/users/u/events", .userEventStream("u")), ("/v1/events", .eventStream),
-            ("/v1/users/u/sessions", .userSessions("u")), ("/v1/users/u/sessions/history", .userHistory("u")),
-            ("/v1/users/u/sessions/active", .userActive("u")),
-            ("/v1/users/u%2F1/sessions/a%20b", .userSession(userId: "u/1", sessionId: "a b")),
-        ]
-        for (path, resource) in resources { #expect(match(path) == .resource(resource), "\(path)") }
-    }
-
-    @Test func `what Allow lists is allowed, and nothing else`() {
-        let methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "get", "GE", "GETS", ""]
-        for resource in [
-            Resource.sessionEvents, .session("a"), .sessionFacts("a"), .quarantine, .quarantined(1), .quarantineRetry,
-            .log,
-            .health, .ready, .metrics, .quarantinedRetry(1), .sessions, .fees, .sessionAbandon("a"), .eventStream,
-            .sessionEventStream("a"), .userEventStream("u"), .userSessions("u"), .userHistory("u"), .userActive("u"),
-            .userSession(userId: "u", sessionId: "a"),
-        ] {
-            let listed = resource.allow.split(separator: ", ").map(String.init)
-            for method in methods {
-                #expect(Array(method.utf8).withUnsafeBytes { resource.allows($0) } == listed.contains(method))
-            }
-        }
-    }
-
-    @Test func `everything else is nothing`() {
-        for path in [
-            "", "/", "*", "healthz", "//", "/v1", "/v1/sessions/", "/v1/sessions//facts", "/v1/quarantine/x",
-            "/a/b/c/d/e/f/g", "/v1/users", "/drive/v1/users/u", "/drive/v1/log", "/v1/users//sessions",
-            "/v1/users/u/sessions/",
-            "/v1/users//sessions/a", "/v1/quarantine/x/retry", "/v1/events/1",
-        ] {
-            #expect(match(path) == .none, "\(path)")
-        }
-        #expect(match("/v1/sessions/%FF") == .malformed)
-        #expect(match("/v1/sessions/%") == .malformed)
-        #expect(match("/v1/users/%FF/sessions/a") == .malformed)
-    }
-}
-
 @Suite struct ProblemTests {
     @Test func `the whole object`() {
         let problem = Problem(418, "teapot", "It's a \"teapot\".").with(detail: "Short\nand stout").with(

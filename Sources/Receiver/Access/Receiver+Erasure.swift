@@ -5,10 +5,10 @@ import SessionModel
 import SessionStore
 
 extension Receiver {
-    /// `DELETE /v1/users/{userId}`: removes a person from everything that is stored. For operators; the caller has made
-    /// sure of that. The answer comes when it is done, or as 503 when it takes longer than the server waits: it goes on
+    /// `DELETE /v1/users/{userId}`: removes a person from everything that is stored. The answer comes when it is done, or as 503 when it takes longer than the server waits: it goes on
     /// then, also over a restart, and asking again is harmless.
-    func eraseUser(_ userId: String, _ exchange: Exchange) {
+    func eraseUser(_ call: borrowing Call<Operator>) {
+        let (userId, exchange) = (call.path.userId, call.exchange)
         guard let eraser else { return exchange.respond(Response(.notFound)) }
         eraser.eraseUser(userId) { [logger] result in
             switch result {

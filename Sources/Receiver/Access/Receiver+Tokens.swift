@@ -3,15 +3,13 @@ import SessionModel
 import WebhookSecurity
 
 extension Receiver {
-    /// `POST /v1/tokens`: a short-lived token for one user's sessions. For operators; the caller has made sure of that.
-    func mintToken(_ request: borrowing Request, _ exchange: Exchange) {
-        guard let userTokens = access.userTokens else { return exchange.respond(Response(.notFound)) }
-        guard let wish = TokenRequest(json: Array(request.body)) else {
-            return exchange.respond(Response(.malformedTokenRequest))
-        }
+    /// `POST /v1/tokens`: a short-lived token for one user's sessions.
+    func mintToken(_ call: borrowing Call<Operator>) throws(Problem) {
+        guard let userTokens = access.userTokens else { throw .notFound }
+        guard let wish = TokenRequest(json: Array(call.request.body)) else { throw .malformedTokenRequest }
         let end = clock().seconds + wish.seconds
         guard let token = userTokens.mint(userId: wish.userId, mayAct: wish.mayAct, expiresAtSeconds: end) else {
-            return exchange.respond(Response(.malformedTokenRequest))
+            throw .malformedTokenRequest
         }
         var writer = JSONWriter()
         writer.beginObject()
@@ -21,7 +19,7 @@ extension Receiver {
         writer.field("userId", wish.userId)
         writer.field("expiresAt", Instant(seconds: end))
         writer.endObject()
-        exchange.respond(Response(status: 201, json: writer.bytes))
+        call.exchange.respond(Response(status: 201, json: writer.bytes))
     }
 }
 

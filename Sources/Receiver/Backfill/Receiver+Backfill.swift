@@ -10,12 +10,13 @@ private let backfillQueue = DispatchQueue(label: "chargefold.backfill", qos: .ut
 
 extension Receiver {
     /// `POST /v1/backfill` `{"userId":…,"from":…,"to":…,"cursor":…}`: reads one page of the user's history from the Drive
-    /// API. The answer has the cursor of the next one. The caller has made sure that it is an operator who asks.
-    func runBackfill(_ request: borrowing Request, _ exchange: Exchange) {
-        guard let backfill else { return exchange.respond(Response(.noAPIKey)) }
-        guard let json = try? CanonicalJSON(parsing: Array(request.body)), let userId = json.string("userId"),
+    /// API. The answer has the cursor of the next one.
+    func runBackfill(_ call: borrowing Call<Operator>) throws(Problem) {
+        let exchange = call.exchange
+        guard let backfill else { throw .noAPIKey }
+        guard let json = try? CanonicalJSON(parsing: Array(call.request.body)), let userId = json.string("userId"),
             !userId.isEmpty, let from = Self.bound("from", json), let to = Self.bound("to", json)
-        else { return exchange.respond(Response(.malformedBackfill)) }
+        else { throw .malformedBackfill }
         let cursor = json.string("cursor")
         backfillQueue.async { [reconciler] in
             do throws(Backfill.Failure) {

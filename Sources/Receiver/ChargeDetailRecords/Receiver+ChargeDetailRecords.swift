@@ -14,7 +14,11 @@ extension Receiver {
     /// `POST /webhooks/cdrs`: 200 once the record is durable, also for a repeat; 400 invalid, 403 not authentic, 500 when it
     /// can't be made durable or not within the deadline. Whatever is not answered 200 is sent again every night for a week
     /// (domain.md, "CDR callbacks"), so a late answer would be worse than a 500.
-    func receiveChargeDetailRecord(_ request: borrowing Request, _ exchange: Exchange) {
+    func receiveChargeDetailRecord(_ call: borrowing Call<Void>) {
+        receiveChargeDetailRecord(call.request, call.exchange)
+    }
+
+    private func receiveChargeDetailRecord(_ request: borrowing Request, _ exchange: Exchange) {
         let receivedAt = clock()
         let answer = DeadlineAnswer(exchange)
         let coding = MediaType.contentCoding(of: request.head)

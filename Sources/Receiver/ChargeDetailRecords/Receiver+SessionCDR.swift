@@ -13,8 +13,8 @@ extension Receiver {
     private static let recordsMax = 100
 
     /// `GET /v1/sessions/{sessionId}/cdr`: the session's charge detail records, each as it came.
-    func answerRecords(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
-        guard let grant = grant(request, exchange) else { return }
+    func answerRecords(_ call: borrowing Call<AccessGrant>) {
+        let (id, grant, exchange) = (call.path.sessionId, call.grant, call.exchange)
         store.session(id) { [self] result in
             switch result {
             case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))

@@ -15,17 +15,18 @@ extension Receiver {
     }
 
     /// `GET /v1/downtime?limit=n&sessions=n&id=n`: times in which callbacks could not be accepted, the newest first, with
-    /// the sessions that may have missed events. The caller has made sure that it is an operator who asks.
-    func answerDowntime(_ request: borrowing Request, _ exchange: Exchange) {
-        guard let query = QueryParameters(request.head.query),
+    /// the sessions that may have missed events.
+    func answerDowntime(_ call: borrowing Call<Operator>) throws(Problem) {
+        let exchange = call.exchange
+        guard let query = QueryParameters(call.request.head.query),
             query.names.allSatisfy({ ["limit", "sessions", "id"].contains($0) }),
             let limit = query.integer("limit", in: 1...1_000) ?? .some(20),
             let sessions = query.integer("sessions", in: 0...10_000) ?? .some(100)
-        else { return exchange.respond(Response(.malformedQuery)) }
+        else { throw .malformedQuery }
         let id: Int64?
         switch query.integer("id", in: 1...Int64.max) {
         case nil: id = nil
-        case .some(nil): return exchange.respond(Response(.malformedQuery))
+        case .some(nil): throw .malformedQuery
         case .some(let number?): id = number
         }
         downtimeQueue.async { [ledger] in

@@ -2,42 +2,50 @@ import DriveAPI
 import HTTPServer
 import SessionModel
 
+/// What an app would ask the Drive API for, in the same shapes.
 extension Receiver {
-    /// The gateway's resources: what an app would ask the Drive API for, in the same shapes.
-    func passOn(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
-        guard let userId = resource.actsForUser, mayAct(for: userId, onlyReading: resource.onlyReads, request, exchange)
-        else { return }
-        guard let gateway else { return exchange.respond(Response(.noAPIKey)) }
-        guard !resource.leadsElsewhere else { return exchange.respond(Response(.notFound)) }
-        switch resource {
-        case .startSession(let userId):
-            let key = request.head.header("idempotency-key").map { String(decoding: $0, as: UTF8.self) }
-            if request.head.isRepeated("idempotency-key") { return exchange.respond(Response(.invalidKey)) }
-            gateway.start(userId: userId, body: Array(request.body), idempotencyKey: key) { exchange.respond($0) }
-        case .stopSession(let userId, let sessionId):
-            gateway.stop(userId: userId, sessionId: sessionId) { exchange.respond($0) }
-        case .receipt(let userId, let sessionId):
-            gateway.receipt(userId: userId, sessionId: sessionId) { exchange.respond($0) }
-        case .retryPayment(let userId, let sessionId):
-            gateway.retryPayment(userId: userId, sessionId: sessionId) { exchange.respond($0) }
-        default: exchange.respond(Response(.notFound))
+    /// `POST /v1/users/{userId}/sessions/start`
+    func start(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        let gateway = try gateway(for: call.path)
+        let key = call.request.head.header("idempotency-key").map { String(decoding: $0, as: UTF8.self) }
+        if call.request.head.isRepeated("idempotency-key") { throw .invalidKey }
+        let exchange = call.exchange
+        gateway.start(userId: call.path.userId, body: Array(call.request.body), idempotencyKey: key) {
+            exchange.respond($0)
         }
     }
-}
 
-extension Resource {
-    /// Whether nothing changes by it.
-    fileprivate var onlyReads: Bool {
-        if case .receipt = self { true } else { false }
+    /// `POST /v1/users/{userId}/sessions/{sessionId}/stop`
+    func stop(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        let exchange = call.exchange
+        try gateway(for: call.path).stop(userId: call.path.userId, sessionId: call.path.sessionId) {
+            exchange.respond($0)
+        }
     }
 
-    /// Whether an id of a resource that is passed on would lead to another one upstream.
-    fileprivate var leadsElsewhere: Bool {
-        switch self {
-        case .startSession(let userId): !PathTemplate.isOneSegment(userId)
-        case .stopSession(let userId, let id), .receipt(let userId, let id), .retryPayment(let userId, let id):
-            !PathTemplate.isOneSegment(userId) || !PathTemplate.isOneSegment(id)
-        default: false
+    /// `GET /v1/users/{userId}/sessions/{sessionId}/receipt`
+    func receipt(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        let exchange = call.exchange
+        try gateway(for: call.path).receipt(userId: call.path.userId, sessionId: call.path.sessionId) {
+            exchange.respond($0)
         }
+    }
+
+    /// `POST /v1/users/{userId}/sessions/{sessionId}/retry-payment`
+    func retryPayment(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        let exchange = call.exchange
+        try gateway(for: call.path).retryPayment(userId: call.path.userId, sessionId: call.path.sessionId) {
+            exchange.respond($0)
+        }
+    }
+
+    /// - Throws: where there is none, and where an id would lead to another resource upstream.
+    private func gateway(for path: PathValues) throws(Problem) -> Gateway {
+        guard let gateway else { throw .noAPIKey }
+        // Where the path has no session id it is empty.
+        guard PathTemplate.isOneSegment(path.userId),
+            path.sessionId.isEmpty || PathTemplate.isOneSegment(path.sessionId)
+        else { throw .notFound }
+        return gateway
     }
 }

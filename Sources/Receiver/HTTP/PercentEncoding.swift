@@ -24,21 +24,57 @@ package enum PercentEncoding {
         return String(validating: decoded, as: UTF8.self)
     }
 
-    /// The text with everything but RFC 3986's unreserved characters encoded.
+    /// The next byte, decoded where it is the encoding of an unreserved character: those mean the same either way
+    /// (RFC 3986 section 6.2.2.2).
+    static func nextUnreserved(_ bytes: UnsafeRawBufferPointer, _ index: inout Int) -> UInt8 {
+        defer { index += 1 }
+        guard bytes[index] == UInt8(ascii: "%") else { return bytes[index] }
+        var next = index + 1
+        guard let high = nextHexDigit(bytes, &next), let low = nextHexDigit(bytes, &next),
+            isUnreserved(high << 4 | low)
+        else { return bytes[index] }
+        index = next - 1
+        return high << 4 | low
+    }
+
+    /// Whether bytes are this text, which is made of unreserved characters, some of them encoded or none.
+    static func isSame(_ bytes: UnsafeRawBufferPointer, asUnreserved text: UnsafeRawBufferPointer) -> Bool {
+        // Encodings are longer than what they stand for.
+        guard bytes.count > text.count else { return bytes.elementsEqual(text) }
+        var index = 0
+        for byte in text {
+            guard index < bytes.count, nextUnreserved(bytes, &index) == byte else { return false }
+        }
+        return index == bytes.count
+    }
+
+    static func isSame(_ bytes: UnsafeRawBufferPointer, asUnreserved text: StaticString) -> Bool {
+        isSame(bytes, asUnreserved: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    /// The text with everything but unreserved characters encoded.
     package static func encode(_ text: String) -> String {
         var encoded = ""
         for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
+            if isUnreserved(byte) {
                 encoded.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
+            } else {
                 let digits = String(byte, radix: 16, uppercase: true)
                 encoded += digits.utf8.count == 1 ? "%0\(digits)" : "%\(digits)"
             }
         }
         return encoded
+    }
+
+    /// RFC 3986, section 2.3.
+    private static func isUnreserved(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "~"):
+            true
+        default: false
+        }
     }
 
     private static func nextHexDigit<Bytes: Collection<UInt8>>(_ bytes: Bytes, _ index: inout Bytes.Index) -> UInt8? {

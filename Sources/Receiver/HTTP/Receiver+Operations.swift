@@ -9,15 +9,17 @@ import Synchronization
 
 extension Receiver {
     /// `GET /healthz`: whether the process should go on. It should not only where a start could mend what it cannot.
-    var health: Response {
-        if store.needsRestart != nil {
-            return Response(Problem(503, "needs-restart", "Something is wrong that only a restart can mend."))
-        }
-        return Response(json: #"{"status":"ok"}"#)
+    func answerHealth(_ call: borrowing Call<Void>) {
+        let mustRestart = store.needsRestart != nil
+        call.exchange.respond(mustRestart ? Response(.needsRestart) : Response(json: #"{"status":"ok"}"#))
     }
 
     /// `GET /readyz`: whether a callback sent now could be made durable.
-    var readiness: Response {
+    func answerReadiness(_ call: borrowing Call<Void>) {
+        call.exchange.respond(readiness)
+    }
+
+    private var readiness: Response {
         if isDraining {
             return Response(Problem(503, "not-ready", "The server is shutting down."))
         }
@@ -32,7 +34,7 @@ extension Receiver {
     }
 
     /// `GET /metrics`, in Prometheus' text format.
-    var metricsPage: Response {
+    func answerMetrics(_ call: borrowing Call<Void>) {
         var page = MetricsPage()
         addCallbacks(to: &page)
         addDriveAPI(to: &page)
@@ -42,7 +44,12 @@ extension Receiver {
         var response = Response(
             status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(page.text.utf8))
         response.add("Cache-Control", "no-store" as StaticString)
-        return response
+        call.exchange.respond(response)
+    }
+
+    /// `GET /openapi.json`
+    func answerOpenAPI(_ call: borrowing Call<Void>) {
+        call.exchange.respond(OpenAPIDocument.answer.response(for: call.request.head))
     }
 
     private func addCallbacks(to page: inout MetricsPage) {
@@ -156,4 +163,9 @@ extension Receiver {
             "chargefold_http_errors_total", .counter, "Requests that were not acceptable HTTP, by reason.",
             statistics.errors.map { ("reason=\"\($0.error.name)\"", "\($0.count)") })
     }
+}
+
+extension Problem {
+    fileprivate static let needsRestart = Problem(
+        503, "needs-restart", "Something is wrong that only a restart can mend.")
 }

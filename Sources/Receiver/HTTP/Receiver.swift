@@ -47,8 +47,6 @@ package final class Receiver: RequestHandler, Sendable {
         }
     }
 
-    private static let openAPI = ContentCoding.Fixed(Response(json: OpenAPIDocument.json))
-
     let store: any SessionStore
     package let ledger: Ledger
     let authenticator: CallbackAuthenticator
@@ -78,6 +76,7 @@ package final class Receiver: RequestHandler, Sendable {
     /// The server's own figures for the metrics page; set once the server exists.
     package let serverStatistics = Locked<(@Sendable () -> ServerStatistics)?>(nil)
     private let draining = Atomic<Bool>(false)
+    private static let router = Router(Route.all)
 
     /// - Parameter callbackBodyBytesMax: the largest callback body, in bytes, after decompression.
     package init(_ dependencies: Dependencies, callbackBodyBytesMax: Int = 65_536) {
@@ -117,102 +116,88 @@ package final class Receiver: RequestHandler, Sendable {
     var isDraining: Bool { draining.load(ordering: .relaxed) }
 
     package func admit(_ head: borrowing RequestHead) -> Admission {
-        let resource: Resource
-        switch Resource.match(head.path) {
-        case .resource(let found): resource = found
-        // About the server as a whole (RFC 9110 section 9.3.7): a ping that needs no resource.
-        case .none where head.isMethod("OPTIONS") && head.isPath("*"): return .refuse(.serverOptions)
-        case .none: return admitStray(head) ?? refuse(.notFound)
-        case .malformed: return admitStray(head) ?? refuse(.malformedPath)
-        }
-        guard resource.allows(head.method) else {
+        switch Self.router.match(head) {
+        case .route(let number): return admit(head, number)
+        // About the server as a whole: a ping that needs no route.
+        case .notFound where head.isMethod("OPTIONS") && head.isPath("*"):
+            return .refuse(.options(allow: Self.router.allow))
+        case .notFound: return admitStray(head) ?? refuse(.notFound)
+        case .malformedPath: return admitStray(head) ?? refuse(.malformedPath)
+        case .methodNotAllowed(let allow, let isWebhook):
             if let admission = admitStray(head) { return admission }
-            if resource == .sessionEvents { logRefusal(status: 405, reason: "METHOD_NOT_ALLOWED") }
-            return refuse(.methodNotAllowed(allow: resource.allow))
+            if isWebhook { logRefusal(status: 405, reason: "METHOD_NOT_ALLOWED") }
+            return refuse(.methodNotAllowed(allow: allow))
         }
-        if yieldsToCallbacks(resource, head) {
+    }
+
+    private func admit(_ head: borrowing RequestHead, _ number: Int) -> Admission {
+        let route = Self.router.routes[number]
+        // A callback is sent once, a query can be asked again: while the store's queue is half full, reads make way.
+        if route.sheds, store.isUnderPressure {
             metrics.shedQueries.increment()
             return .refuse(Response(.yielding))
         }
-        if store.isCatchingUp, resource.needsSessions {
+        if route.needsSessions, store.isCatchingUp {
             metrics.shedQueries.increment()
             return .refuse(Response(.sessionsCatchingUp))
         }
-        switch resource {
-        case .sessionEvents:
+        switch route.body {
+        case .callback:
             guard head.hasBodyFraming else {
                 logRefusal(status: 411, reason: "LENGTH_REQUIRED")
                 return refuse(.lengthRequired)
             }
-            return .accept(bodyBytesMax: callbackBodyBytesMax, displacesOthers: true)
-        case .chargeDetailRecords:
-            guard head.hasBodyFraming else { return refuse(.lengthRequired) }
-            return .accept(bodyBytesMax: callbackBodyBytesMax, displacesOthers: true)
-        case .quarantineRetry: return .accept(bodyBytesMax: callbackBodyBytesMax)
-        default:
-            let isSigned = isSigned(head, elsewhere: resource)
-            return .accept(bodyBytesMax: isSigned ? callbackBodyBytesMax : 4_096, displacesOthers: isSigned)
+            return .accept(bodyBytesMax: callbackBodyBytesMax, displacesOthers: true, route: number)
+        case .long: return .accept(bodyBytesMax: callbackBodyBytesMax, route: number)
+        case .short:
+            let isSigned = isSigned(head, elsewhere: route)
+            return .accept(
+                bodyBytesMax: isSigned ? callbackBodyBytesMax : 4_096, displacesOthers: isSigned, route: number)
         }
     }
 
-    package func handle(_ request: borrowing Request, _ exchange: Exchange) {
-        let resource: Resource
-        switch Resource.match(request.head.path) {
-        case .resource(let found): resource = found
-        case .none: return takeStray(request, .notFound, exchange)
-        case .malformed: return takeStray(request, .malformedPath, exchange)
-        }
-        guard resource.allows(request.head.method) else {
-            return takeStray(request, .methodNotAllowed(allow: resource.allow), exchange)
-        }
-        if isSigned(request.head, elsewhere: resource), isAuthentic(request, clock()) {
+    package func handle(_ request: consuming Request, _ exchange: Exchange) {
+        handle(request, exchange, access)
+    }
+
+    /// - Parameter control: tells who is asking.
+    func handle(_ request: consuming Request, _ exchange: Exchange, _ control: AccessControl) {
+        guard let number = exchange.route else { return takeStray(request, exchange) }
+        let route = Self.router.routes[number]
+        if isSigned(request.head, elsewhere: route), isAuthentic(request, clock()) {
             return takeStray(request, .notFound, exchange)
         }
         var exchange = exchange
-        if resource.hasCodedAnswers { exchange.transform = ContentCoding.transform(for: request.head) }
-        switch resource {
-        case .sessionEvents: receiveCallback(request, exchange)
-        case .session(let id): answerSession(id, request, exchange)
-        case .sessionFacts(let id): answerFacts(id, request, exchange)
-        case .chargeDetailRecords: receiveChargeDetailRecord(request, exchange)
-        case .sessionRecords(let id): answerRecords(id, request, exchange)
-        case .startSession, .stopSession, .receipt, .retryPayment: passOn(resource, request, exchange)
-        case .sessionAbandon(let id): abandon(id, request, exchange)
-        case .sessions: answerAnomalies(request, exchange)
-        case .userSessions(let userId), .userHistory(let userId): answerHistory(userId, request, exchange)
-        case .userActive(let userId): answerActive(userId, request, exchange)
-        case .userSession(let userId, let id): answerSession(id, of: userId, request, exchange)
-        case .sessionEventStream(let id): streamSession(id, request, exchange)
-        case .userEventStream(let userId): streamUser(userId, request, exchange)
-        case .eventStream: streamEverything(request, exchange)
-        case .fees: answerFees(request, exchange)
-        case .quarantine, .quarantined, .quarantineRetry, .quarantinedRetry, .log, .downtime, .backfill, .tokens,
-            .user:
-            if isOperator(request, exchange) { operate(resource, request, exchange) }
-        case .openAPI: exchange.respond(Self.openAPI.response(for: request.head))
-        case .health: exchange.respond(health)
-        case .ready: exchange.respond(readiness)
-        case .metrics: exchange.respond(metricsPage)
+        if route.coded { exchange.transform = ContentCoding.transform(for: request.head) }
+        let path = Self.router.values(route, request.head.path)
+        do throws(Problem) {
+            try route.run(self, control, request, path, exchange)
+        } catch {
+            exchange.respond(Response(error))
         }
     }
 
-    /// A callback is sent once, a query can be asked again: while the store's queue is half full, reads make way.
-    private func yieldsToCallbacks(_ resource: Resource, _ head: borrowing RequestHead) -> Bool {
-        switch resource {
-        case .sessionEvents, .health, .ready, .metrics: false
-        default: store.isUnderPressure && (head.isMethod("GET") || head.isMethod("HEAD"))
+    /// Asks whether whoever sends a request may.
+    /// - Throws: the answer where not.
+    func check<Given>(
+        _ access: Access<Given>, _ control: AccessControl, _ head: borrowing RequestHead, _ path: PathValues
+    ) throws(Problem) -> Given {
+        do throws(Problem) {
+            let given = try access.ask(control, head, path, clock)
+            if access.kind.isQuery { metrics.queries.increment() }
+            return given
+        } catch {
+            metrics.refusedQueries.increment()
+            throw error
         }
     }
 
-    /// Answers what only operators may ask for; the caller has made sure that it is one.
-    func operate(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
-        switch resource {
-        case .log: streamLog(request, exchange)
-        case .tokens: mintToken(request, exchange)
-        case .user(let userId): eraseUser(userId, exchange)
-        case .downtime: answerDowntime(request, exchange)
-        case .backfill: runBackfill(request, exchange)
-        default: answerQuarantine(resource, request, exchange)
+    /// Answers what was let in although it leads nowhere.
+    private func takeStray(_ request: borrowing Request, _ exchange: Exchange) {
+        switch Self.router.match(request.head) {
+        case .methodNotAllowed(let allow, _): takeStray(request, .methodNotAllowed(allow: allow), exchange)
+        case .malformedPath: takeStray(request, .malformedPath, exchange)
+        case .notFound, .route: takeStray(request, .notFound, exchange)
         }
     }
 

@@ -23,10 +23,10 @@ extension Response {
         return response
     }
 
-    /// `OPTIONS *`: the methods that some resource allows.
-    static var serverOptions: Response {
+    /// `OPTIONS *` (RFC 9110 section 9.3.7).
+    static func options(allow: String) -> Response {
         var response = noContent
-        response.add("Allow", "GET, HEAD, POST, DELETE, OPTIONS" as StaticString)
+        response.add("Allow", allow)
         return response
     }
 

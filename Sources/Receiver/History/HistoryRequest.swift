@@ -64,7 +64,13 @@ struct HistoryRequest: Sendable {
         if let text = query["limit"], !text.isEmpty { limit = try Self.limit(text) }
     }
 
-    static func limit(_ text: String) throws(Problem) -> Int {
+    /// The limit of a list that a query string asks for.
+    static func limit(_ query: QueryParameters) throws(Problem) -> Int {
+        guard let text = query["limit"] else { return limitDefault }
+        return try limit(text)
+    }
+
+    private static func limit(_ text: String) throws(Problem) -> Int {
         guard let number = Int(text), (1...limitMax).contains(number) else {
             throw invalid("limit", "must be a whole number from 1 to \(limitMax)")
         }

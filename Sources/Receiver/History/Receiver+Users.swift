@@ -6,44 +6,33 @@ import SessionStore
 extension Receiver {
     /// `POST /v1/users/{userId}/sessions/history`, with the Drive API's body and answer, and the same as a query:
     /// `GET /v1/users/{userId}/sessions`.
-    func answerHistory(_ userId: String, _ request: borrowing Request, _ exchange: Exchange) {
-        guard let grant = grant(request, exchange) else { return }
-        guard grant.allows(userId: userId) else { return exchange.respond(Response(.insufficientScope)) }
-        do throws(Problem) {
-            let history: HistoryRequest
-            if request.head.isMethod("POST") {
-                history = try HistoryRequest(json: Array(request.body))
-            } else {
-                guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
-                history = try HistoryRequest(query)
-            }
-            let context = history.context(userId: userId)
-            let selection = history.selection(
-                userId: userId, after: try cursors.place(history.cursor, context: context))
-            select(selection.visible(to: grant), context: context, exchange)
-        } catch {
-            exchange.respond(Response(error))
+    func answerHistory(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        let userId = call.path.userId
+        let history: HistoryRequest
+        if call.request.head.isMethod("POST") {
+            history = try HistoryRequest(json: Array(call.request.body))
+        } else {
+            guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
+            history = try HistoryRequest(query)
         }
+        let context = history.context(userId: userId)
+        let selection = history.selection(userId: userId, after: try cursors.place(history.cursor, context: context))
+        select(selection.visible(to: call.grant), context: context, call.exchange)
     }
 
     /// `GET /v1/users/{userId}/sessions/active`: what is going on now, the latest first. A start that has timed out is
     /// not.
-    func answerActive(_ userId: String, _ request: borrowing Request, _ exchange: Exchange) {
-        guard let grant = grant(request, exchange) else { return }
-        guard grant.allows(userId: userId) else { return exchange.respond(Response(.insufficientScope)) }
-        do throws(Problem) {
-            guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
-            let history = try HistoryRequest(query)
-            let context = Array("active ".utf8) + history.context(userId: userId)
-            let now = clock()
-            let settings = renderer.settings
-            var selection = SessionSelection(.ongoing(userId: userId), limit: history.limit)
-            selection.after = try cursors.place(history.cursor, context: context)
-            selection.condition = { $0.effectiveStatus(at: now, settings: settings).status != .failed }
-            select(selection.visible(to: grant), context: context, exchange)
-        } catch {
-            exchange.respond(Response(error))
-        }
+    func answerActive(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        let userId = call.path.userId
+        guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
+        let history = try HistoryRequest(query)
+        let context = Array("active ".utf8) + history.context(userId: userId)
+        let now = clock()
+        let settings = renderer.settings
+        var selection = SessionSelection(.ongoing(userId: userId), limit: history.limit)
+        selection.after = try cursors.place(history.cursor, context: context)
+        selection.condition = { $0.effectiveStatus(at: now, settings: settings).status != .failed }
+        select(selection.visible(to: call.grant), context: context, call.exchange)
     }
 
     /// Answers a page as the Drive API does: `{"sessions":[…],"cursor":"…","count":n}`, without `cursor` on the last one.

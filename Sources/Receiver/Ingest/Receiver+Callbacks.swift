@@ -12,20 +12,20 @@ extension Receiver {
     /// `POST /webhooks/session-events`. The answer is 200 only once the event is durable and folded.
     ///
     /// What is authentic is never lost: a body that is no valid event goes to the quarantine before it is refused.
-    func receiveCallback(_ request: borrowing Request, _ exchange: Exchange) {
+    func receiveCallback(_ call: borrowing Call<Void>) {
         let started = SystemClock.monotonicNanoseconds()
         let receivedAt = clock()
-        let (authentication, decoded) = authenticate(request, receivedAt)
+        let (authentication, decoded) = authenticate(call.request, receivedAt)
         switch authentication {
         case .authentic(let means):
             let arrival = Arrival(receivedAt: receivedAt, startedNanoseconds: started, isVerified: means != .unverified)
-            take(request, arrival, decoded, exchange)
+            take(call.request, arrival, decoded, call.exchange)
         case .missing(let problem):
-            keepUnverified(request, problem, receivedAt)
-            refuse(.missingCredentials, Problem.missingCredentials, problem, exchange)
+            keepUnverified(call.request, problem, receivedAt)
+            refuse(.missingCredentials, Problem.missingCredentials, problem, call.exchange)
         case .wrong(let problem):
-            keepUnverified(request, problem, receivedAt)
-            refuse(.wrongCredentials, Problem.wrongCredentials, problem, exchange)
+            keepUnverified(call.request, problem, receivedAt)
+            refuse(.wrongCredentials, Problem.wrongCredentials, problem, call.exchange)
         }
     }
 

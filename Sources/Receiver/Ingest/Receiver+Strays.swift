@@ -35,10 +35,9 @@ extension Receiver {
             exchange)
     }
 
-    /// Whether a request is signed like a callback although it goes to a resource that takes other bodies. Nobody else sends
-    /// that header.
-    func isSigned(_ head: borrowing RequestHead, elsewhere resource: Resource) -> Bool {
-        !resource.isWebhook && head.isMethod("POST") && authenticator.verifiesSignatures
+    /// Whether a request is signed like a callback although its route takes other bodies. Nobody else sends that header.
+    func isSigned(_ head: borrowing RequestHead, elsewhere route: Route) -> Bool {
+        !route.isWebhook && route.method == .post && authenticator.verifiesSignatures
             && head.header("x-hmac-sha512-signature") != nil
     }
 

@@ -5,12 +5,13 @@ import SessionStore
 
 extension Receiver {
     /// `GET /v1/sessions/{sessionId}/events`: the changes of one session as Server-Sent Events.
-    func streamSession(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
-        guard let grant = grant(request, exchange), let opening = opening(request, exchange) else { return }
+    func streamSession(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        let (id, grant, exchange) = (call.path.sessionId, call.grant, call.exchange)
+        let resumingAfter = try resumingAfter(call.request)
         store.session(id) { [self] result in
             switch result {
             case .success(let record?) where grant.allows(record):
-                open(.session(SessionKey(id)), grant, opening, exchange)
+                open(.session(SessionKey(id)), grant, resumingAfter, exchange)
             case .success: exchange.respond(Response(.sessionNotFound))
             case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
             }
@@ -18,47 +19,26 @@ extension Receiver {
     }
 
     /// `GET /v1/users/{userId}/events`: the changes of all sessions of a user.
-    func streamUser(_ userId: String, _ request: borrowing Request, _ exchange: Exchange) {
-        guard let grant = grant(request, exchange) else { return }
-        guard grant.allows(userId: userId) else { return exchange.respond(Response(.insufficientScope)) }
-        guard let opening = opening(request, exchange) else { return }
-        open(.user(SessionKey(userId)), grant, opening, exchange)
+    func streamUser(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        open(.user(SessionKey(call.path.userId)), call.grant, try resumingAfter(call.request), call.exchange)
     }
 
     /// `GET /v1/events`: the changes of all sessions.
-    func streamEverything(_ request: borrowing Request, _ exchange: Exchange) {
-        guard let grant = grant(request, exchange) else { return }
-        guard grant.allowsEverything else { return exchange.respond(Response(.insufficientScope)) }
-        guard let opening = opening(request, exchange) else { return }
-        open(.everything, grant, opening, exchange)
+    func streamEverything(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        open(.everything, call.grant, try resumingAfter(call.request), call.exchange)
     }
 
     /// Where a stream begins: behind `Last-Event-ID` (or the parameter `lastEventId`, for clients that can't set the
-    /// header), or now.
-    private enum Opening {
-        case now
-        case after(LiveEventId)
-
-        var id: LiveEventId? {
-            if case .after(let id) = self { id } else { nil }
-        }
-    }
-
-    private func opening(_ request: borrowing Request, _ exchange: Exchange) -> Opening? {
-        guard let query = QueryParameters(request.head.query) else {
-            exchange.respond(Response(.malformedQuery))
-            return nil
-        }
+    /// header); nil: now.
+    private func resumingAfter(_ request: borrowing Request) throws(Problem) -> LiveEventId? {
+        guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
         let header = request.head.header("last-event-id").map { String(decoding: $0, as: UTF8.self) }
-        guard let text = header ?? query["lastEventId"], !text.isEmpty else { return .now }
-        guard let id = LiveEventId(text) else {
-            exchange.respond(Response(.malformedEventId))
-            return nil
-        }
-        return .after(id)
+        guard let text = header ?? query["lastEventId"], !text.isEmpty else { return nil }
+        guard let id = LiveEventId(text) else { throw .malformedEventId }
+        return id
     }
 
-    private func open(_ scope: LiveScope, _ grant: AccessGrant, _ opening: Opening, _ exchange: Exchange) {
+    private func open(_ scope: LiveScope, _ grant: AccessGrant, _ resumingAfter: LiveEventId?, _ exchange: Exchange) {
         guard live.hasRoom, !isDraining, let share = liveShare(grant) else {
             return exchange.respond(Response(.tooManyStreams))
         }
@@ -70,9 +50,9 @@ extension Receiver {
         let stream = exchange.stream(head, endsAtHalfClose: true)
         let subscriber = LiveSubscriber(
             scope: scope, grant: grant, stream: stream, bufferBytesMax: live.options.bufferBytesMax,
-            catchesUp: opening.id != nil, heldBytes: live.heldBytes)
+            catchesUp: resumingAfter != nil, heldBytes: live.heldBytes)
         subscriber.share = share
-        live.subscribe(subscriber, resumingAfter: opening.id)
+        live.subscribe(subscriber, resumingAfter: resumingAfter)
     }
 
     /// A place among those who listen. Who sees their own sessions only, a phone, has a few; a service many, though never

@@ -11,31 +11,27 @@ private let logQueue = DispatchQueue(label: "chargefold.log-export", qos: .utili
 extension Receiver {
     /// `GET /v1/log?from=position&limit=n`: the log as NDJSON, from that position on, streamed; gzip on request.
     /// `?after=cursor` goes on behind a line that was read before, and only in the same history of the log.
-    ///
-    /// The caller has made sure that it is an operator who asks.
-    func streamLog(_ request: borrowing Request, _ exchange: Exchange) {
-        guard let query = QueryParameters(request.head.query),
+    func streamLog(_ call: borrowing Call<Operator>) throws(Problem) {
+        guard let query = QueryParameters(call.request.head.query),
             let from = query.integer("from", in: 1...Int64.max) ?? .some(1),
             let limit = query.integer("limit", in: 1...Int64.max) ?? .some(Int64.max)
-        else { return exchange.respond(Response(.malformedQuery)) }
-        guard let after = query["after"] else { return streamLog(request, exchange, after: from - 1, limit: limit) }
-        guard let cursor = LogCursor(after) else { return exchange.respond(Response(.malformedQuery)) }
-        let usesGzip = AcceptEncoding.allowsGzip(request.head.header("accept-encoding"))
-        logQueue.async { [self] in
+        else { throw .malformedQuery }
+        var cursor: LogCursor?
+        if let after = query["after"] {
+            cursor = LogCursor(after)
+            if cursor == nil { throw .malformedQuery }
+        }
+        let usesGzip = AcceptEncoding.allowsGzip(call.request.head.header("accept-encoding"))
+        logQueue.async { [self, cursor, exchange = call.exchange] in
             do throws(StoreError) {
-                guard try cursor.isOfHistory(of: store) else { return exchange.respond(Response(.otherHistory)) }
+                if let cursor, try !cursor.isOfHistory(of: store) {
+                    return exchange.respond(Response(.otherHistory))
+                }
             } catch {
                 return exchange.respond(Response(Problem(error, .storeUnreadable)))
             }
-            download(exchange, usesGzip: usesGzip, after: cursor.position, limit: limit)
+            download(exchange, usesGzip: usesGzip, after: cursor?.position ?? from - 1, limit: limit)
         }
-    }
-
-    private func streamLog(
-        _ request: borrowing Request, _ exchange: Exchange, after position: Int64, limit: Int64
-    ) {
-        let usesGzip = AcceptEncoding.allowsGzip(request.head.header("accept-encoding"))
-        logQueue.async { [self] in download(exchange, usesGzip: usesGzip, after: position, limit: limit) }
     }
 
     private func download(_ exchange: Exchange, usesGzip: Bool, after position: Int64, limit: Int64) {

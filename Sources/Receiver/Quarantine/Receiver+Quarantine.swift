@@ -10,41 +10,49 @@ import SessionStore
 private let operationsQueue = DispatchQueue(label: "chargefold.operations", qos: .utility)
 
 extension Receiver {
-    /// `GET /v1/quarantine`, `GET` and `DELETE /v1/quarantine/{id}`, `POST /v1/quarantine/retry`: for operators.
-    ///
-    /// The caller has made sure that it is an operator who asks.
-    func answerQuarantine(_ resource: Resource, _ request: borrowing Request, _ exchange: Exchange) {
-        let query = QueryParameters(request.head.query)
-        switch resource {
-        case .quarantine:
-            let after = query?.integer("after", in: 0...Int64.max) ?? .some(0)
-            let limit = query?.integer("limit", in: 1...500) ?? .some(100)
-            guard query != nil, let after, let limit else { return exchange.respond(Response(.malformedQuery)) }
-            operationsQueue.async { [ledger] in exchange.respond(Self.list(ledger, after: after, limit: Int(limit))) }
-        case .quarantined(let id) where request.head.isMethod("DELETE"):
-            ledger.perform { ledger in
-                do throws(StoreError) {
-                    let count = try ledger.removeQuarantined([id])
-                    exchange.respond(count == 0 ? Response(.notFound) : .noContent)
-                } catch {
-                    exchange.respond(Response(Problem(error, .storeUnavailable)))
-                }
-            }
-        case .quarantined(let id):
-            operationsQueue.async { [ledger] in exchange.respond(Self.show(ledger, id)) }
-        case .quarantineRetry:
-            let ids = QuarantineSelection(json: Array(request.body))
-            guard let ids else { return exchange.respond(Response(.malformedSelection)) }
-            operationsQueue.async { [self] in exchange.respond(retry(ids)) }
-        case .quarantinedRetry(let id):
-            operationsQueue.async { [self] in exchange.respond(retryOne(id)) }
-        default: exchange.respond(Response(.notFound))
+    /// `GET /v1/quarantine`, with `after` and `limit`: what is in quarantine, without the bodies.
+    func listQuarantine(_ call: borrowing Call<Operator>) throws(Problem) {
+        guard let query = QueryParameters(call.request.head.query),
+            let after = query.integer("after", in: 0...Int64.max) ?? .some(0),
+            let limit = query.integer("limit", in: 1...500) ?? .some(100)
+        else { throw .malformedQuery }
+        operationsQueue.async { [ledger, exchange = call.exchange] in
+            exchange.respond(Self.list(ledger, after: after, limit: Int(limit)))
         }
+    }
+
+    /// `GET /v1/quarantine/{id}`: an entry with its body.
+    func showQuarantined(_ call: borrowing Call<Operator>) {
+        operationsQueue.async { [ledger, id = call.path.id, exchange = call.exchange] in
+            exchange.respond(Self.show(ledger, id))
+        }
+    }
+
+    /// `DELETE /v1/quarantine/{id}`
+    func dropQuarantined(_ call: borrowing Call<Operator>) {
+        ledger.perform { [id = call.path.id, exchange = call.exchange] ledger in
+            do throws(StoreError) {
+                let count = try ledger.removeQuarantined([id])
+                exchange.respond(count == 0 ? Response(.notFound) : .noContent)
+            } catch {
+                exchange.respond(Response(Problem(error, .storeUnavailable)))
+            }
+        }
+    }
+
+    /// `POST /v1/quarantine/retry`, for a selection of entries.
+    func retryQuarantine(_ call: borrowing Call<Operator>) throws(Problem) {
+        guard let selection = QuarantineSelection(json: Array(call.request.body)) else { throw .malformedSelection }
+        operationsQueue.async { [self, exchange = call.exchange] in exchange.respond(retry(selection)) }
     }
 
     /// `POST /v1/quarantine/{id}/retry`: 200 with what became of it, 404 without such an entry, 422 with the reason
     /// where it is still refused, 503 where it can't be made durable now.
-    private func retryOne(_ id: Int64) -> Response {
+    func retryQuarantined(_ call: borrowing Call<Operator>) {
+        operationsQueue.async { [self, id = call.path.id, exchange = call.exchange] in exchange.respond(retry(id)) }
+    }
+
+    private func retry(_ id: Int64) -> Response {
         var result: QuarantineService.RetryResult?
         do throws(StoreError) {
             try quarantineService.retry([id]) { result = $0 }

@@ -45,10 +45,10 @@ extension Receiver {
     /// `POST /v1/sessions/{sessionId}/abandon`: the user gives the session up. Idempotent; answers the session.
     ///
     /// It changes no status, and later events count as ever. A session that has ended can't be given up (409).
-    func abandon(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
-        guard let grant = actingGrant(request, exchange) else { return }
+    func abandon(_ call: borrowing Call<AccessGrant>) {
+        let (id, grant, exchange) = (call.path.sessionId, call.grant, call.exchange)
         let answer = { @Sendable (response: Response) in exchange.respond(response) }
-        let isAsked = Preconditions(request.head).matchesAnything
+        let isAsked = Preconditions(call.request.head).matchesAnything
         store.session(id) { [self] result in
             switch result {
             case .failure(let error): answer(Response(Problem(error, .storeUnreadable)))

@@ -37,21 +37,17 @@ struct FactsRequest: Sendable {
 extension Receiver {
     /// `GET /v1/sessions/{sessionId}/facts`: the facts, in fold order, and which one decided and why; page by page where there
     /// are many.
-    func answerFacts(_ id: String, _ request: borrowing Request, _ exchange: Exchange) {
-        guard let grant = grant(request, exchange) else { return }
-        do throws(Problem) {
-            guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
-            let facts = try FactsRequest(query)
-            factsQueue.async { [self] in
-                store.session(id) { [self] result in
-                    answer(result, exchange, isShown: { grant.allows($0) }) {
-                        Response(
-                            json: $0.factsJSON(after: facts.after, limit: facts.limit, bytesMax: FactsRequest.bytesMax))
-                    }
+    func answerFacts(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        let (id, grant, exchange) = (call.path.sessionId, call.grant, call.exchange)
+        guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
+        let facts = try FactsRequest(query)
+        factsQueue.async { [self] in
+            store.session(id) { [self] result in
+                answer(result, exchange, isShown: { grant.allows($0) }) {
+                    Response(
+                        json: $0.factsJSON(after: facts.after, limit: facts.limit, bytesMax: FactsRequest.bytesMax))
                 }
             }
-        } catch {
-            exchange.respond(Response(error))
         }
     }
 }

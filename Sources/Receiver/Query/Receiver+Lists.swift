@@ -6,62 +6,46 @@ import SessionStore
 
 extension Receiver {
     /// `GET /v1/sessions?anomaly=CODE`, with `limit` and `cursor`: all sessions that have the anomaly now.
-    func answerAnomalies(_ request: borrowing Request, _ exchange: Exchange) {
-        guard let grant = grant(request, exchange) else { return }
-        guard grant.allowsEverything else { return exchange.respond(Response(.insufficientScope)) }
-        do throws(Problem) {
-            guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
-            let codes = Anomaly.allCases.map(\.rawValue).joined(separator: ", ")
-            guard let anomaly = query["anomaly"].flatMap({ Anomaly(rawValue: $0) }) else {
-                throw .malformedQuery.with(detail: "anomaly must be one of \(codes).")
-            }
-            let settings = renderer.settings
-            var scope = SessionSelection.Scope.anomaly(anomaly)
-            if let state = anomaly.lastingState, let seconds = anomaly.patienceSeconds(settings) {
-                // The index has since when; how long is too long is for now to say.
-                scope = .lasting(state, since: clock().adding(seconds: -seconds))
-            }
-            let limit = try query["limit"].map { (text) throws(Problem) in try HistoryRequest.limit(text) }
-            let context = Array("anomaly \(anomaly.rawValue)".utf8)
-            var selection = SessionSelection(scope, limit: limit ?? HistoryRequest.limitDefault)
-            selection.after = try cursors.place(
-                query["cursor"].flatMap { $0.isEmpty ? nil : $0 }, context: context)
-            select(selection, context: context, exchange)
-        } catch {
-            exchange.respond(Response(error))
+    func answerAnomalies(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
+        let codes = Anomaly.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let anomaly = query["anomaly"].flatMap({ Anomaly(rawValue: $0) }) else {
+            throw .malformedQuery.with(detail: "anomaly must be one of \(codes).")
         }
+        let settings = renderer.settings
+        var scope = SessionSelection.Scope.anomaly(anomaly)
+        if let state = anomaly.lastingState, let seconds = anomaly.patienceSeconds(settings) {
+            // The index has since when; how long is too long is for now to say.
+            scope = .lasting(state, since: clock().adding(seconds: -seconds))
+        }
+        let context = Array("anomaly \(anomaly.rawValue)".utf8)
+        var selection = SessionSelection(scope, limit: try HistoryRequest.limit(query))
+        selection.after = try cursors.place(query["cursor"].flatMap { $0.isEmpty ? nil : $0 }, context: context)
+        select(selection, context: context, call.exchange)
     }
 
     /// `GET /v1/fees?dueWithin=10m`, with `limit`: fees that begin to apply within that time, the soonest first, of
     /// sessions that have not ended.
-    func answerFees(_ request: borrowing Request, _ exchange: Exchange) {
-        guard let grant = grant(request, exchange) else { return }
-        guard grant.allowsEverything else { return exchange.respond(Response(.insufficientScope)) }
-        let now = clock()
-        do throws(Problem) {
-            guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
-            guard let within = DurationText.milliseconds(query["dueWithin"] ?? "10m"), within <= 31 * 86_400_000 else {
-                throw .malformedQuery.with(detail: "dueWithin must be a duration of at most 744h, such as 10m.")
+    func answerFees(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        let (now, exchange) = (clock(), call.exchange)
+        guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
+        guard let within = DurationText.milliseconds(query["dueWithin"] ?? "10m"), within <= 31 * 86_400_000 else {
+            throw .malformedQuery.with(detail: "dueWithin must be a duration of at most 744h, such as 10m.")
+        }
+        let limit = try HistoryRequest.limit(query)
+        let until = Instant(microsecondsSince1970: now.microsecondsSince1970 + within * 1000)
+        // Only sessions with something to wait for from now on are in this index; their fees are then looked at.
+        var selection = SessionSelection(.waiting(from: now), limit: FeesDue.candidatesMax)
+        selection.condition = { !FeesDue.fees(of: $0, from: now, until: until).isEmpty }
+        let keepSoonest = { @Sendable (records: [SessionRecord]) in
+            FeesDue(records, from: now, until: until).sessions(ofFirst: limit + 1)
+        }
+        collectFees(selection, [], keeping: keepSoonest) { result in
+            switch result {
+            case .success(let records):
+                exchange.respond(Response(json: FeesDue(records, from: now, until: until).json(limit: limit)))
+            case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
             }
-            let limit =
-                try query["limit"].map { (text) throws(Problem) in try HistoryRequest.limit(text) }
-                ?? HistoryRequest.limitDefault
-            let until = Instant(microsecondsSince1970: now.microsecondsSince1970 + within * 1000)
-            // Only sessions with something to wait for from now on are in this index; their fees are then looked at.
-            var selection = SessionSelection(.waiting(from: now), limit: FeesDue.candidatesMax)
-            selection.condition = { !FeesDue.fees(of: $0, from: now, until: until).isEmpty }
-            let keepSoonest = { @Sendable (records: [SessionRecord]) in
-                FeesDue(records, from: now, until: until).sessions(ofFirst: limit + 1)
-            }
-            collectFees(selection, [], keeping: keepSoonest) { result in
-                switch result {
-                case .success(let records):
-                    exchange.respond(Response(json: FeesDue(records, from: now, until: until).json(limit: limit)))
-                case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
-                }
-            }
-        } catch {
-            exchange.respond(Response(error))
         }
     }
 

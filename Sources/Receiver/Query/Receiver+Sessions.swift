@@ -8,17 +8,22 @@ extension Receiver {
     /// `GET /v1/sessions/{sessionId}`: the state and what follows from it for now, with an entity tag made of both.
     ///
     /// With `wait=30s&version=n` it answers as soon as the version is above n, or 304 at the end of the wait.
-    func answerSession(_ id: String, of userId: String? = nil, _ request: borrowing Request, _ exchange: Exchange) {
-        guard let grant = grant(request, exchange) else { return }
-        do throws(Problem) {
-            guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
-            guard let wait = try SessionWait(query) else {
-                return answerSession(id, of: userId, grant, exchange, Preconditions(request.head))
-            }
-            waitForSession(id, wait, grant, { grant.allows($0, of: userId) }, exchange)
-        } catch {
-            exchange.respond(Response(error))
+    func answerSession(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        try answerSession(call, of: nil)
+    }
+
+    /// `GET /v1/users/{userId}/sessions/{sessionId}`: the same, if it is one of that user's.
+    func answerUserSession(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        try answerSession(call, of: call.path.userId)
+    }
+
+    private func answerSession(_ call: borrowing Call<AccessGrant>, of userId: String?) throws(Problem) {
+        let (id, grant) = (call.path.sessionId, call.grant)
+        guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
+        guard let wait = try SessionWait(query) else {
+            return answerSession(id, of: userId, grant, call.exchange, Preconditions(call.request.head))
         }
+        waitForSession(id, wait, grant, { grant.allows($0, of: userId) }, call.exchange)
     }
 
     /// With the answer that was kept, where it is still the right one.
