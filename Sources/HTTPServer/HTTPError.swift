@@ -15,81 +15,64 @@ package struct HTTPError: Error, Sendable, Hashable {
     }
 
     /// The status code of the answer.
-    package var status: UInt16 {
-        switch code {
-        case .malformedRequestLine, .malformedTarget, .malformedField, .foldedField, .missingHost, .invalidHost,
-            .invalidLength, .ambiguousLength, .invalidTransferCoding, .malformedChunk, .forbiddenTrailer,
-            .incompleteMessage:
-            400
-        case .connectNotSupported: 405
-        case .timeout: 408
-        case .bodyTooLarge: 413
-        case .targetTooLong: 414
-        case .expectationFailed: 417
-        case .headerTooLarge: 431
-        case .methodTooLong, .unsupportedTransferCoding: 501
-        case .handlerTimeout, .tooManyConnections, .tooManyBodies: 503
-        case .unsupportedVersion: 505
-        }
-    }
+    package var status: UInt16 { row.status }
 
     /// A stable name for logs, metrics and answers.
-    package var name: StaticString {
-        switch code {
-        case .malformedRequestLine: "malformed_request_line"
-        case .malformedTarget: "malformed_target"
-        case .malformedField: "malformed_field"
-        case .foldedField: "folded_field"
-        case .missingHost: "missing_host"
-        case .invalidHost: "invalid_host"
-        case .invalidLength: "invalid_length"
-        case .ambiguousLength: "ambiguous_length"
-        case .invalidTransferCoding: "invalid_transfer_coding"
-        case .malformedChunk: "malformed_chunk"
-        case .forbiddenTrailer: "forbidden_trailer"
-        case .incompleteMessage: "incomplete_message"
-        case .connectNotSupported: "connect_not_supported"
-        case .timeout: "timeout"
-        case .bodyTooLarge: "body_too_large"
-        case .targetTooLong: "target_too_long"
-        case .expectationFailed: "expectation_failed"
-        case .headerTooLarge: "header_too_large"
-        case .methodTooLong: "method_too_long"
-        case .unsupportedTransferCoding: "unsupported_transfer_coding"
-        case .handlerTimeout: "handler_timeout"
-        case .tooManyConnections: "too_many_connections"
-        case .tooManyBodies: "too_many_bodies"
-        case .unsupportedVersion: "unsupported_version"
-        }
-    }
+    package var name: StaticString { row.name }
 
     /// One sentence for a human; it never quotes the request.
-    package var detail: StaticString {
+    package var detail: StaticString { row.detail }
+
+    private var row: (status: UInt16, name: StaticString, detail: StaticString) {
         switch code {
-        case .malformedRequestLine: "The request line is not `method target HTTP/1.1`, ended by CR LF."
-        case .malformedTarget: "The request target is not valid for this method (RFC 9112 section 3.2)."
-        case .malformedField: "A header field is not `name: value`, ended by CR LF, without control characters."
-        case .foldedField: "A header field is folded over several lines, which is obsolete."
-        case .missingHost: "The Host field is missing or given more than once."
-        case .invalidHost: "The host is not valid (RFC 3986 host and port)."
-        case .invalidLength: "Content-Length is not one decimal number without leading zeros."
-        case .ambiguousLength: "Content-Length and Transfer-Encoding are given together."
-        case .invalidTransferCoding: "Transfer-Encoding is not the one coding `chunked`, or not allowed here."
-        case .malformedChunk: "The chunked body is malformed."
-        case .forbiddenTrailer: "A field stands in the trailer section that belongs into the head."
-        case .incompleteMessage: "The connection ended within the request."
-        case .connectNotSupported: "This server is no proxy."
-        case .timeout: "The request did not arrive in time."
-        case .bodyTooLarge: "The body is larger than allowed."
-        case .targetTooLong: "The request target is longer than allowed."
-        case .expectationFailed: "The only expectation that is understood is 100-continue."
-        case .headerTooLarge: "The header fields are larger or more than allowed."
-        case .methodTooLong: "The method is not known."
-        case .unsupportedTransferCoding: "The only transfer coding that is understood is chunked."
-        case .handlerTimeout: "The request could not be answered in time."
-        case .tooManyConnections: "Too many connections are open."
-        case .tooManyBodies: "Too many requests are being received at once."
-        case .unsupportedVersion: "The version of HTTP is not 1.0 or 1.1."
+        case .malformedRequestLine:
+            (400, "malformed_request_line", "The request line is not `method target HTTP/1.1`, ended by CR LF.")
+        case .malformedTarget:
+            (400, "malformed_target", "The request target is not valid for this method (RFC 9112 section 3.2).")
+        case .malformedField:
+            (400, "malformed_field", "A header field is not `name: value`, ended by CR LF, without control characters.")
+        case .foldedField:
+            (400, "folded_field", "A header field is folded over several lines, which is obsolete.")
+        case .missingHost:
+            (400, "missing_host", "The Host field is missing or given more than once.")
+        case .invalidHost:
+            (400, "invalid_host", "The host is not valid (RFC 3986 host and port).")
+        case .invalidLength:
+            (400, "invalid_length", "Content-Length is not one decimal number without leading zeros.")
+        case .ambiguousLength:
+            (400, "ambiguous_length", "Content-Length and Transfer-Encoding are given together.")
+        case .invalidTransferCoding:
+            (400, "invalid_transfer_coding", "Transfer-Encoding is not the one coding `chunked`, or not allowed here.")
+        case .malformedChunk:
+            (400, "malformed_chunk", "The chunked body is malformed.")
+        case .forbiddenTrailer:
+            (400, "forbidden_trailer", "A field stands in the trailer section that belongs into the head.")
+        case .incompleteMessage:
+            (400, "incomplete_message", "The connection ended within the request.")
+        case .connectNotSupported:
+            (405, "connect_not_supported", "This server is no proxy.")
+        case .timeout:
+            (408, "timeout", "The request did not arrive in time.")
+        case .bodyTooLarge:
+            (413, "body_too_large", "The body is larger than allowed.")
+        case .targetTooLong:
+            (414, "target_too_long", "The request target is longer than allowed.")
+        case .expectationFailed:
+            (417, "expectation_failed", "The only expectation that is understood is 100-continue.")
+        case .headerTooLarge:
+            (431, "header_too_large", "The header fields are larger or more than allowed.")
+        case .methodTooLong:
+            (501, "method_too_long", "The method is not known.")
+        case .unsupportedTransferCoding:
+            (501, "unsupported_transfer_coding", "The only transfer coding that is understood is chunked.")
+        case .unsupportedVersion:
+            (505, "unsupported_version", "The version of HTTP is not 1.0 or 1.1.")
+        case .handlerTimeout:
+            (503, "handler_timeout", "The request could not be answered in time.")
+        case .tooManyConnections:
+            (503, "too_many_connections", "Too many connections are open.")
+        case .tooManyBodies:
+            (503, "too_many_bodies", "Too many requests are being received at once.")
         }
     }
 }
