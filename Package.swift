@@ -85,7 +85,9 @@ let package = Package(
         ),
 
         .testTarget(name: "ArchitectureTests"),
-        .testTarget(name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer", "Base"]),
+        .target(name: "HTTPServerTestSupport", dependencies: ["HTTPServer"], path: "Tests/HTTPServerTestSupport"),
+        .testTarget(
+            name: "HTTPServerTests", dependencies: ["CLinux", "HTTPServer", "HTTPServerTestSupport", "Base"]),
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "HTTPServer"]),
         .target(name: "TestSupport", dependencies: ["Base", "CSQLiteFaults"], path: "Tests/TestSupport"),
         .testTarget(name: "SQLiteTests", dependencies: ["CSQLite", "SQLite", "TestSupport"]),
@@ -160,8 +162,9 @@ if Context.environment["CHARGEFOLD_FUZZING"] != nil {
         .executableTarget(
             name: "fuzzer",
             dependencies: [
-                "Base", "CFuzzer", "Compression", "DriveAPI", "EventLog", "HTTPServer", "Receiver", "SessionIndex",
-                "SessionModel", "SessionStore", "WebhookSecurity", .product(name: "Logging", package: "swift-log"),
+                "Base", "CFuzzer", "Compression", "DriveAPI", "EventLog", "HTTPServer", "HTTPServerTestSupport",
+                "Receiver", "SessionIndex", "SessionModel", "SessionStore", "WebhookSecurity",
+                .product(name: "Logging", package: "swift-log"),
             ],
             path: "Fuzzing/Fuzzer"),
     ]

@@ -1,4 +1,5 @@
 import Glibc
+import HTTPServerTestSupport
 import SessionModel
 import WebhookSecurity
 

@@ -1,5 +1,6 @@
 import Compression
 import HTTPServer
+import HTTPServerTestSupport
 import Receiver
 import SessionModel
 import WebhookSecurity

@@ -12,7 +12,7 @@ package struct RequestHead: ~Copyable {
     let lines: RequestLines
     let fields: [FieldRange]
 
-    init(base: UnsafeRawPointer, lines: RequestLines, fields: [FieldRange]) {
+    package init(base: UnsafeRawPointer, lines: RequestLines, fields: [FieldRange]) {
         self.base = base
         self.lines = lines
         self.fields = fields

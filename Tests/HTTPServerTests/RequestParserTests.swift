@@ -1,3 +1,4 @@
+import HTTPServerTestSupport
 import Testing
 
 @testable import HTTPServer

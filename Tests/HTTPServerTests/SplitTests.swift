@@ -1,4 +1,5 @@
 import HTTPServer
+import HTTPServerTestSupport
 import Testing
 
 /// The same bytes, split in any way over reads, give the same requests and the same errors.

@@ -1,4 +1,6 @@
-/// Runs the parser the way a connection does, without sockets: for tests, and as the entry of fuzzers.
+package import HTTPServer
+
+/// Runs the parser the way a connection does, without sockets.
 package enum ParserHarness {
     /// What came out of some bytes.
     package enum Outcome: Hashable, Sendable {
@@ -13,29 +15,31 @@ package enum ParserHarness {
         of pieces: some Sequence<some Collection<UInt8>>, limits: Limits = Limits(), bodyBytesMax: Int = 65_536
     ) -> [Outcome] {
         var parser = RequestParser(limits: ParserLimits(limits))
-        var input = ByteBuffer()
+        var input: [UInt8] = []
         var outcomes: [Outcome] = []
         for piece in pieces {
-            Array(piece).withUnsafeBytes { input.append($0) }
+            input += piece
             var consumed = 0
-            parsing: while consumed < input.count {
-                let message = UnsafeMutableRawBufferPointer(rebasing: input.bytes[consumed...])
-                switch parser.advance(message) {
-                case .needMore:
-                    break parsing
-                case .head:
-                    parser.bodyBytesMax = bodyBytesMax
-                case .complete:
-                    outcomes.append(request(parser, message))
-                    consumed += parser.index
-                    parser.reset()
-                case .failed(let code):
-                    outcomes.append(.failure(code))
-                    return outcomes
+            let mayGoOn = input.withUnsafeMutableBytes { bytes in
+                while consumed < bytes.count {
+                    let message = UnsafeMutableRawBufferPointer(rebasing: bytes[consumed...])
+                    switch parser.advance(message) {
+                    case .needMore: return true
+                    case .head: parser.bodyBytesMax = bodyBytesMax
+                    case .complete:
+                        outcomes.append(request(parser, message))
+                        consumed += parser.index
+                        parser.reset()
+                    case .failed(let code):
+                        outcomes.append(.failure(code))
+                        return false
+                    }
                 }
+                return true
             }
-            input.remove(0..<consumed)
-            if let gap = parser.closeGap() { input.remove(gap) }
+            guard mayGoOn else { return outcomes }
+            input.removeSubrange(0..<consumed)
+            if let gap = parser.closeGap() { input.removeSubrange(gap) }
         }
         if !parser.isAtStart { outcomes.append(.incomplete) }
         return outcomes
