@@ -31,7 +31,7 @@ let package = Package(
         .target(name: "HTTPClient", dependencies: ["Base", "CCurl", "COpenSSL"]),
         .target(name: "SessionModel", dependencies: ["Base"]),
         .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
-        .target(name: "Compression", dependencies: ["CZlib", "Base"]),
+        .target(name: "Compression", dependencies: ["CZlib"]),
         .target(
             name: "EventLog", dependencies: ["Base", "CLinux", .product(name: "Logging", package: "swift-log")]),
         .target(

@@ -1,6 +1,6 @@
 internal import CZlib
 
-/// One zlib compression state that writes gzip members, made once and reset between uses.
+/// One zlib compression state that writes one gzip member.
 final class Deflater {
     enum Mode {
         /// zlib may keep bytes back.
@@ -11,17 +11,21 @@ final class Deflater {
         case finish
     }
 
-    let level: Int
     // On the heap: zlib's state points back to it.
     private let stream: UnsafeMutablePointer<z_stream>
 
-    /// - Parameter level: 1 (fast) to 9 (small); clamped.
-    init(level: Int) throws(CompressionError) {
-        self.level = Self.clamped(level)
+    /// - Parameters:
+    ///   - level: 1 (fast) to 9 (small); clamped.
+    ///   - byteCount: of the whole member, where that is known. What zlib needs for more, up to 256 KiB, would take longer to
+    ///     make than a short text takes to compress; the result is the same.
+    init(level: Int, byteCount: Int = .max) throws(CompressionError) {
+        // As exponents of two (zlib's manual, "deflateInit2"): a window as large as the text, and memory that goes with it.
+        let window = Int32((9...15).first { 1 << $0 >= byteCount } ?? 15)
+        let memory = min(window - 6, 8)
         stream = .allocate(capacity: 1)
         stream.initialize(to: z_stream())
         let result = deflateInit2_(
-            stream, Int32(self.level), Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
+            stream, Int32(min(max(level, 1), 9)), Z_DEFLATED, window + 16, memory, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
             Int32(MemoryLayout<z_stream>.size)
         )
         guard result == Z_OK else {
@@ -33,16 +37,6 @@ final class Deflater {
     deinit {
         deflateEnd(stream)
         stream.deallocate()
-    }
-
-    /// The nearest level that there is.
-    static func clamped(_ level: Int) -> Int {
-        min(max(level, 1), 9)
-    }
-
-    /// Makes it ready for the next member.
-    func reset() {
-        deflateReset(stream)
     }
 
     /// The most bytes that a whole member of `count` input bytes can take.

@@ -1,6 +1,6 @@
 internal import CZlib
 
-/// One zlib decompression state for gzip members, made once and reset between uses.
+/// One zlib decompression state, for gzip members one after the other.
 final class Inflater {
     enum Step {
         /// All input is used up; the member goes on.
