@@ -20,7 +20,7 @@ final class Connection {
     var phase = Phase.reading
     var parser: RequestParser
     /// Bytes from the start of an incomplete message on, or pipelined messages that wait.
-    var input = ByteBuffer()
+    var input = InputBuffer()
     var pending = PendingOutput()
     /// Number of the request that a handler has; 0 for none.
     var serial: UInt64 = 0

@@ -110,10 +110,10 @@ enum HostSyntax {
 
     static func isIPv4(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var octets = 0
-        for part in bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
-            guard (1...3).contains(part.count), part.allSatisfy(ASCII.isDigit) else { return false }
-            guard part.count == 1 || part.first != UInt8(ascii: "0") else { return false }
-            guard part.reduce(0, { $0 * 10 + Int($1 &- 0x30) }) <= 255 else { return false }
+        for number in bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
+            guard (1...3).contains(number.count), number.allSatisfy(ASCII.isDigit) else { return false }
+            guard number.count == 1 || number.first != UInt8(ascii: "0") else { return false }
+            guard number.reduce(0, { $0 * 10 + Int($1 &- 0x30) }) <= 255 else { return false }
             octets += 1
         }
         return octets == 4

@@ -5,37 +5,37 @@ package struct ResponseBatch: ~Copyable {
     /// Answers for one worker that wait for others at most: beyond it the worker may begin.
     private static let itemsMax = 64
 
-    private var parts: [(worker: Worker, items: [InboxItem])] = []
+    private var batches: [(worker: Worker, items: [InboxItem])] = []
 
     package init() {}
 
     package mutating func add(_ exchange: Exchange, _ response: consuming Response) {
         let item = InboxItem.respond(exchange.slot, exchange.serial, response)
-        for index in parts.indices where parts[index].worker === exchange.worker {
-            parts[index].items.append(item)
-            if parts[index].items.count >= Self.itemsMax { send(index) }
+        for index in batches.indices where batches[index].worker === exchange.worker {
+            batches[index].items.append(item)
+            if batches[index].items.count >= Self.itemsMax { send(index) }
             return
         }
-        parts.append((exchange.worker, [item]))
+        batches.append((exchange.worker, [item]))
     }
 
     /// Posts the answers and is empty afterwards.
     package mutating func send() {
-        if sendsAlone() { return parts.removeAll() }
-        for index in parts.indices where !parts[index].items.isEmpty { send(index) }
+        if sendsAlone() { return batches.removeAll() }
+        for index in batches.indices where !batches[index].items.isEmpty { send(index) }
     }
 
     /// Sends an answer that is the only one of the batch, if its worker sleeps.
     private func sendsAlone() -> Bool {
-        guard parts.count == 1, parts[0].items.count == 1,
-            case .respond(let slot, let serial, let response) = parts[0].items[0]
+        guard batches.count == 1, batches[0].items.count == 1,
+            case .respond(let slot, let serial, let response) = batches[0].items[0]
         else { return false }
-        return parts[0].worker.answerWhileAsleep(slot, serial, response)
+        return batches[0].worker.answerWhileAsleep(slot, serial, response)
     }
 
     private mutating func send(_ index: Int) {
-        parts[index].worker.inbox.post(contentsOf: parts[index].items)
-        parts[index].items.removeAll(keepingCapacity: true)
+        batches[index].worker.inbox.post(contentsOf: batches[index].items)
+        batches[index].items.removeAll(keepingCapacity: true)
     }
 
     // MARK: The batch of a thread

@@ -1,16 +1,4 @@
-import Synchronization
-
-/// A number that one worker writes and anybody reads.
-final class Counter: Sendable {
-    private let value = Atomic<Int>(0)
-
-    var current: Int { value.load(ordering: .relaxed) }
-
-    /// Only the owning worker may call this: load and store are cheaper than an atomic addition.
-    func add(_ count: Int = 1) {
-        value.store(value.load(ordering: .relaxed) &+ count, ordering: .relaxed)
-    }
-}
+internal import Base
 
 /// The counters of one worker.
 final class WorkerCounters: Sendable {
@@ -46,19 +34,18 @@ package struct ServerStatistics: Sendable {
     package var errors: [(error: HTTPError, count: Int)] = []
 
     init(_ workers: [WorkerCounters]) {
-        for worker in workers {
-            connectionsAccepted += worker.accepted.current
-            connectionsOpen += worker.accepted.current - worker.closed.current
-            requests += worker.requests.current
-            bytesIn += worker.bytesIn.current
-            bytesOut += worker.bytesOut.current
-            timeouts += worker.timeouts.current
-            connectionsShed += worker.shed.current
-            acceptPauses += worker.acceptPauses.current
-            streams += worker.streams.current
+        func total(_ counter: KeyPath<WorkerCounters, Counter>) -> Int {
+            workers.reduce(0) { $0 + Int($1[keyPath: counter].value) }
         }
-        errors = HTTPError.Code.allCases.map { code in
-            (HTTPError(code), workers.reduce(0) { $0 + $1.errors[code.rawValue].current })
-        }
+        connectionsAccepted = total(\.accepted)
+        connectionsOpen = total(\.accepted) - total(\.closed)
+        requests = total(\.requests)
+        bytesIn = total(\.bytesIn)
+        bytesOut = total(\.bytesOut)
+        timeouts = total(\.timeouts)
+        connectionsShed = total(\.shed)
+        acceptPauses = total(\.acceptPauses)
+        streams = total(\.streams)
+        errors = HTTPError.Code.allCases.map { (HTTPError($0), total(\.errors[$0.rawValue])) }
     }
 }

@@ -1,3 +1,4 @@
+internal import Base
 import CLinux
 import Glibc
 import Synchronization
@@ -47,7 +48,7 @@ extension Worker {
     private func acceptOne(_ listener: Int32) -> Bool? {
         switch accept(listener) {
         case .done(let descriptor):
-            counters.accepted.add()
+            counters.accepted.increment()
             open(Int32(descriptor))
             return true
         case .wouldBlock:
@@ -62,7 +63,7 @@ extension Worker {
 
     /// Out of descriptors: without watching, the loop does not spin, and the kernel's queue holds the newcomers.
     private func pauseAccepting() {
-        counters.acceptPauses.add()
+        counters.acceptPauses.increment()
         unwatchListeners()
         acceptResumesAt = now + nanoseconds(limits.acceptPauseSeconds)
     }
@@ -80,8 +81,8 @@ extension Worker {
         var isOver = shared.connectionsServed >= shared.connectionsMax
         if isOver, displaceOne() { isOver = false }
         if isOver, shedCount >= Self.shedMax {
-            counters.shed.add()
-            counters.closed.add()
+            counters.shed.increment()
+            counters.closed.increment()
             System.close(descriptor)
             return
         }
@@ -96,7 +97,7 @@ extension Worker {
             | UInt32(CLINUX_EPOLLET)
         let data = UInt64(connection.generation) << 32 | UInt64(slot)
         if clinux_epoll_add(epoll, descriptor, flags, data) != 0 {
-            counters.shed.add()
+            counters.shed.increment()
             return close(connection)
         }
         if isOver {
@@ -127,7 +128,7 @@ extension Worker {
     }
 
     private func shed(_ connection: Connection) {
-        counters.shed.add()
+        counters.shed.increment()
         shedCount += 1
         shared.connectionsShed.add(1, ordering: .relaxed)
         connection.isShed = true
@@ -162,7 +163,7 @@ extension Worker {
             shared.connectionsShed.subtract(1, ordering: .relaxed)
         }
         shared.connectionsOpen.subtract(1, ordering: .relaxed)
-        counters.closed.add()
+        counters.closed.increment()
         System.close(connection.descriptor)
         connection.stream.take()?.close()
         connection.onPeerClosed.take()?()

@@ -1,3 +1,5 @@
+internal import Base
+
 extension Worker {
     func runDeadlines() {
         if let acceptResumesAt, acceptResumesAt <= now { resumeAccepting() }
@@ -36,10 +38,10 @@ extension Worker {
         case .linger:
             return close(connection)
         case .idle:
-            counters.timeouts.add()
+            counters.timeouts.increment()
             return close(connection)
         case .header:
-            counters.timeouts.add()
+            counters.timeouts.increment()
             // Nothing came, so there is nothing to answer.
             guard !connection.parser.isAtStart else { return close(connection) }
             fail(connection, .timeout)
@@ -50,7 +52,7 @@ extension Worker {
                 connection.rateMark = connection.receivedBytes
                 return deadlines.set(connection.slot, .body, now: now)
             }
-            counters.timeouts.add()
+            counters.timeouts.increment()
             connection.refusal = nil
             fail(connection, .timeout)
         case .write:
@@ -60,10 +62,10 @@ extension Worker {
                 connection.rateMark = delivered
                 return deadlines.set(connection.slot, .write, now: now)
             }
-            counters.timeouts.add()
+            counters.timeouts.increment()
             return close(connection)
         case .handler:
-            counters.timeouts.add()
+            counters.timeouts.increment()
             fail(connection, .handlerTimeout)
         }
         finishTurn(connection)

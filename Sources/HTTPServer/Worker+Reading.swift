@@ -1,3 +1,4 @@
+internal import Base
 import CLinux
 import Glibc
 
@@ -97,7 +98,7 @@ extension Worker {
             // A short read means that the kernel has no more; only an end of the stream would still be there.
             if count < target.count, !connection.sawHalfClose { connection.mayRead = false }
             connection.receivedBytes += count
-            counters.bytesIn.add(count)
+            counters.bytesIn.increment(by: UInt64(count))
             return count
         case .wouldBlock:
             connection.mayRead = false
@@ -180,7 +181,7 @@ extension Worker {
                 connection.refusal = response
                 connection.parser.bodyBytesMax = limits.refusedBodyBytesMax
             } else {
-                counters.requests.add()
+                counters.requests.increment()
                 connection.keepsAlive = false
                 answer(connection, response)
             }
@@ -190,7 +191,7 @@ extension Worker {
     private func complete(_ connection: Connection, _ message: UnsafeMutableRawBufferPointer) {
         connection.requestCount += 1
         connection.deadlineIsOver = true
-        counters.requests.add()
+        counters.requests.increment()
         if let refusal = connection.refusal.take() { return answer(connection, refusal) }
         guard let head = view(connection, message) else { return }
         nextSerial += 1
@@ -207,7 +208,7 @@ extension Worker {
     /// Answers a request that never reached the handler, and closes.
     func fail(_ connection: Connection, _ code: HTTPError.Code) {
         let error = HTTPError(code)
-        counters.errors[code.rawValue].add()
+        counters.errors[code.rawValue].increment()
         var response = handler.protocolError(error)
         if code == .connectNotSupported { response.add("Allow", "GET, HEAD, POST, DELETE, OPTIONS") }
         // The parser is through with a request that a handler has.

@@ -1,3 +1,5 @@
+internal import Base
+
 extension Worker {
     func openStreamOnWorker(_ core: StreamCore, _ head: consuming Response) {
         if core.serial == currentSerial, let connection = connections[core.slot], connection.serial == core.serial {
@@ -8,7 +10,7 @@ extension Worker {
     }
 
     func openStream(_ connection: Connection, _ core: StreamCore, _ head: consuming Response) {
-        counters.streams.add()
+        counters.streams.increment()
         connection.serial = 0
         connection.onPeerClosed = nil
         connection.keepsAlive =

@@ -1,3 +1,4 @@
+internal import Base
 import CLinux
 import Glibc
 
@@ -56,7 +57,7 @@ extension Worker {
                 connection.isBroken = true
                 return
             }
-            counters.bytesOut.add(sent)
+            counters.bytesOut.increment(by: UInt64(sent))
             if sent == total { return }
         }
         if sent < count {
@@ -76,7 +77,7 @@ extension Worker {
             }
             switch result {
             case .done(let sent):
-                counters.bytesOut.add(sent)
+                counters.bytesOut.increment(by: UInt64(sent))
                 connection.pending.didSend(sent)
             case .wouldBlock, .none:
                 connection.stream?.didSend(unsentBytes: connection.pending.count)

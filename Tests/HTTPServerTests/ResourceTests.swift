@@ -131,7 +131,7 @@ import Testing
     }
 
     @Test func `an idle connection keeps no buffer`() throws {
-        var buffer = ByteBuffer()
+        var buffer = InputBuffer()
         [UInt8](repeating: 1, count: 5_000).withUnsafeBytes { buffer.append($0) }
         buffer.remove(0..<5_000)
         #expect(buffer.capacity == 0)

@@ -1,3 +1,5 @@
+package import Base
+
 /// What is counted of charge detail records. Safe from any thread.
 package final class ChargeDetailRecordMetrics: Sendable {
     package let accepted = Counter()

@@ -18,19 +18,19 @@ enum MediaType {
     }
 
     /// The content codings that are understood (RFC 9110 section 8.4).
-    enum ContentCoding {
+    enum Coding {
         case identity
         case gzip
     }
 
     /// The coding of a request's body, nil for one that is not understood, and for one on top of another.
-    static func contentCoding(of head: borrowing RequestHead) -> ContentCoding? {
+    static func contentCoding(of head: borrowing RequestHead) -> Coding? {
         guard let value = head.header("content-encoding") else { return .identity }
         return head.isRepeated("content-encoding") ? nil : contentCoding(value)
     }
 
     /// The coding of a `Content-Encoding` value, nil for one that is not understood.
-    static func contentCoding(_ value: UnsafeRawBufferPointer?) -> ContentCoding? {
+    static func contentCoding(_ value: UnsafeRawBufferPointer?) -> Coding? {
         guard let value else { return .identity }
         let coding = trimmed(value[...])
         if coding.isEmpty || coding.equalsIgnoringCase("identity") { return .identity }

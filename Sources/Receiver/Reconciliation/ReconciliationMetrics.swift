@@ -1,3 +1,4 @@
+package import Base
 package import Synchronization
 
 /// What the reconciler counts. Safe from any thread.

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Bytes of a connection that wait for more, in memory of their own that is given back as soon as it is empty.
-struct ByteBuffer: ~Copyable {
+struct InputBuffer: ~Copyable {
     private(set) var base: UnsafeMutableRawPointer?
     private(set) var count = 0
     private(set) var capacity = 0
