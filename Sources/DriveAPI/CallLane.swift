@@ -81,13 +81,13 @@ enum RetryAfter {
     /// - Parameter text: seconds, or a date in the one form that may be sent, `Sun, 06 Nov 1994 08:49:37 GMT`.
     static func seconds(_ text: String, now: Instant) -> Int? {
         if let seconds = Int(text) { return seconds < 0 ? nil : min(seconds, secondsMax) }
-        let parts = text.split(separator: " ")
+        let words = text.split(separator: " ")
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        guard parts.count == 6, parts[5] == "GMT", let month = months.firstIndex(of: String(parts[2])) else {
+        guard words.count == 6, words[5] == "GMT", let month = months.firstIndex(of: String(words[2])) else {
             return nil
         }
         let monthText = month < 9 ? "0\(month + 1)" : "\(month + 1)"
-        guard let time = Instant(rfc3339: "\(parts[3])-\(monthText)-\(parts[1])T\(parts[4])Z") else { return nil }
+        guard let time = Instant(rfc3339: "\(words[3])-\(monthText)-\(words[1])T\(words[4])Z") else { return nil }
         return min(max(0, Int(time.seconds - now.seconds)), secondsMax)
     }
 }

@@ -7,9 +7,9 @@ package struct PathTemplate: Sendable, Hashable {
     /// - Returns: nil for anything that is not METHOD, a space and a path with `{sessionId}`, without other places than
     ///   `{userId}` and `{sessionId}`.
     package init?(_ text: String) {
-        let parts = text.split(separator: " ")
-        guard parts.count == 2, let method = parts.first, ["GET", "POST", "PUT"].contains(method),
-            let path = parts.last, path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
+        let words = text.split(separator: " ")
+        guard words.count == 2, let method = words.first, ["GET", "POST", "PUT"].contains(method),
+            let path = words.last, path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
             path.contains("{sessionId}")
         else { return nil }
         self.init(method: String(method), path: String(path))

@@ -210,7 +210,7 @@ extension EventLog {
         var position = header.firstPosition
         var rest = rows
         while position <= header.lastPosition, start + RowHeader.bytes <= entry.count {
-            let row = RowHeader(entry.part(start, RowHeader.bytes))
+            let row = RowHeader(entry.slice(start, RowHeader.bytes))
             // An erasure that a crash has left in the middle may have left its checksum wrong.
             guard row.bodyBytes <= entry.count - start - RowHeader.bytes,
                 row.positionLow == UInt32(truncatingIfNeeded: position)

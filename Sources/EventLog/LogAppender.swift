@@ -110,9 +110,9 @@ final class LogAppender {
         let start = offset & ~(LogFormat.blockBytes - 1)
         let kept = offset - start
         let blocks = buffer.reserve(LogFormat.wholeBlocks(end) - start, keeping: kept)
-        let header = fill(blocks.part(kept, entryBytes), with: items)
+        let header = fill(blocks.slice(kept, entryBytes), with: items)
         let padding = kept + entryBytes
-        blocks.part(padding, blocks.count - padding).initializeMemory(as: UInt8.self, repeating: 0)
+        blocks.slice(padding, blocks.count - padding).initializeMemory(as: UInt8.self, repeating: 0)
         do throws(LogFileError) {
             try file.file.write(UnsafeRawBufferPointer(blocks), at: start)
             try file.file.sync()
@@ -126,8 +126,8 @@ final class LogAppender {
         nextSequence += Int64(items.count)
         let newStart = offset & ~(LogFormat.blockBytes - 1)
         if newStart > start, offset > newStart {
-            blocks.part(0, offset - newStart).copyMemory(
-                from: UnsafeRawBufferPointer(blocks.part(newStart - start, offset - newStart)))
+            blocks.slice(0, offset - newStart).copyMemory(
+                from: UnsafeRawBufferPointer(blocks.slice(newStart - start, offset - newStart)))
         }
         preparer.prepare(file, ahead: offset, segmentBytes: options.segmentBytes)
         return Commit(firstPosition: header.firstPosition, firstSequence: header.firstSequence)
@@ -140,8 +140,8 @@ final class LogAppender {
         for item in items {
             position += 1
             let body = item.body
-            let row = entry.part(start, RowHeader.bytes + body.count)
-            body.withUnsafeBytes { row.part(RowHeader.bytes, body.count).copyMemory(from: $0) }
+            let row = entry.slice(start, RowHeader.bytes + body.count)
+            body.withUnsafeBytes { row.slice(RowHeader.bytes, body.count).copyMemory(from: $0) }
             rows.add(
                 RowHeader.seal(
                     row, position: position, receivedMicroseconds: item.receivedMicroseconds, source: item.source,
@@ -177,7 +177,7 @@ final class LogAppender {
         try file.reserve(through: end, preparer: preparer)
         let kept = offset - start
         let blocks = buffer.reserve(end - start, keeping: kept)
-        blocks.part(kept, blocks.count - kept).initializeMemory(as: UInt8.self, repeating: 0)
+        blocks.slice(kept, blocks.count - kept).initializeMemory(as: UInt8.self, repeating: 0)
         try file.file.write(UnsafeRawBufferPointer(blocks), at: start)
         try file.file.sync()
         doubtfulEnd = 0
@@ -190,7 +190,7 @@ final class LogAppender {
         let end = min(position + bytes.count, offset)
         guard end > start else { return }
         let from = max(position, start)
-        buffer.bytes.part(from - start, end - from).copyMemory(from: bytes.part(from - position, end - from))
+        buffer.bytes.slice(from - start, end - from).copyMemory(from: bytes.slice(from - position, end - from))
     }
 
     /// The same content in another file, from here on.

@@ -112,11 +112,11 @@ struct AlignedBuffer: ~Copyable {
         if count > bytes.count || bytes.count > Self.keptMax && count <= Self.keptMax {
             let larger = UnsafeMutableRawBufferPointer.allocate(
                 byteCount: max(LogFormat.wholeBlocks(count), 64 << 10), alignment: LogFormat.blockBytes)
-            if kept > 0 { larger.copyMemory(from: UnsafeRawBufferPointer(bytes.part(0, kept))) }
+            if kept > 0 { larger.copyMemory(from: UnsafeRawBufferPointer(bytes.slice(0, kept))) }
             bytes.deallocate()
             bytes = larger
         }
-        return bytes.part(0, count)
+        return bytes.slice(0, count)
     }
 
     deinit {
@@ -151,7 +151,7 @@ struct ReadWindow: ~Copyable {
         if offset < start || end > start + count { try load(offset, through: end) }
         let there = min(end, start + count)
         guard offset < there else { return UnsafeRawBufferPointer(start: nil, count: 0) }
-        return UnsafeRawBufferPointer(buffer.part(offset - start, there - offset))
+        return UnsafeRawBufferPointer(buffer.slice(offset - start, there - offset))
     }
 
     private mutating func load(_ offset: Int, through end: Int) throws(StoreError) {

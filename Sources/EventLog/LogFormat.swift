@@ -56,7 +56,7 @@ extension UnsafeRawBufferPointer {
         Value(littleEndian: loadUnaligned(fromByteOffset: offset, as: Value.self))
     }
 
-    func part(_ offset: Int, _ count: Int) -> UnsafeRawBufferPointer {
+    func slice(_ offset: Int, _ count: Int) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: self[offset..<offset + count])
     }
 }
@@ -66,7 +66,7 @@ extension UnsafeMutableRawBufferPointer {
         storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
     }
 
-    func part(_ offset: Int, _ count: Int) -> UnsafeMutableRawBufferPointer {
+    func slice(_ offset: Int, _ count: Int) -> UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(rebasing: self[offset..<offset + count])
     }
 }
@@ -101,7 +101,7 @@ struct SegmentHeader: Equatable {
 
     /// - Parameter block: a whole block of zeros.
     func write(to block: UnsafeMutableRawBufferPointer) {
-        for copy in [0, Self.copyStart] { writeOnce(to: block.part(copy, Self.bytes)) }
+        for copy in [0, Self.copyStart] { writeOnce(to: block.slice(copy, Self.bytes)) }
     }
 
     private func writeOnce(to block: UnsafeMutableRawBufferPointer) {
@@ -115,7 +115,7 @@ struct SegmentHeader: Equatable {
         block.store(emptiedThrough, 72)
         block.store(emptiedSeal, 80)
         block.store(
-            LogFormat.checksum(LogFormat.seed(identity), UnsafeRawBufferPointer(block.part(0, Self.bytes - 4))),
+            LogFormat.checksum(LogFormat.seed(identity), UnsafeRawBufferPointer(block.slice(0, Self.bytes - 4))),
             Self.bytes - 4)
     }
 
@@ -126,7 +126,7 @@ struct SegmentHeader: Equatable {
         if let first = SegmentHeader(copy: block) {
             self = first
         } else if block.count >= Self.copyStart + Self.bytes,
-            let second = SegmentHeader(copy: block.part(Self.copyStart, Self.bytes))
+            let second = SegmentHeader(copy: block.slice(Self.copyStart, Self.bytes))
         {
             self = second
         } else {
@@ -146,7 +146,7 @@ struct SegmentHeader: Equatable {
         identity = Identity(block, at: 8)
         guard
             block.integer(Self.bytes - 4, as: UInt32.self)
-                == LogFormat.checksum(LogFormat.seed(identity), block.part(0, Self.bytes - 4))
+                == LogFormat.checksum(LogFormat.seed(identity), block.slice(0, Self.bytes - 4))
         else { return nil }
         origin = Identity(block, at: 24)
         nextSequence = block.integer(40)
@@ -222,13 +222,13 @@ struct EntryHeader: Equatable {
         origin.write(to: bytes, at: 40)
         bytes.store(firstSequence, 56)
         bytes.store(
-            LogFormat.checksum(seed, UnsafeRawBufferPointer(bytes.part(0, Self.bytes - 4))), Self.bytes - 4)
+            LogFormat.checksum(seed, UnsafeRawBufferPointer(bytes.slice(0, Self.bytes - 4))), Self.bytes - 4)
     }
 
     /// nil where the bytes are not a sound header of the log with this seed.
     init?(_ bytes: UnsafeRawBufferPointer, seed: UInt32) {
         guard bytes.count >= Self.bytes, bytes.integer(0, as: UInt32.self) == Self.magic,
-            bytes.integer(Self.bytes - 4, as: UInt32.self) == LogFormat.checksum(seed, bytes.part(0, Self.bytes - 4))
+            bytes.integer(Self.bytes - 4, as: UInt32.self) == LogFormat.checksum(seed, bytes.slice(0, Self.bytes - 4))
         else { return nil }
         entryBytes = Int(bytes.integer(4, as: UInt32.self))
         firstPosition = bytes.integer(8)
@@ -297,14 +297,14 @@ struct RowHeader {
         row.store(UInt32(row.count - bytes), 8)
         row.store(receivedMicroseconds, 12)
         row[20] = source
-        let checksum = LogFormat.checksum(seed, UnsafeRawBufferPointer(row.part(4, row.count - 4)))
+        let checksum = LogFormat.checksum(seed, UnsafeRawBufferPointer(row.slice(4, row.count - 4)))
         row.store(checksum, 0)
         return checksum
     }
 
     /// Whether the whole row, header and body, is as it was written.
     static func isSound(_ row: UnsafeRawBufferPointer, seed: UInt32) -> Bool {
-        row.integer(0, as: UInt32.self) == LogFormat.checksum(seed, row.part(4, row.count - 4))
+        row.integer(0, as: UInt32.self) == LogFormat.checksum(seed, row.slice(4, row.count - 4))
     }
 }
 

@@ -44,7 +44,7 @@ struct SegmentSalvage: Sendable {
         var offset = 0
         while offset + EntryHeader.bytes <= bytes.count {
             if bytes.integer(offset, as: UInt32.self) == EntryHeader.magic,
-                let header = EntryHeader(bytes.part(offset, EntryHeader.bytes), seed: seed),
+                let header = EntryHeader(bytes.slice(offset, EntryHeader.bytes), seed: seed),
                 positions.contains(header.firstPosition)
             {
                 entries.append(Entry(header: header, offset: offset))

@@ -138,16 +138,16 @@ extension LogRow {
         // The least position from the lower bound on that ends in those bits.
         let position = positions.lowerBound + Int64(low &- UInt32(truncatingIfNeeded: positions.lowerBound))
         guard position <= positions.upperBound else { return nil }
-        let row = RowHeader(bytes.part(offset, RowHeader.bytes))
+        let row = RowHeader(bytes.slice(offset, RowHeader.bytes))
         guard row.bodyBytes <= bytes.count - offset - RowHeader.bytes,
-            RowHeader.isSound(bytes.part(offset, RowHeader.bytes + row.bodyBytes), seed: seed)
+            RowHeader.isSound(bytes.slice(offset, RowHeader.bytes + row.bodyBytes), seed: seed)
         else { return nil }
         self.position = position
         receivedMicroseconds = row.receivedMicroseconds
         source = row.source
         origin = header?.origin ?? .none
         sequence = header.map { $0.firstSequence + position - $0.firstPosition } ?? position
-        body = bytes.part(offset + RowHeader.bytes, row.bodyBytes)
+        body = bytes.slice(offset + RowHeader.bytes, row.bodyBytes)
         seal = header.flatMap { $0.lastPosition >= position ? $0.seal : nil } ?? 0
         self.offset = base + offset
     }

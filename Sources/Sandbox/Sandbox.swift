@@ -58,7 +58,7 @@ package final class Sandbox: Sendable {
         try world.withLock { world throws(Failure) -> Result in
             let time = world.clock.time(monotonic: Self.monotonic())
             post(&world, by: time)
-            defer { settle(&world) }
+            defer { postDue(&world) }
             return try body(&world, time)
         }
     }
@@ -80,7 +80,7 @@ package final class Sandbox: Sendable {
         delays.asyncAfter(deadline: .now() + .milliseconds(milliseconds), execute: work)
     }
 
-    private func settle(_ world: inout World) {
+    private func postDue(_ world: inout World) {
         post(&world, by: world.clock.time(monotonic: Self.monotonic()))
         ticker.wake(at: world.nextDue.flatMap { world.clock.monotonic(at: $0) }, now: Self.monotonic())
     }

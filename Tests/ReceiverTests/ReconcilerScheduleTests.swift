@@ -148,8 +148,8 @@ import Testing
     }
 }
 
-@Suite struct ReconcilerSettlementTests {
-    private func settlement(_ facts: [(FactSource, String)]) throws -> SessionRecord.Settlement {
+@Suite struct ReconcilerExpectationTests {
+    private func expectation(_ facts: [(FactSource, String)]) throws -> SessionRecord.Expectation {
         var record = SessionRecord(sessionId: "s")
         for (index, (source, body)) in facts.enumerated() {
             let text = body.replacing("$", with: #""sessionId":"s","timestamp":"2025-01-01T00:00:0\#(index)Z""#)
@@ -158,7 +158,7 @@ import Testing
                 event, position: Int64(index) + 1, receivedAt: .epoch,
                 place: Place(origin: .none, sequence: Int64(index) + 1))
         }
-        return record.settlement
+        return record.expectation
     }
 
     private static let complete = #"{"event":"SESSION_COMPLETE","payload":{$}}"#
@@ -167,18 +167,18 @@ import Testing
         let observed = { (extra: String) in
             #"{"event":"DRIVE_API_SESSION","payload":{$,"sessionStatus":"COMPLETE"\#(extra)}}"#
         }
-        #expect(try settlement([(.webhook, #"{"event":"SESSION_STARTED","payload":{$}}"#)]) == .open)
-        #expect(try settlement([(.webhook, #"{"event":"SESSION_START_FAILED","payload":{$}}"#)]) == .open)
-        #expect(try settlement([(.webhook, Self.complete)]) == .unsettled)
-        #expect(try settlement([(.driveApi, observed(#","balanceStatus":"PAID""#))]) == .unsettled)
-        #expect(try settlement([(.driveApi, observed(#","balanceStatus":"DEBT","price":{}"#))]) == .unsettled)
-        #expect(try settlement([(.driveApi, observed(#","balanceStatus":"PROCESSING","price":{}"#))]) == .unsettled)
-        #expect(try settlement([(.driveApi, observed(#","balanceStatus":"PAID","price":{}"#))]) == .settled)
-        #expect(try settlement([(.driveApi, observed(#","balanceStatus":"REFUND","price":{}"#))]) == .settled)
+        #expect(try expectation([(.webhook, #"{"event":"SESSION_STARTED","payload":{$}}"#)]) == .events)
+        #expect(try expectation([(.webhook, #"{"event":"SESSION_START_FAILED","payload":{$}}"#)]) == .events)
+        #expect(try expectation([(.webhook, Self.complete)]) == .payment)
+        #expect(try expectation([(.driveApi, observed(#","balanceStatus":"PAID""#))]) == .payment)
+        #expect(try expectation([(.driveApi, observed(#","balanceStatus":"DEBT","price":{}"#))]) == .payment)
+        #expect(try expectation([(.driveApi, observed(#","balanceStatus":"PROCESSING","price":{}"#))]) == .payment)
+        #expect(try expectation([(.driveApi, observed(#","balanceStatus":"PAID","price":{}"#))]) == .nothing)
+        #expect(try expectation([(.driveApi, observed(#","balanceStatus":"REFUND","price":{}"#))]) == .nothing)
         // The API tells of no payment: external clearing.
-        #expect(try settlement([(.driveApi, observed(#","price":{}"#))]) == .settled)
+        #expect(try expectation([(.driveApi, observed(#","price":{}"#))]) == .nothing)
         #expect(
-            try settlement([(.driveApi, #"{"event":"DRIVE_API_SESSION","payload":{$,"sessionStatus":"REFUNDED"}}"#)])
-                == .settled)
+            try expectation([(.driveApi, #"{"event":"DRIVE_API_SESSION","payload":{$,"sessionStatus":"REFUNDED"}}"#)])
+                == .nothing)
     }
 }

@@ -156,7 +156,7 @@ struct RowDamageTests {
         try store.flush()
         try directory.editRows(
             """
-            INSERT INTO sessions(number, partition, session_id, order_key, skewed, ongoing, anomalies, settlement, record)
+            INSERT INTO sessions(number, partition, session_id, order_key, skewed, ongoing, anomalies, expectation, record)
             VALUES(1000, 2, 'new', 0, 0, 1, 0, 0, x'00');
             """)
         acknowledged.append(try await store.ingest(try delivery("SESSION_STARTED", "new", at: 1)))

@@ -171,7 +171,7 @@ package final class DowntimeLedger: @unchecked Sendable {
             let downtimes = try ledger.blocking { (ledger) throws(StoreError) in try ledger.unsearchedDowntimes() }
             guard !downtimes.isEmpty else { return }
             search = Search(
-                downtimes: downtimes, selection: SessionSelection(.unsettled(.open), limit: sessionsPerPage))
+                downtimes: downtimes, selection: SessionSelection(.expecting(.events), limit: sessionsPerPage))
         } catch {
             return searchFailed(error)
         }

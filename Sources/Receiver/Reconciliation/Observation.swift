@@ -56,7 +56,7 @@ struct Observation: Sendable {
         }
         let startAnsweredAt = record?.facts.first { $0.name == .startRequested && $0.source == .client }?.timestamp
         @Sendable func logged(isNews: Bool, _ status: SessionStatus, _ record: SessionRecord?) -> Logged {
-            let settled = record.flatMap { $0.settlement == .settled ? $0 : nil }
+            let settled = record.flatMap { $0.expectation == .nothing ? $0 : nil }
             return Logged(isNews: isNews, status: status, settled: settled, startAnsweredAt: startAnsweredAt)
         }
         if let record, !record.isNews(event) {

@@ -11,7 +11,7 @@ extension Reconciler {
     func ask(_ key: SessionKey) {
         underWay += 1
         store.session(key.sessionId) { [self] result in
-            guard case .success(let record?) = result, record.settlement != .settled else {
+            guard case .success(let record?) = result, record.expectation != .nothing else {
                 var outcome = ReconciliationSchedule.Outcome.settled
                 switch result {
                 case .failure: outcome = .postponed(nanoseconds: 5_000_000_000)

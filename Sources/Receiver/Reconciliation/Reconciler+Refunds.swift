@@ -95,6 +95,6 @@ extension Reconciler {
 extension SessionRecord {
     /// Complete and settled, and no word of a refund yet.
     var mayBeRefunded: Bool {
-        state.status == .complete && settlement == .settled && state.enrichment.string(.balanceStatus) != "REFUND"
+        state.status == .complete && expectation == .nothing && state.enrichment.string(.balanceStatus) != "REFUND"
     }
 }

@@ -180,7 +180,7 @@ package final class Reconciler: @unchecked Sendable {
         }
         guard let after = searchAfter, !isSearching, schedule.count < settings.sessionsMax else { return }
         isSearching = true
-        var selection = SessionSelection(.unsettled(.unsettled), limit: 500)
+        var selection = SessionSelection(.expecting(.payment), limit: 500)
         selection.after = after
         store.select(selection) { [self] result in
             queue.async { [self] in

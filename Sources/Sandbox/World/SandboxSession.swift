@@ -2,7 +2,7 @@ import SessionModel
 
 /// What can happen to a session next.
 enum Step: Sendable, Hashable {
-    case askOperator, failToStart, start, incurFee, turnStrange, resume, failToStop, stop, complete, settle, refund
+    case askOperator, failToStart, start, incurFee, turnStrange, resume, failToStop, stop, complete, takePayment, refund
     case sendDetailRecord
 }
 
@@ -101,7 +101,7 @@ struct SandboxSession: Sendable {
         case .failToStop: failToStop(stamp)
         case .stop: stop(at: time, stamp)
         case .complete: complete(stamp)
-        case .settle: settle()
+        case .takePayment: takePayment()
         case .refund: refund(stamp)
         case .sendDetailRecord: Consequence()
         }
@@ -117,7 +117,7 @@ struct SandboxSession: Sendable {
         case .resume: if case .other = status { false } else { true }
         case .failToStop: status != .waitingToStop
         case .complete: status != .stopped
-        case .settle: status != .complete || balanceStatus != "PROCESSING"
+        case .takePayment: status != .complete || balanceStatus != "PROCESSING"
         case .refund: status != .complete
         case .sendDetailRecord: false
         }
@@ -217,10 +217,10 @@ struct SandboxSession: Sendable {
         balanceStatus = "PROCESSING"
         return Consequence(
             events: ["SESSION_COMPLETE"],
-            next: [(fate.untilSettled, .settle), (fate.untilDetailRecord, .sendDetailRecord)])
+            next: [(fate.untilPayment, .takePayment), (fate.untilDetailRecord, .sendDetailRecord)])
     }
 
-    private mutating func settle() -> Consequence {
+    private mutating func takePayment() -> Consequence {
         guard status == .complete, balanceStatus == "PROCESSING" else { return Consequence() }
         balanceStatus = fate.isDebt ? "DEBT" : "PAID"
         return Consequence(next: fate.isRefunded && !fate.isDebt ? [(fate.untilRefund, .refund)] : [])

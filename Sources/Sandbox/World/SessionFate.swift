@@ -23,7 +23,7 @@ struct SessionFate: Sendable, Hashable {
     let untilStopped: Int64
     let untilLateStop: Int64
     let untilComplete: Int64
-    let untilSettled: Int64
+    let untilPayment: Int64
     let untilRefund: Int64
     let untilDetailRecord: Int64
 
@@ -49,7 +49,7 @@ struct SessionFate: Sendable, Hashable {
         untilStopped = microseconds(1, 4)
         untilLateStop = microseconds(60, 180)
         untilComplete = microseconds(5, 20)
-        untilSettled = microseconds(3, 10)
+        untilPayment = microseconds(3, 10)
         untilRefund = microseconds(60, 300)
         untilDetailRecord = microseconds(10, 60)
     }

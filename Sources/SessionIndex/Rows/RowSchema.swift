@@ -24,7 +24,7 @@ enum RowSchema {
                         ongoing INTEGER NOT NULL, anomalies INTEGER NOT NULL, started_since INTEGER,
                         starting_since INTEGER, stop_failing_since INTEGER, waits_until INTEGER,
                         requested_at INTEGER, status INTEGER NOT NULL, status_since INTEGER NOT NULL,
-                        settlement INTEGER NOT NULL, record BLOB NOT NULL);
+                        expectation INTEGER NOT NULL, record BLOB NOT NULL);
                     CREATE UNIQUE INDEX sessions_by_id ON sessions(partition, session_id);
                     CREATE INDEX sessions_by_user ON sessions(partition, user_id, order_key)
                         WHERE user_id IS NOT NULL AND skewed = 0;
@@ -37,7 +37,7 @@ enum RowSchema {
                         WHERE stop_failing_since IS NOT NULL;
                     CREATE INDEX sessions_waiting ON sessions(waits_until) WHERE waits_until IS NOT NULL;
                     CREATE INDEX sessions_requested ON sessions(requested_at) WHERE requested_at IS NOT NULL;
-                    CREATE INDEX sessions_unsettled ON sessions(settlement, number) WHERE settlement > 0;
+                    CREATE INDEX sessions_expecting ON sessions(expectation, number) WHERE expectation > 0;
                     -- 7: COMPLETE, which nearly all are in the end; those are found by number.
                     CREATE INDEX sessions_by_status ON sessions(status, status_since) WHERE status != 7;
                     -- How many sessions have each status, without counting them.

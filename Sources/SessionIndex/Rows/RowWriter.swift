@@ -13,7 +13,7 @@ final class RowWriter {
     private(set) var covered: Int64
     private let upsert: Statement
     private let updateOrder: Statement
-    private let updateSettlement: Statement
+    private let updateExpectation: Statement
     private let updateStatus: Statement
     private let setProperty: Statement
     private let log: Identity
@@ -21,7 +21,7 @@ final class RowWriter {
     /// SQLite writes the entries of an index anew whenever an update names one of its columns. These seldom change, so
     /// they have a statement of their own that touches only the rows where they do.
     private static let columnsUpdatedApart: Set<String> = [
-        "order_key", "skewed", "settlement", "status", "status_since",
+        "order_key", "skewed", "expectation", "status", "status_since",
     ]
 
     init(database: Database, partitioning: Partitioning, known: KnownLog) throws(SQLiteError) {
@@ -43,8 +43,8 @@ final class RowWriter {
             UPDATE sessions SET user_id = ?2, skewed = ?3, order_key = ?4
             WHERE number = ?1 AND (user_id IS NOT ?2 OR skewed IS NOT ?3 OR order_key IS NOT ?4)
             """)
-        updateSettlement = try database.prepare(
-            "UPDATE sessions SET settlement = ?2 WHERE number = ?1 AND settlement IS NOT ?2")
+        updateExpectation = try database.prepare(
+            "UPDATE sessions SET expectation = ?2 WHERE number = ?1 AND expectation IS NOT ?2")
         updateStatus = try database.prepare(
             """
             UPDATE sessions SET status = ?2, status_since = ?3
@@ -87,9 +87,9 @@ final class RowWriter {
                     updateOrder.bind(3, row.integers[2])
                     updateOrder.bind(4, row.integers[1])
                     _ = try updateOrder.step()
-                    updateSettlement.bind(1, row.number)
-                    updateSettlement.bind(2, row.integers.last ?? nil)
-                    _ = try updateSettlement.step()
+                    updateExpectation.bind(1, row.number)
+                    updateExpectation.bind(2, row.integers.last ?? nil)
+                    _ = try updateExpectation.step()
                     updateStatus.bind(1, row.number)
                     updateStatus.bind(2, row.integers[10])
                     updateStatus.bind(3, row.integers[11])
@@ -165,7 +165,7 @@ final class RowWriter {
     }
 
     func close() {
-        for statement in [upsert, updateOrder, updateSettlement, updateStatus, setProperty] { statement.finalize() }
+        for statement in [upsert, updateOrder, updateExpectation, updateStatus, setProperty] { statement.finalize() }
         database.close()
     }
 }

@@ -18,7 +18,7 @@ struct SessionRow {
     /// Instants are microseconds since 1970.
     static let integerColumns = [
         "start_time", "order_key", "skewed", "ongoing", "anomalies", "started_since", "starting_since",
-        "stop_failing_since", "waits_until", "requested_at", "status", "status_since", "settlement",
+        "stop_failing_since", "waits_until", "requested_at", "status", "status_since", "expectation",
     ]
 
     /// A session whose start lies further than this from the key it is ordered by is `skewed`: those are few, and are
@@ -40,7 +40,7 @@ struct SessionRow {
             record.startedSince?.microsecondsSince1970, record.startingSince?.microsecondsSince1970,
             record.stopFailingSince?.microsecondsSince1970, record.waitsUntil?.microsecondsSince1970,
             record.requestedAt?.microsecondsSince1970, record.state.status.listCode,
-            record.statusSinceOrFirstHeard.microsecondsSince1970, record.settlement.rawValue,
+            record.statusSinceOrFirstHeard.microsecondsSince1970, record.expectation.rawValue,
         ]
         let offset = buffer.count
         record.encode(into: &buffer)

@@ -23,7 +23,7 @@ struct SelectionOrder {
         isDescending =
             switch selection.scope {
             case .user, .ongoing, .anomaly, .status, .everything: true
-            case .lasting, .waiting, .requested, .unsettled: false
+            case .lasting, .waiting, .requested, .expecting: false
             }
     }
 
@@ -41,7 +41,7 @@ struct SelectionOrder {
             record.state.userId.map { SessionKey($0) == SessionKey(userId) } ?? false
         case .lasting(let state, _): record.since(state) != nil
         case .status(let statuses, _): statuses.contains(record.state.status.listed)
-        case .anomaly, .waiting, .requested, .unsettled, .everything: true
+        case .anomaly, .waiting, .requested, .expecting, .everything: true
         }
     }
 
@@ -59,7 +59,7 @@ struct SelectionOrder {
         case .requested(let from): key = record.requestedAt.flatMap { Self.microseconds($0, atLeast: from) }
         case .status(_, let since): key = Self.microseconds(record.statusSinceOrFirstHeard, atMost: since)
         case .everything: key = record.number
-        case .unsettled(let least): key = record.settlement.rawValue >= least.rawValue ? record.number : nil
+        case .expecting(let least): key = record.expectation.rawValue >= least.rawValue ? record.number : nil
         }
         return key.map { SessionPlace(key: $0, number: record.number) }
     }
@@ -158,10 +158,10 @@ struct SelectionOrder {
                     sql: Self.ofStatus, integers: place + [(1, $0), (4, since.microsecondsSince1970)])
             }
         case .everything: return [IndexQuery(sql: Self.everything, integers: [(3, after.number)])]
-        case .unsettled(let least):
+        case .expecting(let least):
             let sql = Self.select(
-                "number", "sessions_unsettled", "settlement = ?4 AND settlement > 0 AND number > ?3", "number")
-            return SessionRecord.Settlement.allCases.filter { $0 != .settled && $0.rawValue >= least.rawValue }.map {
+                "number", "sessions_expecting", "expectation = ?4 AND expectation > 0 AND number > ?3", "number")
+            return SessionRecord.Expectation.allCases.filter { $0 != .nothing && $0.rawValue >= least.rawValue }.map {
                 IndexQuery(sql: sql, integers: [(3, after.number), (4, $0.rawValue)])
             }
         }

@@ -40,7 +40,7 @@ package struct SessionSelection: Sendable {
         /// All sessions, the youngest number first.
         case everything
         /// Sessions of which so much, or more, is still to come, in order of creation.
-        case unsettled(SessionRecord.Settlement)
+        case expecting(SessionRecord.Expectation)
     }
 
     package var scope: Scope

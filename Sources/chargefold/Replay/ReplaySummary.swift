@@ -58,8 +58,8 @@ struct ReplaySummary {
     private static func counts(_ counts: [String: Int]) -> String {
         let total = counts.values.reduce(0, +)
         guard total > 0 else { return "0" }
-        let parts = counts.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
-        return "\(total) (\(parts.joined(separator: ", ")))"
+        let texts = counts.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+        return "\(total) (\(texts.joined(separator: ", ")))"
     }
 
     private static func decimals(_ value: Double, _ digits: Int) -> String {

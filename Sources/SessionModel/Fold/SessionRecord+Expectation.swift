@@ -1,26 +1,26 @@
 extension SessionRecord {
     /// How much is still to come. The raw value is stored in session rows.
-    package enum Settlement: Int64, Sendable, CaseIterable {
+    package enum Expectation: Int64, Sendable, CaseIterable {
         /// Complete, priced and paid, or refunded: no answer of the Drive API would tell anything new.
-        case settled = 0
+        case nothing = 0
         /// Complete, but the price or the outcome of the payment is not known.
-        case unsettled = 1
+        case payment = 1
         /// Not complete: events may still come, or may have been missed. A failed session can come back to life.
-        case open = 2
+        case events = 2
     }
 
-    package var settlement: Settlement {
+    package var expectation: Expectation {
         switch state.status {
-        case .refunded: return .settled
+        case .refunded: return .nothing
         case .complete: break
-        default: return .open
+        default: return .events
         }
-        guard state.enrichment[.price] != nil else { return .unsettled }
+        guard state.enrichment[.price] != nil else { return .payment }
         switch state.enrichment.string(.balanceStatus) {
-        case "PAID", "REFUND": return .settled
+        case "PAID", "REFUND": return .nothing
         // With external clearing the API has nothing to say of a payment.
-        case nil: return facts.contains { $0.source == .driveApi && $0.status == .complete } ? .settled : .unsettled
-        default: return .unsettled
+        case nil: return facts.contains { $0.source == .driveApi && $0.status == .complete } ? .nothing : .payment
+        default: return .payment
         }
     }
 }
