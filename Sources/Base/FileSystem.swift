@@ -17,6 +17,17 @@ package enum FileSystem {
         access(path, F_OK) == 0
     }
 
+    package static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Makes a directory for its owner only.
+    /// - Returns: `errno`; 0 where it is made.
+    package static func makeDirectory(_ path: String) -> Int32 {
+        mkdir(path, 0o700) == 0 ? 0 : errno
+    }
+
     /// Makes an empty file. It is a mark for the next start; if it cannot be made, that start finds the damage itself.
     package static func touch(_ path: String) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
@@ -101,4 +112,61 @@ extension FileSystem {
             remove(path[...slash] + name)
         }
     }
+}
+
+extension FileSystem {
+    /// All bytes of a small file; nil where it cannot be read.
+    package static func content(of path: String) -> [UInt8]? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var content: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = read(descriptor, &chunk, chunk.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { return nil }
+            if count == 0 { return content }
+            content += chunk[..<count]
+        }
+    }
+
+    /// Writes a new file (mode 0600) and syncs it; its name is not durable yet.
+    /// - Returns: whether it is there as a whole.
+    package static func write(_ content: [UInt8], to path: String) -> Bool {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var rest = content[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { return false }
+            rest = rest.dropFirst(count)
+        }
+        return fsync(descriptor) == 0
+    }
+
+    /// Removes a directory of ours with all that is in it; symbolic links are not followed.
+    package static func removeTree(_ path: String) {
+        removeContent(of: path)
+        rmdir(path)
+    }
+
+    /// Removes all that is in a directory of ours.
+    package static func removeContent(of path: String) {
+        for name in names(in: path) where name != "lost+found" {
+            let entry = join(path, name)
+            if unlink(entry) != 0 { removeTree(entry) }
+        }
+    }
+}
+
+/// What `errno` says.
+package struct SystemCallError: Error, CustomStringConvertible {
+    package let code: Int32
+
+    package init(_ code: Int32) { self.code = code }
+
+    package var description: String { String(cString: strerror(code)) }
 }

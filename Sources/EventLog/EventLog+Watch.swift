@@ -84,28 +84,11 @@ extension Segment {
         let source = file
         let restoring = path + ".restoring"
         unlink(restoring)
-        let copy = open(restoring, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard copy >= 0 else { throw LogFileError(code: errno, action: "making \(restoring)") }
-        defer { close(copy) }
-        var buffer = [UInt8](repeating: 0, count: 1 << 20)
-        var offset: off_t = 0
-        while true {
-            let count = pread(source.descriptor, &buffer, buffer.count, offset)
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw LogFileError(code: errno, action: "reading \(name)") }
-            if count == 0 { break }
-            var written = 0
-            while written < count {
-                let result = buffer.withUnsafeBytes {
-                    pwrite(copy, $0.baseAddress?.advanced(by: written), count - written, offset + off_t(written))
-                }
-                if result < 0 && errno == EINTR { continue }
-                guard result > 0 else { throw LogFileError(code: errno, action: "writing \(restoring)") }
-                written += result
-            }
-            offset += off_t(count)
+        do throws(FileCopyError) {
+            _ = try FileSystem.copy(source.descriptor, to: restoring)
+        } catch {
+            throw LogFileError(code: error.code, action: error.action)
         }
-        guard fsync(copy) == 0 else { throw LogFileError(code: errno, action: "syncing \(restoring)") }
         if FileSystem.exists(path) { FileSystem.moveAside(path, as: "replaced") }
         guard rename(restoring, path) == 0 else { throw LogFileError(code: errno, action: "naming \(path)") }
         replaceFile(try ReadFile(path: path))

@@ -211,8 +211,13 @@ struct LedgerFile {
     /// All that a sound connection sees, at the draft's path.
     func makeDraft(of database: Database) throws(SQLiteError) {
         removeDraft()
-        FileSystem.touch(draftPath)
-        try database.query("VACUUM INTO ?1", bind: { $0.bind(1, text: draftPath) })
+        try copy(database, to: draftPath)
+    }
+
+    /// All that a sound connection sees, as one file without a WAL; there must be none at the path.
+    func copy(_ database: Database, to path: String) throws(SQLiteError) {
+        FileSystem.touch(path)
+        try database.query("VACUUM INTO ?1", bind: { $0.bind(1, text: path) })
     }
 
     /// Makes the draft, which is complete, the ledger. No connection to the path may be in use afterwards.

@@ -17,7 +17,7 @@ package final class DiskSessionStore: SessionStore {
     private let ledgerIfWritable: Ledger?
     let options: StoreOptions
     let logger: Logger
-    private let directory: String
+    let directory: String
     private let lock: DirectoryLock
     private let current: Locked<SessionIndex>
     private let observing = Locked<FoldObserver?>(nil)
@@ -42,6 +42,9 @@ package final class DiskSessionStore: SessionStore {
         self.directory = directory
         self.options = options
         self.logger = logger
+        guard options.makesDirectory || DataDirectoryFiles.isDataDirectory(directory) else {
+            throw StoreError(.directory, "there is no data directory at \(directory): it has no log and no ledger")
+        }
         for queue in [upkeep, verification] { queue.setSpecific(key: Self.ownQueue, value: ObjectIdentifier(queue)) }
         lock = try DirectoryLock(directory: directory, readOnly: readOnly)
         let ledger = try readOnly ? nil : Ledger(directory: directory, options: options.ledger, logger: logger)

@@ -8,6 +8,9 @@ package struct StoreOptions: Sendable {
     package var index = IndexOptions()
     package var ledger = LedgerOptions()
 
+    /// Make the data directory where there is none, or nothing of ours in it. Off for tools, to which a misspelt path must
+    /// not look like an empty store.
+    package var makesDirectory = true
     /// Go on with a log that is missing, shorter or another one than the rest of the directory remembers; the session rows
     /// are moved aside then, and made again.
     package var acceptsLostLog = false
@@ -22,4 +25,10 @@ package struct StoreOptions: Sendable {
     package var erasureHook: (@Sendable (ErasureStep) -> Void)?
 
     package init() {}
+
+    /// Lets the queue take a whole batch of somebody who waits for it, whatever its bounds are for callbacks.
+    package mutating func makeRoom(forBatchesOf count: Int) {
+        log.queueCountMax = max(log.queueCountMax, 2 * count)
+        log.queueBytesMax = max(log.queueBytesMax, 1 << 30)
+    }
 }

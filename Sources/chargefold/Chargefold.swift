@@ -15,7 +15,8 @@ struct Chargefold: ParsableCommand {
         version: "chargefold \(Version.current)",
         subcommands: [
             ServeCommand.self, SignCommand.self, ReplayCommand.self, ExportCommand.self, GenerateCommand.self,
-            CheckCommand.self, QuarantineCommand.self, HealthcheckCommand.self, BackfillCommand.self,
+            CheckCommand.self, BackupCommand.self, RestoreCommand.self, ImportCommand.self, QuarantineCommand.self,
+            HealthcheckCommand.self, BackfillCommand.self,
             SandboxCommand.self,
         ]
     )

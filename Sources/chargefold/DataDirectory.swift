@@ -16,10 +16,12 @@ enum DataDirectory {
     /// - Throws: an exit code, after the reason was printed.
     static func open(_ configuration: ReceiverConfiguration, readOnly: Bool) throws -> DataDirectory {
         let directory = configuration.data.directory
+        var options = configuration.storeOptions
+        options.makesDirectory = false
         do throws(StoreError) {
             return .files(
                 try DiskSessionStore(
-                    directory: directory, options: configuration.storeOptions, readOnly: readOnly,
+                    directory: directory, options: options, readOnly: readOnly,
                     logger: Logger(label: "chargefold") { _ in SwiftLogNoOpLogHandler() }))
         } catch {
             guard error.code == .locked else { throw failure("\(error)") }

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Base
 import Ledger
 import Logging
@@ -52,8 +53,15 @@ struct Quarantine {
     }
 
     /// - Parameter ids: nil for all.
+    /// - Throws: an exit code, also where something was refused again, or is not there.
     func retry(_ ids: [Int64]?) throws {
         defer { close() }
+        var isRefused = false
+        func show(_ result: [UInt8]) {
+            print(String(decoding: result, as: UTF8.self))
+            let outcome = (try? CanonicalJSON(parsing: result))?.string("outcome")
+            if outcome != "accepted", outcome != "duplicate" { isRefused = true }
+        }
         switch way {
         case .files(let store, let ledger):
             guard configuration.webhook.verifies || configuration.webhook.allowUnverified else {
@@ -63,15 +71,18 @@ struct Quarantine {
                 store: store, ledger: ledger, authenticator: configuration.webhook.authenticator,
                 bodyBytesMax: configuration.webhook.bodyBytesMax)
             do throws(StoreError) {
-                try service.retry(ids) { print(String(decoding: $0.json, as: UTF8.self)) }
+                try service.retry(ids) { show($0.json) }
             } catch {
                 throw failure("\(error)")
             }
         case .server(let control):
             let selection = ids.map { "{\"ids\":[\($0.map(String.init).joined(separator: ","))]}" } ?? "{\"all\":true}"
             let answer = try control.send("POST", "/v1/quarantine/retry", body: Array(selection.utf8))
-            printElements(of: "results", in: answer)
+            for result in (try? CanonicalJSON(parsing: answer))?.member("results")?.elements ?? [] {
+                show(result.bytes)
+            }
         }
+        if isRefused { throw ExitCode.failure }
     }
 
     /// - Parameter ids: nil for all.
@@ -114,10 +125,6 @@ struct Quarantine {
                 last = next
             }
         }
-    }
-
-    private func printElements(of member: StaticString, in answer: [UInt8]) {
-        for element in (try? CanonicalJSON(parsing: answer))?.member(member)?.elements ?? [] { print(element.text) }
     }
 
     private func reading<Value: Sendable>(

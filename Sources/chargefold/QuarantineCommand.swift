@@ -46,7 +46,9 @@ struct QuarantineCommand: ParsableCommand {
     struct Retry: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Check entries again with today's configuration, and feed those that pass into the log.",
-            discussion: "EXAMPLE\n  chargefold quarantine retry --all")
+            discussion:
+                "Exit status 1 where one of them is refused again, or is not there.\n\nEXAMPLE\n  chargefold quarantine retry --all"
+        )
 
         @OptionGroup var options: ConfigurationOptions
         @OptionGroup var entries: EntryChoice

@@ -2,7 +2,8 @@ import Testing
 
 @Suite struct HelpTests {
     static let subcommands = [
-        ["serve"], ["sign"], ["replay"], ["export"], ["generate"], ["check"], ["healthcheck"], ["quarantine"],
+        ["serve"], ["sign"], ["replay"], ["export"], ["generate"], ["check"], ["backup"], ["restore"], ["import"],
+        ["healthcheck"], ["quarantine"],
         ["quarantine", "list"], ["quarantine", "show"], ["quarantine", "retry"], ["quarantine", "drop"],
     ]
 

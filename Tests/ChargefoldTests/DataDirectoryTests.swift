@@ -1,0 +1,115 @@
+import Base
+import Glibc
+import HTTPClient
+import Testing
+
+@Suite struct DataDirectoryTests {
+    private func event(_ name: String, _ id: String, _ second: Int) -> String {
+        #"{"event":"\#(name)","payload":{"sessionId":"\#(id)","userId":"u","timestamp":"2025-06-12T10:00:\#(second + 10)Z"}}"#
+    }
+
+    /// Some sessions with repeats and late events, in a log.
+    private func withSessions(_ body: (Command) throws -> Void) throws {
+        try withCommand { command throws in
+            let server = try Server(command)
+            let events = (0..<40).map {
+                event(["SESSION_STARTED", "SESSION_STOPPED"][$0 % 2], "S\($0 % 7)", ($0 * 7) % 40)
+            }
+            try command.succeed(
+                ["replay", "-", "--to", server.url, "--repeat", "0.3"],
+                input: Array(events.joined(separator: "\n").utf8))
+            #expect(server.end(SIGTERM) == 0)
+            try body(command)
+        }
+    }
+
+    /// The whole answer for each session.
+    private func answers(_ command: Command) throws -> [String] {
+        let server = try Server(command)
+        defer { #expect(server.end(SIGTERM) == 0) }
+        return try (0..<7).map { String(decoding: try server.get("/v1/sessions/S\($0)").body, as: UTF8.self) }
+    }
+
+    @Test(arguments: [
+        ["export"], ["check"], ["quarantine", "list"], ["backup", "copy"],
+    ]) func `in the wrong place a tool says so and makes nothing`(words: [String]) throws {
+        try withCommand { command throws in
+            let outcome = try command.run(words)
+            #expect(outcome.status == 1)
+            #expect(outcome.errors.contains("there is no data directory at"))
+            #expect(outcome.output.isEmpty)
+            #expect(!FileSystem.exists(command.directory.file("data")))
+            #expect(!FileSystem.exists(command.directory.file("copy")))
+            // Nor in a directory of somebody else's.
+            let elsewhere = command.directory.file("elsewhere")
+            #expect(FileSystem.makeDirectory(elsewhere) == 0)
+            #expect(try command.run(words + ["--data-directory", elsewhere]).status == 1)
+            #expect(FileSystem.names(in: elsewhere).isEmpty)
+        }
+    }
+
+    @Test func `what is exported and imported is the same, to the byte`() throws {
+        try withSessions { command throws in
+            let before = try answers(command)
+            let exported = try command.succeed(["export"]).output
+            Workspace.write(try command.succeed(["export", "--gzip"]).output, to: command.directory.file("log.gz"))
+            let copy = ["--data-directory", command.directory.file("copy")]
+            let count = lines(exported).count
+            #expect(count > 40)
+            #expect(
+                try command.succeed(["import", "log.gz"] + copy).text
+                    == "\(count) deliveries: \(command.directory.file("copy"))\n")
+            var other = command
+            other.environment["CHARGEFOLD_DATA_DIRECTORY"] = command.directory.file("copy")
+            #expect(try answers(other) == before)
+            #expect(try other.succeed(["check", "--quiet"]).text.isEmpty)
+            // Once is enough.
+            let again = try command.run(["import", "-"] + copy, input: exported)
+            #expect(again.status == 1)
+            #expect(again.errors.contains("is not empty"))
+        }
+    }
+
+    @Test func `an import that fails leaves nothing behind`() throws {
+        try withSessions { command throws in
+            let exported = try command.succeed(["export"]).output
+            let copy = command.directory.file("copy")
+            let outcome = try command.run(
+                ["import", "-", "--data-directory", copy], input: exported + Array("nonsense\n".utf8))
+            #expect(outcome.status == 1)
+            #expect(outcome.errors.contains("line \(lines(exported).count + 1) is no delivery"))
+            #expect(!FileSystem.exists(copy))
+        }
+    }
+
+    @Test func `a backup without a server, and its restoration`() throws {
+        try withSessions { command throws in
+            let before = try answers(command)
+            try command.succeed(["backup", "copy"])
+            #expect(try command.run(["backup", "copy"]).status == 1)
+            #expect(try command.run(["restore", "copy"]).errors.contains("is not empty"))
+            let restored = command.directory.file("restored")
+            try command.succeed(["restore", "copy", "--data-directory", restored])
+            var other = command
+            other.environment["CHARGEFOLD_DATA_DIRECTORY"] = restored
+            #expect(try answers(other) == before)
+        }
+    }
+
+    @Test func `files are the owner's alone, whoever makes them`() throws {
+        try withSessions { command throws in
+            try command.succeed(["check", "--quiet"])
+            try command.succeed(["quarantine", "list"])
+            try command.succeed(["backup", "copy"])
+            try command.succeed(["restore", "copy", "--data-directory", command.directory.file("restored")])
+            for folder in ["data", "data/log", "copy", "copy/log", "restored", "restored/log"] {
+                for name in FileSystem.names(in: command.directory.file(folder)) {
+                    let path = command.directory.file(folder + "/" + name)
+                    var status = stat()
+                    #expect(stat(path, &status) == 0)
+                    #expect(status.st_mode & 0o077 == 0, "\(path)")
+                }
+            }
+        }
+    }
+}
