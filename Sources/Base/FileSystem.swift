@@ -8,6 +8,22 @@ package enum FileSystem {
         package let inode: UInt64
     }
 
+    /// Enough to tell that a file, or what a symbolic link leads to, has changed.
+    package struct FileState: Sendable, Equatable {
+        let identity: FileIdentity?
+        let bytes: Int64
+        let modifiedSeconds: Int
+        let modifiedNanoseconds: Int
+    }
+
+    package static func state(_ path: String) -> FileState {
+        var status = stat()
+        let isThere = stat(path, &status) == 0
+        return FileState(
+            identity: identity(path), bytes: isThere ? Int64(status.st_size) : -1,
+            modifiedSeconds: status.st_mtim.tv_sec, modifiedNanoseconds: status.st_mtim.tv_nsec)
+    }
+
     /// Removes a file, if it is there.
     package static func remove(_ path: String) {
         unlink(path)

@@ -92,8 +92,31 @@ package final class Application: Sendable {
         server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
         let path = Self.controlSocketPath(configuration)
         control = HTTPServer(
-            configuration: ServerConfiguration(addresses: [.unix(path: path, mode: 0o600)], workers: 1),
-            handler: ControlHandler(receiver))
+            configuration: Self.controlConfiguration(path),
+            handler: ControlHandler(receiver, backups: BackupService(store: disk, logger: logger, clock: clock)))
+    }
+
+    private static func controlConfiguration(_ path: String) -> ServerConfiguration {
+        var limits = Limits()
+        // A backup takes as long as it takes.
+        limits.handlerSeconds = 86_400
+        return ServerConfiguration(addresses: [.unix(path: path, mode: 0o600)], workers: 1, limits: limits)
+    }
+
+    /// Lets others in from now on, as a configuration says that was read again. Nothing else of it counts.
+    /// - Parameter ended: names of tokens that are good no more.
+    private func replaceCredentials(_ configuration: ReceiverConfiguration, ended: Set<String>) {
+        var access = receiver.access
+        access.tokens = configuration.api.tokenSet
+        receiver.replaceCredentials(
+            Credentials(authenticator: configuration.webhook.authenticator, access: access), ended: ended)
+    }
+
+    /// What a configuration that was read again is applied to.
+    package func reloadTarget(_ writer: LogWriter) -> ConfigurationReloader.Target {
+        ConfigurationReloader.Target(
+            replaceCredentials: { [self] in replaceCredentials($0, ended: $1) },
+            setLogLevel: { level in writer.level.withLock { $0 = level } })
     }
 
     /// Starts to listen.

@@ -34,6 +34,7 @@ extension Route {
         Route(.post, "/v1/tokens", .operating, needsSessions: false, Receiver.mintToken),
         Route(.get, "/v1/log", .operating, needsSessions: false, Receiver.streamLog),
         Route(.get, "/v1/downtime", .operating, needsSessions: false, Receiver.answerDowntime),
+        Route(.get, "/v1/secrets", .operating, needsSessions: false, Receiver.answerSecrets),
         Route(.post, "/v1/backfill", .operating, Receiver.runBackfill),
         Route(.get, "/v1/quarantine", .operating, needsSessions: false, Receiver.listQuarantine),
         Route(.post, "/v1/quarantine/retry", .operating, body: .long, needsSessions: false, Receiver.retryQuarantine),

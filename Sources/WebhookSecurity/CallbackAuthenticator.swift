@@ -91,6 +91,9 @@ package struct CallbackAuthenticator: Sendable {
         return headers.map { $0.verify(field) == .authentic } ?? true
     }
 
+    /// Whether a secret is known that is to follow the one in force.
+    package var hasNextSecret: Bool { signature?.hasNext ?? false }
+
     /// Whether callbacks have to be signed.
     package var verifiesSignatures: Bool { signature != nil }
 

@@ -23,6 +23,7 @@ package struct SignatureVerifier: Sendable {
 
     private let current: SigningKey
     private let next: SigningKey?
+    var hasNext: Bool { next != nil }
 
     /// - Parameters:
     ///   - current: the secret in force; also the one that ``sign(_:)-(UnsafeRawBufferPointer)`` uses.

@@ -14,10 +14,10 @@ struct Chargefold: ParsableCommand {
             """,
         version: "chargefold \(Version.current)",
         subcommands: [
-            ServeCommand.self, SignCommand.self, ReplayCommand.self, ExportCommand.self, GenerateCommand.self,
-            CheckCommand.self, BackupCommand.self, RestoreCommand.self, ImportCommand.self, QuarantineCommand.self,
-            HealthcheckCommand.self, BackfillCommand.self,
-            SandboxCommand.self,
+            ServeCommand.self, HealthcheckCommand.self, SessionCommand.self, SessionsCommand.self, UserCommand.self,
+            TokenCommand.self, DowntimeCommand.self, SecretsCommand.self, QuarantineCommand.self, BackfillCommand.self,
+            ExportCommand.self, ImportCommand.self, BackupCommand.self, RestoreCommand.self, CheckCommand.self,
+            SignCommand.self, ReplayCommand.self, GenerateCommand.self, SandboxCommand.self,
         ]
     )
 
@@ -28,9 +28,4 @@ struct Chargefold: ParsableCommand {
         umask(0o077)
         main(nil)
     }
-}
-
-enum Version {
-    /// The release, as in CHANGELOG.md.
-    static let current = "0.1.0"
 }

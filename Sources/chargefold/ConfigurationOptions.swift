@@ -20,6 +20,14 @@ struct ConfigurationOptions: ParsableArguments {
         dataDirectory.map { [.init(name: "--data-directory", key: "data.directory", text: $0)] } ?? []
     }
 
+    /// Loads the configuration, and says nothing.
+    func read(
+        for use: ReceiverConfiguration.Use, _ further: [ConfigurationOverride]
+    ) throws(ConfigurationError) -> LoadedConfiguration {
+        try ReceiverConfiguration.load(
+            path: config, environment: Environment.variables, use: use, options: overrides + further)
+    }
+
     /// Loads the configuration.
     ///
     /// - Parameter further: values of options that not every subcommand has.
@@ -28,8 +36,7 @@ struct ConfigurationOptions: ParsableArguments {
         for use: ReceiverConfiguration.Use, _ further: [ConfigurationOverride] = []
     ) throws -> LoadedConfiguration {
         do {
-            return try ReceiverConfiguration.load(
-                path: config, environment: Environment.variables, use: use, options: overrides + further)
+            return try read(for: use, further)
         } catch {
             throw failure("the configuration has errors\n\(error)", code: configurationExitCode)
         }

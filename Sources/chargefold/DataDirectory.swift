@@ -47,7 +47,8 @@ final class ControlSocket {
     init(path: String) {
         self.path = path
         var options = ClientOptions()
-        options.responseSeconds = 600
+        // A backup takes as long as it takes.
+        options.responseSeconds = 86_400
         options.bodyBytesMax = 512 << 20
         connection = HTTPConnection(Endpoint(transport: .unix(path: path)), options: options)
     }
@@ -63,7 +64,7 @@ final class ControlSocket {
             }
             return response.body
         } catch let error as HTTPClientError {
-            throw failure("a server owns the data directory, but \(path) can't be reached: \(error)")
+            throw failure("the server can't be reached at \(path); does one run on that data directory? \(error)")
         }
     }
 

@@ -95,7 +95,13 @@ struct ServeCommand: ParsableCommand {
             writer.flush()
             throw failure("can't start: \(error)")
         }
+        let reloader = ConfigurationReloader(loaded, application.reloadTarget(writer), logger: logger) {
+            [options, overrides] () throws(ConfigurationError) in try options.read(for: .server, overrides)
+        }
+        signals.onHangUp { Task { await reloader.reload(because: "SIGHUP") } }
+        let watch = Task { await reloader.watch() }
         let name = signals.wait()
+        watch.cancel()
         let shutdown = loaded.configuration.shutdown
         logger.info("stopping", metadata: ["signal": "\(name)", "delay": "\(shutdown.drainDelaySeconds) s"])
         application.receiver.beginDraining()
@@ -119,13 +125,13 @@ private func endEventually(after seconds: Int, _ logger: Logger, _ writer: LogWr
 /// Waits for SIGTERM or SIGINT. A second one ends the process at once.
 final class TerminationSignals {
     private let arrived = DispatchSemaphore(value: 0)
-    private let sources: [any DispatchSourceSignal]
+    private var sources: [any DispatchSourceSignal] = []
+    private let queue = DispatchQueue(label: "chargefold.signals")
     private nonisolated(unsafe) static var name = ""
 
     init() {
         // Writing to a closed pipe is an error value here, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
-        let queue = DispatchQueue(label: "chargefold.signals")
         let arrived = arrived
         sources = [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")].map { number, name in
             signal(number, SIG_IGN)
@@ -138,6 +144,15 @@ final class TerminationSignals {
             source.activate()
             return source
         }
+    }
+
+    /// Calls `body` at each SIGHUP, which does not end the process from now on.
+    func onHangUp(_ body: @escaping @Sendable () -> Void) {
+        signal(SIGHUP, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: queue)
+        source.setEventHandler(handler: body)
+        source.activate()
+        sources.append(source)
     }
 
     /// - Returns: the signal's name.

@@ -3,6 +3,8 @@ import Testing
 @Suite struct HelpTests {
     static let subcommands = [
         ["serve"], ["sign"], ["replay"], ["export"], ["generate"], ["check"], ["backup"], ["restore"], ["import"],
+        ["session"], ["sessions"],
+        ["user"], ["token"], ["downtime"], ["secrets"],
         ["healthcheck"], ["quarantine"],
         ["quarantine", "list"], ["quarantine", "show"], ["quarantine", "retry"], ["quarantine", "drop"],
     ]
@@ -32,7 +34,8 @@ import Testing
         ["replay", "x", "--repeat", "2"], ["generate", "--late", "1.5"], ["generate", "--sessions", "-1"],
         ["export", "--from", "0"], ["quarantine", "retry"], ["quarantine", "drop", "1", "--all"],
         ["quarantine", "show"],
-        ["quarantine", "drop", "x"],
+        ["quarantine", "drop", "x"], ["sessions"], ["sessions", "--user", "u", "--anomaly", "x"],
+        ["user", "u", "praise"],
     ]) func `what makes no sense is a usage error`(words: [String]) throws {
         try withCommand { command throws in
             let outcome = try command.run(words)

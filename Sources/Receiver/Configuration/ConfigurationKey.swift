@@ -48,6 +48,8 @@ package struct ConfigurationKey: Sendable {
     let store: @Sendable (Value, inout ReceiverConfiguration) -> Void
     /// The value in place as the file would have it (secrets: only whether and how long); `nil` when not set.
     let render: @Sendable (ReceiverConfiguration) -> String?
+    /// What a secret is, for comparing; nil where what is rendered tells everything.
+    var secretContent: (@Sendable (ReceiverConfiguration) -> [[UInt8]])?
 
     /// What is allowed, for messages and documentation.
     var allowed: String {
@@ -64,6 +66,19 @@ package struct ConfigurationKey: Sendable {
             "a list of name:token or name:token:scopes (\(Scope.allowed))"
         case .namedSecrets(separatedByCommas: false): "a list of \"Name: value\""
         }
+    }
+
+    /// Whether a value counts as soon as it is read again, while the server runs.
+    var isReloadable: Bool { Self.reloadable.contains(name) }
+
+    private static let reloadable: Set<String> = [
+        "webhook.secretCurrent", "webhook.secretNext", "webhook.authorizationHeaders", "api.token", "api.adminToken",
+        "api.tokens", "log.level",
+    ]
+
+    /// Whether two configurations have the same value.
+    func isSame(_ one: ReceiverConfiguration, _ other: ReceiverConfiguration) -> Bool {
+        render(one) == render(other) && secretContent?(one) == secretContent?(other)
     }
 
     var components: [String] { name.split(separator: ".").map(String.init) }
@@ -148,19 +163,21 @@ extension ConfigurationKey {
         _ name: String, _ path: any WritableKeyPath<ReceiverConfiguration, SecretKey?> & Sendable, example: String,
         _ documentation: String
     ) -> Self {
-        Self(name: name, kind: .secret, unit: nil, example: example, documentation: documentation) {
+        var key = Self(name: name, kind: .secret, unit: nil, example: example, documentation: documentation) {
             value, configuration in
             if case .secret(let secret) = value { configuration[keyPath: path] = secret }
         } render: {
             $0[keyPath: path].map { "<secret of \($0.count) bytes>" }
         }
+        key.secretContent = { $0[keyPath: path].map { [$0.withUnsafeBytes { Array($0) }] } ?? [] }
+        return key
     }
 
     static func namedSecrets(
         _ name: String, _ path: any WritableKeyPath<ReceiverConfiguration, [NamedSecret]> & Sendable,
         separatedByCommas: Bool, example: String, _ documentation: String
     ) -> Self {
-        Self(
+        var key = Self(
             name: name, kind: .namedSecrets(separatedByCommas: separatedByCommas), unit: nil, example: example,
             documentation: documentation
         ) { value, configuration in
@@ -175,5 +192,7 @@ extension ConfigurationKey {
                         return "\(secret.name): <secret of \(secret.value.count) bytes>\(scopes)"
                     }.joined(separator: ", ") + "]"
         }
+        key.secretContent = { $0[keyPath: path].map { $0.value.withUnsafeBytes { Array($0) } } }
+        return key
     }
 }

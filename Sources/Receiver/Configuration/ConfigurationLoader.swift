@@ -15,6 +15,8 @@ struct ConfigurationLoader {
     private(set) var origins: [String: ConfigurationOrigin] = [:]
     private(set) var problems: [ConfigurationProblem] = []
     private(set) var warnings: [ConfigurationProblem] = []
+    /// The files that secrets came from.
+    private(set) var secretFiles: [String] = []
 
     private let environment: [String: String]
     private let variables: EnvironmentVariablesProvider
@@ -122,6 +124,7 @@ struct ConfigurationLoader {
             problems.append(ConfigurationProblem(name, raw.origin, "is empty; allowed: the path of a file"))
             return nil
         }
+        secretFiles.append(path)
         do {
             let bytes = try readFile(path, bytesMax: 65_536)
             guard let text = String(validating: bytes, as: UTF8.self) else {

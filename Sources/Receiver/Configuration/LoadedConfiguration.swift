@@ -8,6 +8,14 @@ package struct LoadedConfiguration: Sendable {
     /// The file that was read, if any.
     package let path: String?
     let origins: [String: ConfigurationOrigin]
+    /// The files that secrets came from.
+    let secretFiles: [String]
+
+    /// The same with other files that secrets came from.
+    func reading(_ secretFiles: [String]) -> LoadedConfiguration {
+        LoadedConfiguration(
+            configuration: configuration, warnings: warnings, path: path, origins: origins, secretFiles: secretFiles)
+    }
 
     /// Where the value of a key came from.
     package func origin(of key: ConfigurationKey) -> ConfigurationOrigin {
@@ -82,7 +90,8 @@ extension ReceiverConfiguration {
         loader.checkTogether(use)
         guard loader.problems.isEmpty else { throw ConfigurationError(problems: loader.problems) }
         return LoadedConfiguration(
-            configuration: loader.configuration, warnings: loader.warnings, path: file?.path, origins: loader.origins)
+            configuration: loader.configuration, warnings: loader.warnings, path: file?.path, origins: loader.origins,
+            secretFiles: loader.secretFiles)
     }
 
     private static func isReadable(_ path: String) -> Bool {

@@ -64,6 +64,12 @@ extension Receiver {
                     ("outcome=\"refused\",reason=\"\(kind.rawValue)\"", "\(metrics.refusedCallbacks[kind]?.value ?? 0)")
                 })
         page.add(
+            "chargefold_callbacks_verified_total", .counter, "Callbacks whose signature was right, by the secret.",
+            [
+                ("secret=\"current\"", "\(secretUse.current.count.value)"),
+                ("secret=\"next\"", "\(secretUse.next.count.value)"),
+            ])
+        page.add(
             "chargefold_callback_duration_seconds", "From the complete request to the durable answer.",
             metrics.callbackDuration)
         page.add(

@@ -49,8 +49,11 @@ package final class Receiver: RequestHandler, Sendable {
 
     let store: any SessionStore
     package let ledger: Ledger
-    let authenticator: CallbackAuthenticator
-    let access: AccessControl
+    /// Replaced as a whole when the configuration is read again.
+    private let credentials: Locked<Credentials>
+    var authenticator: CallbackAuthenticator { credentials.withLock { $0.authenticator } }
+    var access: AccessControl { credentials.withLock { $0.access } }
+    let secretUse: SecretUse
     /// nil where the store can't erase.
     var eraser: (any SessionEraser)? { store as? any SessionEraser }
     let logger: Logger
@@ -82,8 +85,9 @@ package final class Receiver: RequestHandler, Sendable {
     package init(_ dependencies: Dependencies, callbackBodyBytesMax: Int = 65_536) {
         store = dependencies.store
         ledger = dependencies.ledger
-        authenticator = dependencies.authenticator
-        access = dependencies.access
+        credentials = Locked(
+            Credentials(authenticator: dependencies.authenticator, access: dependencies.access))
+        secretUse = SecretUse(dependencies.logger)
         logger = dependencies.logger
         clock = dependencies.clock
         gateway = dependencies.gateway
@@ -111,6 +115,14 @@ package final class Receiver: RequestHandler, Sendable {
     package func beginDraining() {
         draining.store(true, ordering: .relaxed)
         live.close()
+    }
+
+    /// From now on others are let in.
+    /// - Parameter ended: tokens by whose names nobody is let in any more, or somebody else is: their streams end.
+    package func replaceCredentials(_ new: Credentials, ended: Set<String>) {
+        credentials.withLock { $0 = new }
+        secretUse.beginAnew()
+        if !ended.isEmpty { live.endAll(of: Set(ended.map { .token($0) })) }
     }
 
     var isDraining: Bool { draining.load(ordering: .relaxed) }

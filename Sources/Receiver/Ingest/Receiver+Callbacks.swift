@@ -18,6 +18,7 @@ extension Receiver {
         let (authentication, decoded) = authenticate(call.request, receivedAt)
         switch authentication {
         case .authentic(let means):
+            secretUse.note(means, atMicroseconds: receivedAt.microsecondsSince1970)
             let arrival = Arrival(receivedAt: receivedAt, startedNanoseconds: started, isVerified: means != .unverified)
             take(call.request, arrival, decoded, call.exchange)
         case .missing(let problem):

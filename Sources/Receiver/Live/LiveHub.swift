@@ -287,6 +287,23 @@ package final class LiveHub: @unchecked Sendable {
         }
     }
 
+    /// Ends the streams of tokens that are good no more, and lets all who wait ask again. Once more a moment later: whoever
+    /// was let in just before may not have been here yet.
+    func endAll(of principals: Set<Principal>) {
+        for delay in [0, 1_000] {
+            queue.asyncAfter(deadline: .now() + .milliseconds(delay)) { [self] in
+                for subscriber in subscribers.values.flatMap(\.values)
+                where principals.contains(subscriber.grant.principal) {
+                    subscriber.expire()
+                    remove(subscriber)
+                }
+                for (key, ofSession) in waiters {
+                    for id in ofSession.keys { finish(id, key, nil) }
+                }
+            }
+        }
+    }
+
     /// Answers all who wait and ends all streams; nobody is taken any more.
     package func close() {
         queue.sync {

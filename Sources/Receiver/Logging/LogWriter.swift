@@ -1,6 +1,7 @@
-import Base
+package import Base
 import Dispatch
 import Glibc
+package import Logging
 
 /// Writes log lines to a descriptor on a queue of its own, so that a slow reader of the log never holds up an event
 /// loop. What waits to be written is bounded; beyond the bound lines are dropped and their number is logged as soon
@@ -15,6 +16,8 @@ package final class LogWriter: Sendable {
         var isScheduled = false
     }
 
+    /// The least severe level that is logged; may change at any time.
+    package let level = Locked(Logger.Level.info)
     private let descriptor: Int32
     private let queue = DispatchQueue(label: "chargefold.log-lines")
     private let pending = Locked(Pending())

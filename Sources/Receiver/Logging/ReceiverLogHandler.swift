@@ -1,18 +1,24 @@
+import Base
 import Glibc
 package import Logging
 import SessionModel
 
 /// A swift-log handler that renders lines as JSON or text. Metadata keys are sorted, so that lines compare well.
 package struct ReceiverLogHandler: LogHandler {
-    package var logLevel: Logger.Level
+    /// What this logger alone was set to; nil: as the writer says.
+    private var ownLevel: Logger.Level?
+    package var logLevel: Logger.Level {
+        get { ownLevel ?? writer.level.withLock { $0 } }
+        set { ownLevel = newValue }
+    }
     package var metadata: Logger.Metadata = [:]
     private let format: ReceiverConfiguration.Log.Format
     private let writer: LogWriter
 
     package init(format: ReceiverConfiguration.Log.Format, level: Logger.Level, writer: LogWriter) {
         self.format = format
-        self.logLevel = level
         self.writer = writer
+        writer.level.withLock { $0 = level }
     }
 
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
