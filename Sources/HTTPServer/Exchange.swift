@@ -13,6 +13,9 @@ package struct Exchange: Sendable {
     /// the resource, such as a content coding. Not applied to streams.
     package var transform: (@Sendable (consuming Response) -> Response)?
 
+    /// Sees the head of the answer just before it is sent, a stream's too, on the thread that answers; may add fields.
+    package var observe: (@Sendable (inout Response) -> Void)?
+
     init(worker: Worker, slot: Int, serial: UInt64, route: Int? = nil) {
         self.worker = worker
         self.slot = slot
@@ -24,6 +27,7 @@ package struct Exchange: Sendable {
     /// through the worker's inbox.
     package func respond(_ response: consuming Response) {
         if let transform { response = transform(response) }
+        observe?(&response)
         if worker.isCurrentThread {
             worker.respondOnWorker(slot, serial, response)
         } else if let batch = ResponseBatch.current {
@@ -40,6 +44,10 @@ package struct Exchange: Sendable {
         worker.watchPeer(slot, serial, body)
     }
 
+    /// The address of whoever is at the other end of the connection, without a port: `127.0.0.1`, `::1`, `unix`; nil where it
+    /// has gone. Call it during `handle`, on the worker's own thread.
+    package var peer: String? { worker.peer(slot, serial) }
+
     /// Answers with a body whose length is not known yet: chunked, or up to the end of the connection for HTTP/1.0.
     /// - Parameters:
     ///   - head: status and fields; its body is the first piece of the stream.
@@ -49,6 +57,7 @@ package struct Exchange: Sendable {
         let core = StreamCore(
             worker: worker, slot: slot, serial: serial, bufferBytesMax: worker.limits.streamBufferBytesMax,
             endsAtHalfClose: endsAtHalfClose)
+        observe?(&head)
         if worker.isCurrentThread {
             worker.openStreamOnWorker(core, head)
         } else if !worker.inbox.post(.openStream(core, head)) {

@@ -251,6 +251,20 @@ final class Worker: @unchecked Sendable {
         connection.onPeerClosed = body
     }
 
+    func peer(_ slot: Int, _ serial: UInt64) -> String? {
+        precondition(isCurrentThread, "a peer is looked up by its worker")
+        guard let connection = connections[slot], connection.serial == serial else { return nil }
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let code = withUnsafeMutablePointer(to: &storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                getpeername(connection.descriptor, $0, &length)
+            }
+        }
+        guard code == 0 else { return nil }
+        return Int32(storage.ss_family) == AF_UNIX ? "unix" : Binder.numericHost(&storage, length)
+    }
+
     func perform(_ item: InboxItem) {
         switch item {
         case .respond(let slot, let serial, let response):

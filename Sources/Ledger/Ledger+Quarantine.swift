@@ -41,10 +41,14 @@ extension Ledger {
     }
 
     /// Keeps a body with wrong credentials for a while: in memory at once, on disk soon, within bounds. From any thread.
-    package nonisolated func quarantineUnverified(_ body: QuarantinedBody) {
-        if unverified.add(QuarantineEntry(id: nextId(), kind: .unverified, content: body)) {
+    /// - Returns: its id.
+    @discardableResult
+    package nonisolated func quarantineUnverified(_ body: QuarantinedBody) -> Int64 {
+        let id = nextId()
+        if unverified.add(QuarantineEntry(id: id, kind: .unverified, content: body)) {
             scheduleUnverifiedWrite(milliseconds: options.unverifiedWriteMilliseconds)
         }
+        return id
     }
 
     private nonisolated func nextId() -> Int64 { nextQuarantineId.wrappingAdd(1, ordering: .relaxed).oldValue }

@@ -137,7 +137,7 @@ package final class Receiver: RequestHandler, Sendable {
         case .malformedPath: return admitStray(head) ?? refuse(.malformedPath)
         case .methodNotAllowed(let allow, let isWebhook):
             if let admission = admitStray(head) { return admission }
-            if isWebhook { logRefusal(status: 405, reason: "METHOD_NOT_ALLOWED") }
+            if isWebhook { logRefusal(status: 405, reason: "METHOD_NOT_ALLOWED", head) }
             return refuse(.methodNotAllowed(allow: allow))
         }
     }
@@ -156,7 +156,7 @@ package final class Receiver: RequestHandler, Sendable {
         switch route.body {
         case .callback:
             guard head.hasBodyFraming else {
-                logRefusal(status: 411, reason: "LENGTH_REQUIRED")
+                logRefusal(status: 411, reason: "LENGTH_REQUIRED", head)
                 return refuse(.lengthRequired)
             }
             return .accept(bodyBytesMax: callbackBodyBytesMax, displacesOthers: true, route: number)
@@ -174,12 +174,13 @@ package final class Receiver: RequestHandler, Sendable {
 
     /// - Parameter control: tells who is asking.
     func handle(_ request: consuming Request, _ exchange: Exchange, _ control: AccessControl) {
+        var exchange = exchange
+        observe(request.head, &exchange)
         guard let number = exchange.route else { return takeStray(request, exchange) }
         let route = Self.router.routes[number]
         if isSigned(request.head, elsewhere: route), isAuthentic(request, clock()) {
             return takeStray(request, .notFound, exchange)
         }
-        var exchange = exchange
         if route.coded { exchange.transform = ContentCoding.transform(for: request.head) }
         let path = Self.router.values(route, request.head.path)
         do throws(Problem) {
@@ -187,6 +188,46 @@ package final class Receiver: RequestHandler, Sendable {
         } catch {
             exchange.respond(Response(error))
         }
+    }
+
+    /// Lets the answer carry the request's id, and writes a line for it where every request has one.
+    private func observe(_ head: borrowing RequestHead, _ exchange: inout Exchange) {
+        let trace = RequestTrace(head)
+        let isLogged = logger.logLevel <= .debug
+        guard trace.id != nil || isLogged else { return }
+        // Paths tell of people; the route does not.
+        let route = exchange.route.map { Self.router.routes[$0].path.text } ?? "none"
+        let method = isLogged ? String(decoding: head.method.prefix(20), as: UTF8.self) : ""
+        let started = SystemClock.monotonicNanoseconds()
+        exchange.observe = { [logger] response in
+            if let id = trace.id { response.add("X-Request-Id", id) }
+            guard isLogged else { return }
+            let microseconds = (SystemClock.monotonicNanoseconds() - started) / 1_000
+            logger.debug(
+                "request",
+                metadata: [
+                    "method": "\(method)", "route": "\(route)", "status": "\(response.status)",
+                    "microseconds": "\(microseconds)", "requestId": "\(trace.id ?? "-")",
+                ])
+        }
+    }
+
+    /// Who sent what, for a line about a refusal. During the call of a handler.
+    func origin(of request: borrowing Request, _ exchange: Exchange) -> Logger.Metadata {
+        var origin: Logger.Metadata = [
+            "method": "\(Self.shown(request.head.method))", "path": "\(Self.shown(request.head.path))",
+            "client": "\(exchange.peer ?? "gone")",
+        ]
+        if let forwarded = request.head.header("x-forwarded-for") {
+            origin["forwardedFor"] = "\(Self.shown(forwarded))"
+        }
+        if let id = RequestTrace(request.head).id { origin["requestId"] = "\(id)" }
+        return origin
+    }
+
+    /// The start of a method, a path or a field, for a line in the log.
+    static func shown(_ bytes: UnsafeRawBufferPointer) -> String {
+        String(decoding: bytes.prefix(200), as: UTF8.self) + (bytes.count > 200 ? "…" : "")
     }
 
     /// Asks whether whoever sends a request may.
@@ -224,6 +265,17 @@ package final class Receiver: RequestHandler, Sendable {
     }
 
     /// A line for a request that was refused before its content was looked at: it may have been a callback.
+    private func logRefusal(status: UInt16, reason: String, _ head: borrowing RequestHead) {
+        let (method, path) = (Self.shown(head.method), Self.shown(head.path))
+        let id = RequestTrace(head).id ?? "-"
+        refusals.write(
+            .warning, "request refused",
+            [
+                "status": "\(status)", "reason": "\(reason)", "method": "\(method)", "path": "\(path)",
+                "requestId": "\(id)",
+            ])
+    }
+
     private func logRefusal(status: UInt16, reason: String) {
         refusals.write(.warning, "request refused", ["status": "\(status)", "reason": "\(reason)"])
     }

@@ -22,11 +22,11 @@ extension Receiver {
             let arrival = Arrival(receivedAt: receivedAt, startedNanoseconds: started, isVerified: means != .unverified)
             take(call.request, arrival, decoded, call.exchange)
         case .missing(let problem):
-            keepUnverified(call.request, problem, receivedAt)
-            refuse(.missingCredentials, Problem.missingCredentials, problem, call.exchange)
+            let place = keepUnverified(call.request, problem, receivedAt, call.exchange)
+            refuse(.missingCredentials, Problem.missingCredentials, problem, place, call.exchange)
         case .wrong(let problem):
-            keepUnverified(call.request, problem, receivedAt)
-            refuse(.wrongCredentials, Problem.wrongCredentials, problem, call.exchange)
+            let place = keepUnverified(call.request, problem, receivedAt, call.exchange)
+            refuse(.wrongCredentials, Problem.wrongCredentials, problem, place, call.exchange)
         }
     }
 
@@ -122,33 +122,37 @@ extension Receiver {
     }
 
     /// Puts an authentic body that can't be taken into the quarantine, durably, and then refuses it.
-    ///
-    /// - Parameter place: method and path, for the log, where they are not a webhook's.
     func set(
         aside request: borrowing Request, _ arrival: Arrival, _ kind: ReceiverMetrics.RefusedCallback,
-        _ problem: Problem, reason: String? = nil, place: Logger.Metadata = [:], _ exchange: Exchange
+        _ problem: Problem, reason: String? = nil, _ exchange: Exchange
     ) {
+        let place = origin(of: request, exchange)
         let reason = reason ?? problem.code.uppercased().replacing("-", with: "_")
         let kept = quarantined(request, reason: reason, arrival.receivedAt)
-        let refusal = { @Sendable [self] in
+        let refusal = { @Sendable [self] (id: Int64?) in
+            var place = place
+            if let id { place["quarantine"] = "\(id)" }
             refuse(kind, problem, code: reason, problem.detail ?? problem.title, place: place, exchange)
         }
-        guard !request.body.isEmpty else { return refusal() }
-        guard arrival.isVerified else {
-            ledger.quarantineUnverified(kept)
-            return refusal()
-        }
+        guard !request.body.isEmpty else { return refusal(nil) }
+        guard arrival.isVerified else { return refusal(ledger.quarantineUnverified(kept)) }
         ledger.quarantineVerified(kept) { [self] result in
             switch result {
-            case .success: refusal()
+            case .success(let id): refusal(id)
             case .failure(let error): turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
             }
         }
     }
 
-    private func keepUnverified(_ request: borrowing Request, _ problem: CredentialProblem, _ receivedAt: Instant) {
-        guard !request.body.isEmpty else { return }
-        ledger.quarantineUnverified(quarantined(request, reason: problem.code.rawValue, receivedAt))
+    /// - Returns: who sent what, and where it is kept, for the log.
+    private func keepUnverified(
+        _ request: borrowing Request, _ problem: CredentialProblem, _ receivedAt: Instant, _ exchange: Exchange
+    ) -> Logger.Metadata {
+        var place = origin(of: request, exchange)
+        guard !request.body.isEmpty else { return place }
+        let id = ledger.quarantineUnverified(quarantined(request, reason: problem.code.rawValue, receivedAt))
+        place["quarantine"] = "\(id)"
+        return place
     }
 
     private func quarantined(_ request: borrowing Request, reason: String, _ receivedAt: Instant) -> QuarantinedBody {
@@ -183,11 +187,11 @@ extension Receiver {
     /// Answers and logs a refusal for want of credentials: the log tells operators more than the answer tells strangers.
     private func refuse(
         _ kind: ReceiverMetrics.RefusedCallback, _ problem: Problem, _ credentials: CredentialProblem,
-        _ exchange: Exchange
+        _ place: Logger.Metadata, _ exchange: Exchange
     ) {
         refuse(
             kind, problem, code: credentials.code.rawValue, credentials.publicDescription,
-            logged: credentials.description, exchange)
+            logged: credentials.description, place: place, exchange)
     }
 
     /// Answers and logs a refusal: one line each, without body or credentials.
@@ -195,7 +199,7 @@ extension Receiver {
     /// - Parameter logged: the detail for the log, where it is not the answer's.
     private func refuse(
         _ kind: ReceiverMetrics.RefusedCallback, _ problem: Problem, code: String, _ detail: String,
-        logged: String? = nil, place: Logger.Metadata = [:], _ exchange: Exchange
+        logged: String? = nil, place: Logger.Metadata, _ exchange: Exchange
     ) {
         metrics.refusedCallbacks[kind]?.increment()
         let line: Logger.Metadata = [

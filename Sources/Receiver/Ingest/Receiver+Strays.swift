@@ -30,9 +30,6 @@ extension Receiver {
             detail: "The callback is authentic, but no webhook has this method and path: it is kept in the quarantine.")
         set(
             aside: request, arrival, .stray, kept, reason: StrayQuarantine.reason(of: problem),
-            place: [
-                "method": "\(Self.shown(request.head.method))", "path": "\(Self.shown(request.head.path))",
-            ],
             exchange)
     }
 
@@ -54,11 +51,6 @@ extension Receiver {
         let (authentication, _) = authenticate(request, receivedAt)
         guard case .authentic(let means) = authentication else { return false }
         return means != .unverified
-    }
-
-    /// The start of a method or a path, for a line in the log.
-    private static func shown(_ bytes: UnsafeRawBufferPointer) -> String {
-        String(decoding: bytes.prefix(200), as: UTF8.self) + (bytes.count > 200 ? "…" : "")
     }
 }
 

@@ -1,0 +1,46 @@
+import HTTPServer
+
+/// What names a request across programs: `X-Request-Id`, and W3C's `traceparent`. Only of a form that is safe in a log line
+/// and in a field of our own requests; anything else is passed over.
+struct RequestTrace: Sendable, Equatable {
+    static let idBytesMax = 128
+    private static let traceparentBytes = 55
+
+    var id: String?
+    var traceparent: String?
+
+    static let none = RequestTrace()
+
+    init() {}
+
+    init(_ head: borrowing RequestHead) {
+        if let value = head.header("x-request-id"), !head.isRepeated("x-request-id") { id = Self.id(value) }
+        if let value = head.header("traceparent"), !head.isRepeated("traceparent") {
+            traceparent = Self.traceparent(value)
+        }
+    }
+
+    /// The characters of UUIDs, base64 and the usual separators.
+    static func id(_ value: some Collection<UInt8>) -> String? {
+        let isSafe = value.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "="), UInt8(ascii: ":"):
+                true
+            default: false
+            }
+        }
+        return isSafe && 1...idBytesMax ~= value.count ? String(decoding: value, as: UTF8.self) : nil
+    }
+
+    /// `00-` 32 hexadecimal digits `-` 16 `-` 2 (W3C Trace Context, section 3.2).
+    static func traceparent(_ value: some Collection<UInt8>) -> String? {
+        let dashes = [2, 35, 52]
+        let isSafe = value.enumerated().allSatisfy { index, byte in
+            if dashes.contains(index) { return byte == UInt8(ascii: "-") }
+            return UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || UInt8(ascii: "a")...UInt8(ascii: "f") ~= byte
+        }
+        return isSafe && value.count == traceparentBytes ? String(decoding: value, as: UTF8.self) : nil
+    }
+}

@@ -1,0 +1,133 @@
+import Base
+import Glibc
+import HTTPClient
+import Logging
+import Receiver
+import SessionModel
+import Testing
+import WebhookSecurity
+
+/// Reading the configuration again.
+@Suite struct ReloadTests {
+    /// What has been applied.
+    private final class Applied: Sendable {
+        let credentials = Locked<[(secret: String, tokens: [String], ended: [String])]>([])
+        let level = Locked(Logger.Level.info)
+
+        var target: ConfigurationReloader.Target {
+            ConfigurationReloader.Target(
+                replaceCredentials: { [self] configuration, ended in
+                    let secret =
+                        configuration.webhook.secretCurrent.map {
+                            $0.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+                        }
+                    credentials.withLock {
+                        $0.append((secret ?? "", configuration.api.allTokens.map(\.name), ended.sorted()))
+                    }
+                },
+                setLogLevel: { [self] level in self.level.withLock { $0 = level } })
+        }
+    }
+
+    private let directory = TestDirectory()
+
+    private func write(_ name: String, _ text: String) {
+        let descriptor = open(directory.file(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        defer { close(descriptor) }
+        let bytes = Array(text.utf8)
+        #expect(Glibc.write(descriptor, bytes, bytes.count) == bytes.count)
+    }
+
+    private func fill() {
+        write("secret", "the-first-webhook-secret")
+        write("tokens", "app:the-first-token-of-the-app\nother:the-other-token-of-it")
+        write("configuration", "webhook:\n  secretCurrentFile: \(directory.file("secret"))\nlog:\n  level: info\n")
+    }
+
+    private func reloader(_ applied: Applied, _ log: LogCapture) throws -> ConfigurationReloader {
+        let environment = ["CHARGEFOLD_API_TOKENS_FILE": directory.file("tokens")]
+        let path = directory.file("configuration")
+        let read: ConfigurationReloader.Read = { () throws(ConfigurationError) in
+            try ReceiverConfiguration.load(path: path, environment: environment, use: .server, defaultPath: nil)
+        }
+        return ConfigurationReloader(try read(), applied.target, logger: log.logger(), read: read)
+    }
+
+    @Test func `a changed file counts at the next look, and no look changes anything without one`() async throws {
+        fill()
+        let (applied, log) = (Applied(), LogCapture(in: directory))
+        let reloader = try reloader(applied, log)
+        await reloader.look()
+        #expect(applied.credentials.withLock { $0.isEmpty })
+        write("secret", "the-second-webhook-secret")
+        await reloader.look()
+        await reloader.look()
+        #expect(applied.credentials.withLock { $0.map(\.secret) } == ["the-second-webhook-secret"])
+        #expect(log.lines("the configuration was read again").map { $0.string("changed") } == ["webhook.secretCurrent"])
+    }
+
+    @Test func `tokens that are gone or are others have ended, those that stay have not`() async throws {
+        fill()
+        let (applied, log) = (Applied(), LogCapture(in: directory))
+        let reloader = try reloader(applied, log)
+        write("tokens", "app:the-second-token-of-the-app\nother:the-other-token-of-it\nmore:one-more-token-of-ours")
+        await reloader.look()
+        write("tokens", "app:the-second-token-of-the-app:act")
+        await reloader.look()
+        #expect(applied.credentials.withLock { $0.map(\.ended) } == [["app"], ["app", "more", "other"]])
+        #expect(applied.credentials.withLock { $0.last?.tokens } == ["app"])
+    }
+
+    @Test func `an error keeps everything, and is told once`() async throws {
+        fill()
+        let (applied, log) = (Applied(), LogCapture(in: directory))
+        let reloader = try reloader(applied, log)
+        write("secret", "the-second-webhook-secret")
+        write("tokens", "app:with a space")
+        await reloader.look()
+        await reloader.look()
+        #expect(applied.credentials.withLock { $0.isEmpty })
+        let lines = log.lines("the configuration is wrong, and everything stays as it was")
+        #expect(lines.count == 1)
+        #expect(lines.first?.string("level") == "error")
+        write("tokens", "app:put-right-again-at-last")
+        await reloader.look()
+        #expect(applied.credentials.withLock { $0.map(\.secret) } == ["the-second-webhook-secret"])
+    }
+
+    @Test func `the log's level counts, and what needs a restart is named`() async throws {
+        fill()
+        let (applied, log) = (Applied(), LogCapture(in: directory))
+        let reloader = try reloader(applied, log)
+        write(
+            "configuration",
+            "webhook:\n  secretCurrentFile: \(directory.file("secret"))\nlog:\n  level: debug\nhttp:\n  port: 9\n")
+        await reloader.reload(because: "a test")
+        #expect(applied.level.withLock { $0 } == .debug)
+        #expect(applied.credentials.withLock { $0.isEmpty })
+        let line = try #require(log.lines("the configuration was read again").first)
+        #expect(line.string("changed") == "log.level")
+        #expect(line.string("needRestart") == "http.port")
+    }
+
+    @Test func `which secret verifies is counted and told`() throws {
+        try withApplication({ configuration in
+            configuration.webhook.secretNext = try Callback.key("the-next-webhook-secret")
+            configuration.api.adminToken = try Callback.key("token-of-an-operator")
+        }) { server throws in
+            func rotation() throws -> String? {
+                try server.get("/v1/secrets", token: "token-of-an-operator").json?.string("rotation")
+            }
+            #expect(try rotation() == "waiting")
+            _ = try server.post(Callback.body("SESSION_STARTED", "a"))
+            _ = try server.post(Callback.body("SESSION_STARTED", "b"))
+            #expect(try rotation() == "waiting")
+            _ = try server.post(Callback.body("SESSION_STARTED", "c"), secret: "the-next-webhook-secret")
+            let metrics = String(decoding: try server.get("/metrics").body, as: UTF8.self)
+            #expect(metrics.contains("chargefold_callbacks_verified_total{secret=\"current\"} 2\n"))
+            #expect(metrics.contains("chargefold_callbacks_verified_total{secret=\"next\"} 1\n"))
+            let lines = server.log.lines("callbacks are signed with a secret that was not seen before")
+            #expect(lines.map { $0.string("secret") } == ["CURRENT", "NEXT"])
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import HTTPClient
+import Ledger
+import Receiver
+import SessionModel
+import Testing
+
+/// What a request is called across programs, and the lines about it.
+@Suite struct RequestTraceTests {
+    @Test(arguments: [
+        ("3f2a-11EE_b9.d1:c/a+b=", true), (String(repeating: "x", count: 128), true),
+        (String(repeating: "x", count: 129), false), ("two words", false), ("<script>", false), ("a\"b", false),
+        ("ä", false),
+    ]) func `an id of safe form comes back, any other does not`(id: String, isSafe: Bool) throws {
+        try withApplication { server throws in
+            for target in ["/v1/sessions/none", "/healthz", "/metrics"] {
+                let answer = try server.get(target, fields: [("X-Request-Id", id)])
+                #expect(answer.field("X-Request-Id") == (isSafe ? id : nil), "\(target)")
+            }
+        }
+    }
+
+    @Test func `a refused callback has a line with who sent what, and where it is kept`() throws {
+        try withApplication { server throws in
+            _ = try server.post(
+                Callback.body("SESSION_STARTED", "a"), secret: "some-other-secret",
+                fields: [("X-Request-Id", "r-17"), ("X-Forwarded-For", "192.0.2.7")])
+            _ = try server.post(Array("{}".utf8))
+            let lines = server.log.lines("callback refused")
+            #expect(lines.map { $0.string("path") } == [Callback.path, Callback.path])
+            #expect(lines.map { $0.string("method") } == ["POST", "POST"])
+            #expect(lines.map { $0.string("client") } == ["unix", "unix"])
+            #expect(lines[0].string("requestId") == "r-17")
+            #expect(lines[0].string("forwardedFor") == "192.0.2.7")
+            let kept = try server.quarantine().map { "\($0.id)" }
+            #expect(lines.compactMap { $0.string("quarantine") }.sorted() == kept.sorted())
+            #expect(kept.count == 2)
+        }
+    }
+
+    @Test func `at debug every request has a line, which names no person`() throws {
+        try withApplication { server throws in
+            _ = try server.get("/v1/users/private-user/sessions", fields: [("X-Request-Id", "r-18")])
+            _ = try server.post(Callback.body("SESSION_STARTED", "a"))
+            let lines = server.log.lines("request")
+            #expect(lines.map { $0.string("route") } == ["/v1/users/{userId}/sessions", Callback.path])
+            #expect(lines.map { $0.string("status") } == ["200", "200"])
+            #expect(lines.map { $0.string("level") } == ["debug", "debug"])
+            #expect(lines[0].string("requestId") == "r-18")
+            #expect(!server.log.text.contains("private-user"))
+        }
+    }
+}
