@@ -1,7 +1,11 @@
 # Chargefold as a container image: built with the Swift image, shipped on slim Debian.
 #
 #   docker build -t chargefold .
-#   docker run -p 8080:8080 -v chargefold-data:/data --read-only chargefold
+#   docker run --name chargefold -p 127.0.0.1:8080:8080 -v chargefold-data:/data --read-only \
+#     -e CHARGEFOLD_WEBHOOK_SECRET_CURRENT='the CURRENT secret of your webhook' \
+#     -e CHARGEFOLD_API_TOKEN="$(openssl rand -hex 32)" chargefold
+#
+# Without a way to verify callbacks it does not start.
 #
 # Other base images can be given with --build-arg, from a mirror or by digest, which is what a release should do
 # (RUNTIME_IMAGE=docker.io/library/debian@sha256:...). scripts/container-test builds this very file, where no registry can

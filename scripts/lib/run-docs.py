@@ -5,7 +5,7 @@
 A block is run when the line before its fence is `<!-- run -->`, all blocks of a file in one shell, in order. A block
 whose fence follows `<!-- expect -->` names what the block before it must have printed: each of its lines must be
 found within a line of the output, in this order; `…` stands for anything. `http://127.0.0.1:8080` becomes URL,
-`http://127.0.0.1:8090` SANDBOX. Files that the blocks write go to a folder of their own.
+`http://127.0.0.1:8090` SANDBOX. Answers may not stand glued together in a line. Files that the blocks write go to a folder of their own.
 """
 
 import pathlib
@@ -65,6 +65,9 @@ def main():
                     failures += 1
                     break
                 print(f"ok    {place} runs")
+                if re.search(r"}\{", text):
+                    print(f"FAIL  {place} prints answers without a line feed between them:\n{text}")
+                    failures += 1
             elif output is not None:
                 missing = is_found(content, output.read_text().splitlines())
                 if missing is not None:

@@ -37,7 +37,7 @@ package struct ReceiverConfiguration: Sendable {
         package var bodyTimeoutSeconds = 60
         package var bodyBytesPerSecondMin = 128
         package var idleTimeoutSeconds = 75
-        package var streamBufferBytesMax = 1 << 20
+        package var streamBufferBytesMax = 256 << 10
         /// Descriptors of sockets that were passed to this process, in place of `host`, `port` and `unixSocket`. No key.
         package var passedSockets: [Int32] = []
 

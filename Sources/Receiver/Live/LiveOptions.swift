@@ -6,8 +6,9 @@ package struct LiveOptions: Sendable {
     package var graceMilliseconds = 250
     /// Between two comments that keep a silent stream open.
     package var heartbeatSeconds = 15
-    /// Bytes that wait for a slow reader; beyond it the reader is cut off, and can resume.
-    package var bufferBytesMax = 256 << 10
+    /// Bytes that wait for a slow reader, where that is less than what the server keeps for a stream; beyond it the reader is
+    /// cut off, and can resume.
+    package var bufferBytesMax = Int.max
     /// Streams and long polls at once; beyond it the answer is 503.
     package var subscribersMax = 20_000
     /// The same of one token that sees some users' sessions only.

@@ -44,7 +44,7 @@ final class LiveSubscriber: @unchecked Sendable {
         self.scope = scope
         self.grant = grant
         self.stream = stream
-        self.bufferBytesMax = bufferBytesMax
+        self.bufferBytesMax = min(bufferBytesMax, stream.bufferBytesMax)
         held = catchesUp ? [] : nil
         self.heldBytes = heldBytes
     }
