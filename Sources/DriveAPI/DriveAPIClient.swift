@@ -64,9 +64,12 @@ package final class DriveAPIClient: Sendable {
     // MARK: Calls
 
     /// `POST /v1/users/{userId}/sessions/start`. Never sent twice unless nothing of it can have arrived.
-    package func start(userId: String, connectorId: String, completion: @escaping Completion<StartAnswer>) {
+    package func start(
+        userId: String, connectorId: String, trace: RequestTrace = .none,
+        completion: @escaping Completion<StartAnswer>
+    ) {
         let body = Self.object("connectorId", connectorId)
-        send(.start, PathTemplate.start, userId, "", body, .interactive) { answer in
+        send(.start, PathTemplate.start, userId, "", body, .interactive, trace) { answer in
             guard let json = answer.json, json.isObject else { return nil }
             return StartAnswer(json: json)
         } completion: {
@@ -75,8 +78,11 @@ package final class DriveAPIClient: Sendable {
     }
 
     /// `POST /v1/users/{userId}/sessions/{sessionId}/stop`. The value is the JSON of the answer; nil where it has none.
-    package func stop(userId: String, sessionId: String, completion: @escaping Completion<CanonicalJSON?>) {
-        send(.stop, PathTemplate.stop, userId, sessionId, [], .interactive) {
+    package func stop(
+        userId: String, sessionId: String, trace: RequestTrace = .none,
+        completion: @escaping Completion<CanonicalJSON?>
+    ) {
+        send(.stop, PathTemplate.stop, userId, sessionId, [], .interactive, trace) {
             .some($0.json)
         } completion: {
             completion($0)
@@ -110,10 +116,13 @@ package final class DriveAPIClient: Sendable {
     }
 
     /// The signed URL of a receipt, by the configured path.
-    package func receipt(userId: String, sessionId: String, completion: @escaping Completion<ReceiptAnswer>) {
+    package func receipt(
+        userId: String, sessionId: String, trace: RequestTrace = .none,
+        completion: @escaping Completion<ReceiptAnswer>
+    ) {
         let path = settings.receiptPath
         let body: [UInt8]? = path.method == "GET" ? nil : []
-        send(.receipt, path, userId, sessionId, body, .interactive) {
+        send(.receipt, path, userId, sessionId, body, .interactive, trace) {
             ReceiptAnswer(body: $0.response.body)
         } completion: {
             completion($0)
@@ -122,9 +131,12 @@ package final class DriveAPIClient: Sendable {
 
     /// Tries again to take the payment of a session in DEBT, by the configured path. The value is the JSON of the
     /// answer; nil where it has none.
-    package func retryPayment(userId: String, sessionId: String, completion: @escaping Completion<CanonicalJSON?>) {
+    package func retryPayment(
+        userId: String, sessionId: String, trace: RequestTrace = .none,
+        completion: @escaping Completion<CanonicalJSON?>
+    ) {
         let path = settings.retryPaymentPath
-        send(.retryPayment, path, userId, sessionId, path.method == "GET" ? nil : [], .interactive) {
+        send(.retryPayment, path, userId, sessionId, path.method == "GET" ? nil : [], .interactive, trace) {
             .some($0.json)
         } completion: {
             completion($0)
@@ -144,17 +156,18 @@ package final class DriveAPIClient: Sendable {
 
     private func send<Value: Sendable>(
         _ call: DriveAPICall, _ path: PathTemplate, _ userId: String, _ sessionId: String, _ body: [UInt8]?,
-        _ priority: DriveAPIPriority, decode: @escaping @Sendable (RawAnswer) -> Value?,
-        completion: @escaping Completion<Value>
+        _ priority: DriveAPIPriority, _ trace: RequestTrace = .none,
+        decode: @escaping @Sendable (RawAnswer) -> Value?, completion: @escaping Completion<Value>
     ) {
         let target = path.filled(userId: userId, sessionId: sessionId)
         submit(
-            call, of: userId, method: path.method, target, body, priority, decode: decode, completion: completion)
+            call, of: userId, method: path.method, target, body, priority, trace, decode: decode,
+            completion: completion)
     }
 
     private func submit<Value: Sendable>(
         _ call: DriveAPICall, of userId: String?, method: String, _ target: String, _ body: [UInt8]?,
-        _ priority: DriveAPIPriority,
+        _ priority: DriveAPIPriority, _ trace: RequestTrace = .none,
         decode: @escaping @Sendable (RawAnswer) -> Value?, completion: @escaping Completion<Value>
     ) {
         let key = settings.apiKey.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
@@ -162,6 +175,7 @@ package final class DriveAPIClient: Sendable {
             (name: "X-API-Key", value: key), (name: "Accept", value: "application/json"),
             (name: "Accept-Encoding", value: "identity"),
         ]
+        fields += trace.fields
         if let body, !body.isEmpty { fields.append((name: "Content-Type", value: "application/json")) }
         let request = ClientRequest(
             method: method, target: basePath + target, fields: fields, body: body ?? [], isRepeatable: call.isSafe)

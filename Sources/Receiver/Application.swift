@@ -116,7 +116,7 @@ package final class Application: Sendable {
     package func reloadTarget(_ writer: LogWriter) -> ConfigurationReloader.Target {
         ConfigurationReloader.Target(
             replaceCredentials: { [self] in replaceCredentials($0, ended: $1) },
-            setLogLevel: { level in writer.level.withLock { $0 = level } })
+            setLogLevel: { writer.level = $0 })
     }
 
     /// Starts to listen.

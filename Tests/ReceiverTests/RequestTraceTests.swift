@@ -49,4 +49,28 @@ import Testing
             #expect(!server.log.text.contains("private-user"))
         }
     }
+
+    @Test func `what is safe of it goes upstream with a call, and nothing else`() throws {
+        let upstream = Upstream { call, _ in Upstream.json(#"{"sessionId":"S1"}"#) }
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        try withGateway(upstream) { server in
+            func call(_ method: String, _ path: String, _ fields: [(name: String, value: String)]) throws {
+                _ = try server.send(
+                    ClientRequest(
+                        method: method, target: "/v1/users/u1/sessions/" + path,
+                        fields: [("Authorization", "Bearer \(RunningServer.token)")] + fields,
+                        body: Array(#"{"connectorId":"c1"}"#.utf8)))
+            }
+            for (method, path) in [
+                ("POST", "start"), ("POST", "S1/stop"), ("GET", "S1/receipt"), ("POST", "S1/retry-payment"),
+            ] {
+                try call(method, path, [("X-Request-Id", "r-\(path)"), ("traceparent", trace)])
+            }
+            #expect(upstream.calls.map(\.requestId) == ["r-start", "r-S1/stop", "r-S1/receipt", "r-S1/retry-payment"])
+            #expect(upstream.calls.allSatisfy { $0.traceparent == trace })
+            try call("POST", "S1/stop", [("X-Request-Id", "no; good"), ("traceparent", trace.uppercased())])
+            #expect(upstream.calls.last?.requestId == nil)
+            #expect(upstream.calls.last?.traceparent == nil)
+        }
+    }
 }

@@ -1,5 +1,5 @@
 import Base
-import DriveAPI
+package import DriveAPI
 import HTTPServer
 import Ledger
 import Logging
@@ -23,6 +23,7 @@ private struct PendingStart: Sendable {
     let connectorId: String
     let keyed: KeyedRequest?
     let startedAt: Instant
+    let trace: RequestTrace
     let respond: Gateway.Respond
     /// Nothing of it is kept once the user has been erased.
     let work: WorkTicket
@@ -33,7 +34,10 @@ private struct PendingStart: Sendable {
 extension Gateway {
     /// Starts a session: the key first (a repeat gets its answer), then the cooldown, then the Drive API; the session is
     /// durable before its id is answered.
-    package func start(userId: String, body: [UInt8], idempotencyKey: String?, respond: @escaping Respond) {
+    package func start(
+        userId: String, body: [UInt8], idempotencyKey: String?, trace: RequestTrace = .none,
+        respond: @escaping Respond
+    ) {
         guard let respond = admit(userId: userId, respond) else { return }
         metrics.requests[.start]?.increment()
         guard let json = try? CanonicalJSON(parsing: body), let connectorId = json.string("connectorId"),
@@ -44,8 +48,8 @@ extension Gateway {
         if let problem = writes.refusal(userId: userId, sessionId: nil) { return respond(Response(problem)) }
         let keyed = idempotencyKey.map { KeyedRequest(scope: "start " + userId, key: $0, request: json.text) }
         let start = PendingStart(
-            userId: userId, connectorId: connectorId, keyed: keyed, startedAt: clock(), respond: respond,
-            work: store.beginWork(about: userId))
+            userId: userId, connectorId: connectorId, keyed: keyed, startedAt: clock(), trace: trace,
+            respond: respond, work: store.beginWork(about: userId))
         guard let keyed else { return reserve(start) }
         guard SessionEvent.isValid(sessionId: keyed.key), keyed.key.utf8.allSatisfy({ 0x20 < $0 && $0 < 0x7F }) else {
             return respond(Response(.invalidKey))
@@ -193,7 +197,7 @@ extension Gateway {
 
     private func send(_ start: PendingStart) {
         // Nothing else of what the app sent: upstream might read a member that nobody here has looked at.
-        client.start(userId: start.userId, connectorId: start.connectorId) { [self] result in
+        client.start(userId: start.userId, connectorId: start.connectorId, trace: start.trace) { [self] result in
             switch result {
             case .success(let answer): started(start, answer)
             case .failure(let error):

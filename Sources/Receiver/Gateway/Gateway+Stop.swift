@@ -1,5 +1,5 @@
 import Base
-import DriveAPI
+package import DriveAPI
 import HTTPServer
 import Logging
 import SessionIndex
@@ -8,7 +8,9 @@ import SessionStore
 
 extension Gateway {
     /// Asks for the stop of a session. One that has ended already is not harmed, and stays ended here too.
-    package func stop(userId: String, sessionId: String, respond: @escaping Respond) {
+    package func stop(
+        userId: String, sessionId: String, trace: RequestTrace = .none, respond: @escaping Respond
+    ) {
         guard let respond = admit(userId: userId, isStop: true, respond) else { return }
         metrics.requests[.stop]?.increment()
         guard store.isWritable else { return respond(Response(.storeUnavailable)) }
@@ -21,14 +23,15 @@ extension Gateway {
             {
                 return respond(Response(problem))
             }
-            askToStop(userId: userId, sessionId: sessionId, isOwn: isOwn, within: work, respond)
+            askToStop(userId: userId, sessionId: sessionId, isOwn: isOwn, within: work, trace, respond)
         }
     }
 
     private func askToStop(
-        userId: String, sessionId: String, isOwn: Bool, within work: WorkTicket, _ respond: @escaping Respond
+        userId: String, sessionId: String, isOwn: Bool, within work: WorkTicket, _ trace: RequestTrace,
+        _ respond: @escaping Respond
     ) {
-        client.stop(userId: userId, sessionId: sessionId) { [self] result in
+        client.stop(userId: userId, sessionId: sessionId, trace: trace) { [self] result in
             guard case .success(let answer) = result else {
                 if result.hasReachedTheAPI { reconciler?.askSoon(sessionId) }
                 return pass(result, isOwn: isOwn, respond)

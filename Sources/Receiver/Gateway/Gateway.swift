@@ -126,20 +126,26 @@ package final class Gateway: Sendable {
     // MARK: What needs no memory
 
     /// The signed URL of a receipt, as the Drive API answers it.
-    package func receipt(userId: String, sessionId: String, respond: @escaping Respond) {
+    package func receipt(
+        userId: String, sessionId: String, trace: RequestTrace = .none, respond: @escaping Respond
+    ) {
         guard let respond = admit(userId: userId, respond) else { return }
         metrics.requests[.receipt]?.increment()
         with(sessionId, of: userId, respond) { [self] isOwn, _ in
-            client.receipt(userId: userId, sessionId: sessionId) { [self] in pass($0, isOwn: isOwn, respond) }
+            client.receipt(userId: userId, sessionId: sessionId, trace: trace) { [self] in
+                pass($0, isOwn: isOwn, respond)
+            }
         }
     }
 
     /// Another try to take a payment; the session is looked at afterwards.
-    package func retryPayment(userId: String, sessionId: String, respond: @escaping Respond) {
+    package func retryPayment(
+        userId: String, sessionId: String, trace: RequestTrace = .none, respond: @escaping Respond
+    ) {
         guard let respond = admit(userId: userId, respond) else { return }
         metrics.requests[.retryPayment]?.increment()
         with(sessionId, of: userId, respond) { [self] isOwn, _ in
-            client.retryPayment(userId: userId, sessionId: sessionId) { [self] result in
+            client.retryPayment(userId: userId, sessionId: sessionId, trace: trace) { [self] result in
                 if result.hasReachedTheAPI { reconciler?.askSoon(sessionId) }
                 pass(result, isOwn: isOwn, respond)
             }

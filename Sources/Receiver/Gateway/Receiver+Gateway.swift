@@ -10,7 +10,10 @@ extension Receiver {
         let key = call.request.head.header("idempotency-key").map { String(decoding: $0, as: UTF8.self) }
         if call.request.head.isRepeated("idempotency-key") { throw .invalidKey }
         let exchange = call.exchange
-        gateway.start(userId: call.path.userId, body: Array(call.request.body), idempotencyKey: key) {
+        gateway.start(
+            userId: call.path.userId, body: Array(call.request.body), idempotencyKey: key,
+            trace: RequestTrace(call.request.head)
+        ) {
             exchange.respond($0)
         }
     }
@@ -18,7 +21,9 @@ extension Receiver {
     /// `POST /v1/users/{userId}/sessions/{sessionId}/stop`
     func stop(_ call: borrowing Call<AccessGrant>) throws(Problem) {
         let exchange = call.exchange
-        try gateway(for: call.path).stop(userId: call.path.userId, sessionId: call.path.sessionId) {
+        try gateway(for: call.path).stop(
+            userId: call.path.userId, sessionId: call.path.sessionId, trace: RequestTrace(call.request.head)
+        ) {
             exchange.respond($0)
         }
     }
@@ -26,7 +31,9 @@ extension Receiver {
     /// `GET /v1/users/{userId}/sessions/{sessionId}/receipt`
     func receipt(_ call: borrowing Call<AccessGrant>) throws(Problem) {
         let exchange = call.exchange
-        try gateway(for: call.path).receipt(userId: call.path.userId, sessionId: call.path.sessionId) {
+        try gateway(for: call.path).receipt(
+            userId: call.path.userId, sessionId: call.path.sessionId, trace: RequestTrace(call.request.head)
+        ) {
             exchange.respond($0)
         }
     }
@@ -34,7 +41,9 @@ extension Receiver {
     /// `POST /v1/users/{userId}/sessions/{sessionId}/retry-payment`
     func retryPayment(_ call: borrowing Call<AccessGrant>) throws(Problem) {
         let exchange = call.exchange
-        try gateway(for: call.path).retryPayment(userId: call.path.userId, sessionId: call.path.sessionId) {
+        try gateway(for: call.path).retryPayment(
+            userId: call.path.userId, sessionId: call.path.sessionId, trace: RequestTrace(call.request.head)
+        ) {
             exchange.respond($0)
         }
     }

@@ -1,4 +1,5 @@
 package import Base
+import DriveAPI
 package import HTTPServer
 package import Ledger
 package import Logging
@@ -192,22 +193,22 @@ package final class Receiver: RequestHandler, Sendable {
 
     /// Lets the answer carry the request's id, and writes a line for it where every request has one.
     private func observe(_ head: borrowing RequestHead, _ exchange: inout Exchange) {
-        let trace = RequestTrace(head)
+        let id = RequestTrace.id(of: head)
         let isLogged = logger.logLevel <= .debug
-        guard trace.id != nil || isLogged else { return }
+        guard id != nil || isLogged else { return }
         // Paths tell of people; the route does not.
         let route = exchange.route.map { Self.router.routes[$0].path.text } ?? "none"
         let method = isLogged ? String(decoding: head.method.prefix(20), as: UTF8.self) : ""
         let started = SystemClock.monotonicNanoseconds()
         exchange.observe = { [logger] response in
-            if let id = trace.id { response.add("X-Request-Id", id) }
+            if let id { response.add("X-Request-Id", id) }
             guard isLogged else { return }
             let microseconds = (SystemClock.monotonicNanoseconds() - started) / 1_000
             logger.debug(
                 "request",
                 metadata: [
                     "method": "\(method)", "route": "\(route)", "status": "\(response.status)",
-                    "microseconds": "\(microseconds)", "requestId": "\(trace.id ?? "-")",
+                    "microseconds": "\(microseconds)", "requestId": "\(id ?? "-")",
                 ])
         }
     }
@@ -221,7 +222,7 @@ package final class Receiver: RequestHandler, Sendable {
         if let forwarded = request.head.header("x-forwarded-for") {
             origin["forwardedFor"] = "\(Self.shown(forwarded))"
         }
-        if let id = RequestTrace(request.head).id { origin["requestId"] = "\(id)" }
+        if let id = RequestTrace.id(of: request.head) { origin["requestId"] = "\(id)" }
         return origin
     }
 
@@ -267,7 +268,7 @@ package final class Receiver: RequestHandler, Sendable {
     /// A line for a request that was refused before its content was looked at: it may have been a callback.
     private func logRefusal(status: UInt16, reason: String, _ head: borrowing RequestHead) {
         let (method, path) = (Self.shown(head.method), Self.shown(head.path))
-        let id = RequestTrace(head).id ?? "-"
+        let id = RequestTrace.id(of: head) ?? "-"
         refusals.write(
             .warning, "request refused",
             [

@@ -1,7 +1,8 @@
-package import Base
+import Base
 import Dispatch
 import Glibc
 package import Logging
+import Synchronization
 
 /// Writes log lines to a descriptor on a queue of its own, so that a slow reader of the log never holds up an event
 /// loop. What waits to be written is bounded; beyond the bound lines are dropped and their number is logged as soon
@@ -16,8 +17,15 @@ package final class LogWriter: Sendable {
         var isScheduled = false
     }
 
-    /// The least severe level that is logged; may change at any time.
-    package let level = Locked(Logger.Level.info)
+    /// The least severe level that is logged; may change at any time. Asked for at each request.
+    package var level: Logger.Level {
+        get { Logger.Level.allCases[levelIndex.load(ordering: .relaxed)] }
+        set { levelIndex.store(Self.index(newValue), ordering: .relaxed) }
+    }
+    private let levelIndex = Atomic(LogWriter.index(.info))
+
+    private static func index(_ level: Logger.Level) -> Int { Logger.Level.allCases.firstIndex(of: level) ?? 0 }
+
     private let descriptor: Int32
     private let queue = DispatchQueue(label: "chargefold.log-lines")
     private let pending = Locked(Pending())

@@ -1,4 +1,3 @@
-import Base
 import Glibc
 package import Logging
 import SessionModel
@@ -8,7 +7,7 @@ package struct ReceiverLogHandler: LogHandler {
     /// What this logger alone was set to; nil: as the writer says.
     private var ownLevel: Logger.Level?
     package var logLevel: Logger.Level {
-        get { ownLevel ?? writer.level.withLock { $0 } }
+        get { ownLevel ?? writer.level }
         set { ownLevel = newValue }
     }
     package var metadata: Logger.Metadata = [:]
@@ -18,7 +17,7 @@ package struct ReceiverLogHandler: LogHandler {
     package init(format: ReceiverConfiguration.Log.Format, level: Logger.Level, writer: LogWriter) {
         self.format = format
         self.writer = writer
-        writer.level.withLock { $0 = level }
+        writer.level = level
     }
 
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {

@@ -13,6 +13,8 @@ final class Upstream: RequestHandler {
         let path: String
         let body: String
         let key: String?
+        let requestId: String?
+        let traceparent: String?
     }
 
     typealias Answer = @Sendable (Call, _ number: Int) -> Response?
@@ -32,7 +34,9 @@ final class Upstream: RequestHandler {
         func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
         let call = Call(
             method: text(request.head.method), path: text(request.head.path), body: text(request.body),
-            key: request.head.header("x-api-key").map(text))
+            key: request.head.header("x-api-key").map(text),
+            requestId: request.head.header("x-request-id").map(text),
+            traceparent: request.head.header("traceparent").map(text))
         let number = asked.withLock { asked in
             asked.append(call)
             return asked.count

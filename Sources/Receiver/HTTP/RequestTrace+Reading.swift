@@ -1,23 +1,21 @@
+import DriveAPI
 import HTTPServer
 
-/// What names a request across programs: `X-Request-Id`, and W3C's `traceparent`. Only of a form that is safe in a log line
-/// and in a field of our own requests; anything else is passed over.
-struct RequestTrace: Sendable, Equatable {
-    static let idBytesMax = 128
-    private static let traceparentBytes = 55
-
-    var id: String?
-    var traceparent: String?
-
-    static let none = RequestTrace()
-
-    init() {}
+/// Only of a form that is safe in a log line and in a field of our own requests; anything else is passed over.
+extension RequestTrace {
+    static var idBytesMax: Int { 128 }
+    private static var traceparentBytes: Int { 55 }
 
     init(_ head: borrowing RequestHead) {
-        if let value = head.header("x-request-id"), !head.isRepeated("x-request-id") { id = Self.id(value) }
-        if let value = head.header("traceparent"), !head.isRepeated("traceparent") {
-            traceparent = Self.traceparent(value)
-        }
+        let isRepeated = head.isRepeated("traceparent")
+        self.init(
+            id: Self.id(of: head),
+            traceparent: isRepeated ? nil : head.header("traceparent").flatMap { Self.traceparent($0) })
+    }
+
+    static func id(of head: borrowing RequestHead) -> String? {
+        guard let value = head.header("x-request-id"), !head.isRepeated("x-request-id") else { return nil }
+        return id(value)
     }
 
     /// The characters of UUIDs, base64 and the usual separators.
