@@ -36,7 +36,7 @@ let package = Package(
             name: "EventLog", dependencies: ["Base", "CLinux", .product(name: "Logging", package: "swift-log")]),
         .target(
             name: "Replication",
-            dependencies: ["Base", "CPostgreSQL", .product(name: "Logging", package: "swift-log")]),
+            dependencies: ["Base", "CLinux", "CPostgreSQL", .product(name: "Logging", package: "swift-log")]),
         .target(
             name: "SessionIndex",
             dependencies: [
@@ -97,6 +97,14 @@ let package = Package(
             name: "EventLogTests",
             dependencies: [
                 "Base", "CLinux", "EventLog", "TestSupport", .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        .target(
+            name: "PostgresTestSupport", dependencies: ["Base", "Replication"], path: "Tests/PostgresTestSupport"),
+        .testTarget(
+            name: "ReplicationTests",
+            dependencies: [
+                "Base", "PostgresTestSupport", "Replication", .product(name: "Logging", package: "swift-log"),
             ]
         ),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"]),

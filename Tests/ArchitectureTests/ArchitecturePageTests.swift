@@ -52,7 +52,7 @@ import Testing
             found += labels.map { "\($0) in \(place)" }
             // One that has its label from elsewhere would be missed here.
             let queues = source.matches(of: /DispatchQueue\(\s*label: (?!")/).count
-            #expect(queues == 0 || path == "Sources/Ledger/QueueExecutor.swift", "\(path)")
+            #expect(queues == 0 || path == "Sources/Base/QueueExecutor.swift", "\(path)")
         }
         let rows = try #require(page.tables("queues").first)
         let described = rows.map { "\($0[0].ticked[0]) in \($0[1].ticked[0])" }

@@ -1,6 +1,6 @@
 package import Dispatch
 
-/// Runs an actor's jobs on a Dispatch queue: what blocks there (SQLite does) blocks no thread of Swift's own pool, which
+/// Runs an actor's jobs on a Dispatch queue: what blocks there (SQLite and libpq do) blocks no thread of Swift's own pool, which
 /// has one for each processor only.
 package final class QueueExecutor: SerialExecutor {
     package let queue: DispatchQueue

@@ -1,0 +1,80 @@
+internal import Base
+
+/// An erasure that all receivers must do.
+package struct SharedErasure: Sendable, Equatable {
+    package let number: Int64
+    /// A keyed digest of the person's id; every receiver makes the same one.
+    package let person: [UInt8]
+    /// The places that it is about, as the receiver that was asked has written them.
+    package let places: String
+}
+
+/// Erasures and who has done them. They never go by time: a receiver that was away for a year must still find them.
+struct Erasures {
+    private let publish: String
+    private let pending: String
+    private let report: String
+    private let outstanding: String
+    private let empty: String
+
+    init(_ schema: SharedLogSchema) {
+        let (erasures, reports) = (schema.prefix + "erasures", schema.prefix + "erasure_reports")
+        let receivers = schema.prefix + "receivers"
+        publish = """
+            insert into \(erasures)(person, places, made_by) values ($1::bytea, $2::text, $3::text) returning number
+            """
+        pending = """
+            select number, person, places from \(erasures) e where not exists (
+                select 1 from \(reports) r where r.erasure = e.number and r.receiver = $1::text)
+            order by number limit 100
+            """
+        report = """
+            insert into \(reports)(erasure, receiver) values ($1::int8, $2::text) on conflict do nothing
+            """
+        outstanding = """
+            select name from \(receivers) n where not exists (
+                select 1 from \(reports) r where r.erasure = $1::int8 and r.receiver = n.name)
+            order by name
+            """
+        empty = """
+            update \(schema.prefix)deliveries d set source = 255, received_at = 0, body = ''
+            from \(schema.prefix)origins o, unnest($2::int8[]) s
+            where o.identity = $1::bytea and d.origin = o.number and d.sequence = s
+            """
+    }
+
+    /// - Returns: the erasure's number.
+    func publish(
+        _ person: [UInt8], places: String, by name: String, _ connection: PostgresConnection
+    ) throws(PostgresError) -> Int64 {
+        let result = try connection.execute(publish, [.bytes(person), .text(places), .text(name)])
+        guard result.rowCount == 1 else { throw PostgresError(.unexpected, "an erasure got no number") }
+        return result.integer(0, 0)
+    }
+
+    /// What a receiver has still to do, the oldest first.
+    func pending(_ name: String, _ connection: PostgresConnection) throws(PostgresError) -> [SharedErasure] {
+        let result = try connection.execute(pending, [.text(name)])
+        return (0..<result.rowCount).map { row in
+            SharedErasure(
+                number: result.integer(row, 0), person: [UInt8](result.bytes(row, 1)), places: result.text(row, 2))
+        }
+    }
+
+    func report(_ number: Int64, by name: String, _ connection: PostgresConnection) throws(PostgresError) {
+        _ = try connection.execute(report, [.integer(number), .text(name)])
+    }
+
+    /// The receivers that have not reported.
+    func outstanding(_ number: Int64, _ connection: PostgresConnection) throws(PostgresError) -> [String] {
+        let result = try connection.execute(outstanding, [.integer(number)])
+        return (0..<result.rowCount).map { result.text($0, 0) }
+    }
+
+    /// Empties places of an origin in the shared log; they stay as tombstones.
+    func empty(
+        _ tombstones: [SharedDelivery], of origin: Identity, _ connection: PostgresConnection
+    ) throws(PostgresError) {
+        _ = try connection.execute(empty, [.identity(origin), .sequences(tombstones)])
+    }
+}

@@ -1,0 +1,316 @@
+package import Base
+internal import Dispatch
+package import Logging
+
+/// The shared log of several receivers, on PostgreSQL: each puts what it received there and takes what others received.
+///
+/// - **The state of a session is a function of the set of deliveries**, so receivers need no order, leader or quorum to
+///   agree: they only have to end up with the same set. Each is whole by itself; without the database everything goes on.
+/// - **A place's content never changes.** (Origin, sequence) names a delivery for ever; so re-shipping, double shipping and
+///   shipping by others add only what is known already.
+/// - **Nothing of this is on the way of a callback** but the wait for its commit, which has an end, and after an end in
+///   vain nobody waits until the database has caught up.
+///
+/// `Receiver` makes one where `replication.url` is set, from any thread; calls back on threads of its own.
+package final class SharedLog: Sendable {
+    /// What a read has seen.
+    package enum Consistency: String, Sendable {
+        /// All that any receiver had acknowledged as replicated when it was asked.
+        case strict
+        /// What is here.
+        case local
+    }
+
+    private let shared: SharedLogContext
+    private let log: any ReplicatedLog
+    private let backlog = OwnBacklog()
+    private let waiters = ShippedWaiters()
+    private let folded: FoldedFrontier
+    private let heads: Heads
+    private let hints: Hints
+    private let shipper: Shipper
+    private let puller: Puller
+    private let coordinator: Coordinator
+    private let upkeep: Upkeep
+    private let leases: Leases
+    private let claims: Claims
+    private let erasures: Erasures
+    private let receivers: Receivers
+    private let quarantine: SharedQuarantine
+    private let work = Locked<Task<Void, Never>?>(nil)
+    /// When a reader has waited long enough.
+    private let readDeadlines = DispatchQueue(label: "chargefold.replication.reads", qos: .userInitiated)
+
+    /// Opens nothing yet. Blocks for the ledger.
+    /// - Throws: `PostgresError` of the kind `settings`, `StoreError` of the ledger.
+    package init(
+        _ settings: SharedLogSettings, log: any ReplicatedLog, memory: any ReplicationMemory, logger: Logger
+    ) throws {
+        let shared = try SharedLogContext(settings, memory: DirectoryMemory(memory), logger: logger)
+        self.shared = shared
+        self.log = log
+        folded = FoldedFrontier(log.frontier)
+        heads = Heads(shared)
+        let puller = Puller(shared, log: log, folded: folded)
+        self.puller = puller
+        let hints = Hints(shared) { puller.work.raise() }
+        self.hints = hints
+        shipper = Shipper(shared, log: log, backlog: backlog, waiters: waiters) { hints.tell() }
+        coordinator = Coordinator(shared)
+        let holder = "\(settings.name) \(Identity.random())"
+        leases = Leases(shared.schema, holder: holder)
+        claims = Claims(shared.schema)
+        erasures = Erasures(shared.schema)
+        receivers = Receivers(shared.schema)
+        quarantine = SharedQuarantine(shared.schema)
+        upkeep = Upkeep(
+            shared, log: log, coordinator: coordinator, heads: heads, leases: leases, receivers: receivers,
+            claims: claims)
+        if memoryWasUnreadable {
+            logger.critical("what the directory remembered of the shared log is damaged: it goes on under a new origin")
+        }
+    }
+
+    private var memoryWasUnreadable: Bool { shared.memory.wasUnreadable }
+
+    // MARK: Start and stop
+
+    /// Begins to ship and to pull. When this returns `log.origin` is right to receive under: either the database has said
+    /// so, or it did not answer within `localAfterMilliseconds`, and what is received gets a new origin, because nobody can
+    /// say whether this directory is the newest of its old one.
+    package func start() async throws(StoreError) {
+        let (backlog, shipping) = (backlog, shipper.work)
+        log.observeOwn { origin, deliveries in
+            backlog.add(origin, deliveries)
+            shipping.raise()
+        }
+        work.withLock { work in work = Task { await self.run() } }
+        let end = ContinuousClock.now + .milliseconds(shared.settings.localAfterMilliseconds)
+        while !shared.status.isRegistered(log.origin), ContinuousClock.now < end {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.shipper.registered.wait() }
+                group.addTask { try? await Task.sleep(until: end) }
+                await group.next()
+                group.cancelAll()
+            }
+        }
+        if shared.status.isRegistered(log.origin) {
+            // So that the first query finds somebody to ask, and a receiver that lacks much says so from the beginning.
+            if let heads = await heads.lookAgain() { puller.note(heads) }
+            return
+        }
+        let old = log.origin
+        let new = try log.beginOrigin()
+        try shared.memory.update { state in state.own.append(OwnOrigin(new)) }
+        shipping.raise()
+        shared.logger.warning(
+            "the shared log does not answer: what is received until it does gets a new origin",
+            metadata: ["old": "\(old)", "new": "\(new)"])
+    }
+
+    private func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.shipper.run() }
+            group.addTask { await self.puller.run() }
+            group.addTask { await self.hints.run() }
+            group.addTask { await self.upkeep.run() }
+            group.addTask { await self.beat() }
+        }
+        await coordinator.close()
+        await heads.close()
+    }
+
+    /// Whoever missed a hint looks now and then.
+    private func beat() async {
+        var beats = 0
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(200))
+            puller.work.raise()
+            beats += 1
+            if beats % 5 == 0 { shipper.work.raise() }
+        }
+    }
+
+    /// Ships what is still to be shipped, where that goes at once, and ends everything.
+    /// - Parameter milliseconds: how long to wait for the shipping, at most.
+    package func stop(milliseconds: Int = 2_000) async {
+        let end = ContinuousClock.now + .milliseconds(milliseconds)
+        while condition.unshipped > 0, condition.isReachable, ContinuousClock.now < end {
+            shipper.work.raise()
+            try? await Task.sleep(for: .milliseconds(10))
+        }
+        let task = work.withLock { work in
+            defer { work = nil }
+            return work
+        }
+        log.observeOwn(nil)
+        if task != nil { await upkeep.giveBack() }
+        shared.interruption.raise()
+        task?.cancel()
+        await task?.value
+        waiters.becomeAway()
+        folded.giveUpAll()
+    }
+
+    // MARK: Callbacks
+
+    /// Calls back once it is in the shared log, or when that takes too long.
+    /// - Parameter milliseconds: nil: as configured.
+    package func whenShipped(
+        _ sequence: Int64, of origin: Identity, milliseconds: Int? = nil,
+        completion: @escaping @Sendable (Durability) -> Void
+    ) {
+        guard shared.settings.acknowledge == .replicated else { return completion(.local) }
+        waiters.wait(
+            for: sequence, of: origin, milliseconds: milliseconds ?? shared.settings.localAfterMilliseconds,
+            completion: completion)
+    }
+
+    // MARK: Reads
+
+    /// Whether every read asks the shared log first.
+    package var readsStrictly: Bool { shared.settings.reads == .strict }
+
+    /// Calls back once everything is folded here that any receiver has acknowledged as replicated until now, or when
+    /// nobody can say so in time. From another thread, or at once.
+    package func whenCurrent(_ completion: @escaping @Sendable (Consistency) -> Void) {
+        heads.ask { [self] heads in
+            guard let heads else { return completion(.local) }
+            let own = shared.memory.current.own
+            var required: [Identity: Int64] = [:]
+            for head in heads where !own.contains(where: { $0.identity == head.identity }) {
+                required[head.identity] = head.shipped
+            }
+            let ticket = folded.wait(for: required) { completion($0 ? .strict : .local) }
+            guard let ticket else { return }
+            puller.work.raise()
+            readDeadlines.asyncAfter(deadline: .now() + .milliseconds(shared.settings.localAfterMilliseconds)) {
+                self.folded.giveUp(ticket)
+            }
+        }
+    }
+
+    // MARK: Condition
+
+    package var condition: SharedLogCondition {
+        var condition = shared.status.condition
+        let frontier = log.frontier
+        condition.unshipped = shared.memory.current.own.reduce(0) { sum, own in
+            let confirmed = max(own.confirmed, shared.status.confirmed(own.identity))
+            return sum + max(0, (frontier[own.identity] ?? 0) - confirmed)
+        }
+        condition.oldestUnshippedMicroseconds = condition.unshipped > 0 ? backlog.oldestMicroseconds : nil
+        return condition
+    }
+
+    /// Whether so much of others' is still to be pulled that queries would be answered wrongly. Cheap.
+    package var isCatchingUp: Bool { shared.status.condition.isCatchingUp }
+
+    /// Something was erased from the log: nothing is shipped from memory that was read before.
+    package func dropKept() { backlog.drop() }
+
+    /// The origins' numbers in the shared log, for cursors.
+    package var originNumbers: [Identity: Int32] { shared.memory.current.numbers }
+
+    // MARK: What needs one answer
+
+    /// Whether this receiver does what one of them does at a time.
+    package var isLeader: Bool { shared.status.condition.isLeader }
+
+    /// Claims something for this receiver; `away` where the database does not answer in time.
+    package func claim(
+        _ scope: String, _ key: String, request: String, milliseconds: Int64
+    ) async -> ClaimOutcome {
+        guard shared.status.condition.isReachable else { return .away }
+        do {
+            return try await coordinator.perform { [claims, leases] (connection) throws(PostgresError) in
+                try claims.claim(
+                    scope, key, request: request, milliseconds: milliseconds, holder: leases.holder, connection)
+            }
+        } catch {
+            return .away
+        }
+    }
+
+    /// Says what a claim was answered with, for whoever asks again.
+    package func finish(_ scope: String, _ key: String, answer: [UInt8]) async throws(PostgresError) {
+        try await coordinator.perform { [claims, leases] (connection) throws(PostgresError) in
+            try claims.finish(scope, key, answer: answer, holder: leases.holder, connection)
+        }
+    }
+
+    /// Gives back a claim that came to nothing.
+    package func release(_ scope: String, _ key: String) async throws(PostgresError) {
+        try await coordinator.perform { [claims, leases] (connection) throws(PostgresError) in
+            try claims.release(scope, key, holder: leases.holder, connection)
+        }
+    }
+
+    package func publishErasure(_ person: [UInt8], places: String) async throws(PostgresError) -> Int64 {
+        try await coordinator.perform { [erasures, name = shared.name] (connection) throws(PostgresError) in
+            try erasures.publish(person, places: places, by: name, connection)
+        }
+    }
+
+    /// What this receiver has still to erase.
+    package func pendingErasures() async throws(PostgresError) -> [SharedErasure] {
+        try await coordinator.perform { [erasures, name = shared.name] (connection) throws(PostgresError) in
+            try erasures.pending(name, connection)
+        }
+    }
+
+    package func reportErasure(_ number: Int64) async throws(PostgresError) {
+        try await coordinator.perform { [erasures, name = shared.name] (connection) throws(PostgresError) in
+            try erasures.report(number, by: name, connection)
+        }
+    }
+
+    /// Who has not erased yet.
+    package func outstandingErasures(_ number: Int64) async throws(PostgresError) -> [String] {
+        try await coordinator.perform { [erasures] (connection) throws(PostgresError) in
+            try erasures.outstanding(number, connection)
+        }
+    }
+
+    /// Empties places in the shared log itself.
+    package func emptyShared(_ sequences: [Int64], of origin: Identity) async throws(PostgresError) {
+        let tombstones = sequences.map { SharedDelivery.tombstone(SharedDelivery.erased, at: $0) }
+        try await coordinator.perform { [erasures] (connection) throws(PostgresError) in
+            try erasures.empty(tombstones, of: origin, connection)
+        }
+    }
+
+    package func knownReceivers() async throws(PostgresError) -> [KnownReceiver] {
+        try await coordinator.perform { [receivers] (connection) throws(PostgresError) in
+            try receivers.list(connection)
+        }
+    }
+
+    /// Declares a receiver's disk destroyed.
+    /// - Returns: whether it was known.
+    package func forgetReceiver(_ name: String) async throws(PostgresError) -> Bool {
+        try await coordinator.perform { [receivers] (connection) throws(PostgresError) in
+            try receivers.forget(name, connection)
+        }
+    }
+
+    package func shareQuarantined(_ item: SharedQuarantined) async throws(PostgresError) {
+        try await coordinator.perform { [quarantine] (connection) throws(PostgresError) in
+            try quarantine.add(item, connection)
+        }
+    }
+
+    package func quarantined(
+        after number: Int64, limit: Int64
+    ) async throws(PostgresError) -> [SharedQuarantined] {
+        try await coordinator.perform { [quarantine] (connection) throws(PostgresError) in
+            try quarantine.list(after: number, limit: limit, connection)
+        }
+    }
+
+    package func removeQuarantined(receiver: String, localId: Int64) async throws(PostgresError) -> Bool {
+        try await coordinator.perform { [quarantine] (connection) throws(PostgresError) in
+            try quarantine.remove(receiver: receiver, localId: localId, connection)
+        }
+    }
+}

@@ -1,0 +1,303 @@
+import Base
+import PostgresTestSupport
+import Replication
+import Testing
+
+/// With a real PostgreSQL (Debian's package `postgresql`; `scripts/test` installs it).
+@Suite(.enabled(if: PostgresServer.isInstalled)) struct SharedLogTests {
+    let server: PostgresServer
+    let schema = newSchema()
+
+    init() throws { server = try PostgresServer.common.get() }
+
+    private func station(
+        _ name: String, log: LogInMemory = LogInMemory(), memory: MemoryInMemory = MemoryInMemory(),
+        change: (inout SharedLogSettings) -> Void = { _ in }
+    ) throws -> Station {
+        try Station(name, server.url, schema: schema, log: log, memory: memory, change: change)
+    }
+
+    @Test func `what one receives the other has`() async throws {
+        let (a, b) = (try station("a"), try station("b"))
+        try await a.shared.start()
+        try await b.shared.start()
+        try await eventually("a is near") { await a.receive("one") == .replicated }
+        try await eventually("b is near") { await b.receive("two") == .replicated }
+        try await eventually("both have both") {
+            a.log.frontier == b.log.frontier && a.log.frontier.count == 2 && a.log.bodies == b.log.bodies
+        }
+        #expect(try server.query("select count(*) from \(schema).deliveries") == "\(a.log.bodies.count)")
+        await a.shared.stop()
+        await b.shared.stop()
+    }
+
+    @Test func `a strict read sees whatever was acknowledged as replicated`() async throws {
+        let (a, b) = (try station("a"), try station("b"))
+        try await a.shared.start()
+        try await b.shared.start()
+        try await eventually("b reads strictly") { await b.read() == .strict }
+        try await eventually("a is near") { await a.receive("first") == .replicated }
+        for number in 0..<200 {
+            #expect(await a.receive("\(number)") == .replicated)
+            #expect(await b.read() == .strict)
+            #expect(b.log.frontier[a.log.origin] == a.log.frontier[a.log.origin])
+        }
+        await a.shared.stop()
+        await b.shared.stop()
+    }
+
+    @Test func `a directory from before is shipped whole, and an empty one gets everything`() async throws {
+        let a = try station("a")
+        for number in 0..<50 { a.log.receive((0..<100).map { "\(number) \($0)" }) }
+        try await a.shared.start()
+        let b = try station("b")
+        try await b.shared.start()
+        try await eventually("b has everything") { b.log.bodies == a.log.bodies }
+        #expect(b.log.places(of: a.log.origin) == a.log.places(of: a.log.origin))
+        #expect(a.shared.condition.unshipped == 0)
+        await a.shared.stop()
+        await b.shared.stop()
+    }
+
+    @Test func `a start that the database confirms goes on under its origin`() async throws {
+        let a = try station("a")
+        let origin = a.log.origin
+        try await a.shared.start()
+        a.log.receive(["one"])
+        await a.shared.stop()
+        let again = try a.restarted(server.url, schema: schema)
+        try await again.shared.start()
+        #expect(again.log.origin == origin)
+        try await eventually("it ships on") { await again.receive("two") == .replicated }
+        #expect(try server.query("select epoch from \(schema).origins") == "2")
+        await again.shared.stop()
+    }
+
+    @Test func `a crash between a try and its outcome is no clone`() async throws {
+        let a = try station("a")
+        let origin = a.log.origin
+        try await a.shared.start()
+        await a.shared.stop()
+        // The directory as it was when the next start's try was durable and its outcome was not.
+        let before = a.memory.copy()
+        let again = try station("a", log: a.log, memory: before)
+        try await again.shared.start()
+        await again.shared.stop()
+        let state = String(decoding: try #require(try before.load()), as: UTF8.self)
+        let holder = try server.query("select encode(holder, 'hex') from \(schema).origins")
+        #expect(state.contains(holder))
+        #expect(again.log.origin == origin)
+    }
+
+    @Test func `of a clone and its original one goes on, and nothing is lost`() async throws {
+        let a = try station("a")
+        try await a.shared.start()
+        try await eventually("a is near") { await a.receive("one") == .replicated }
+        let clone = try station("clone", log: a.log.copy(), memory: a.memory.copy())
+        try await clone.shared.start()
+        #expect(clone.log.origin == a.log.origin)
+        a.log.receive(["of the original"])
+        clone.log.receive(["of the clone"])
+        try await eventually("the original has another origin") { clone.log.origin != a.log.origin }
+        try await eventually("both have everything") {
+            let all = Set(["one", "of the original", "of the clone"])
+            return Set(a.log.bodies).isSuperset(of: all) && Set(clone.log.bodies).isSuperset(of: all)
+        }
+        await a.shared.stop()
+        await clone.shared.stop()
+    }
+
+    @Test func `an older copy takes a new origin and pulls the rest of the old one`() async throws {
+        let a = try station("a")
+        try await a.shared.start()
+        try await eventually("a is near") { await a.receive("one") == .replicated }
+        let (log, memory) = (a.log.copy(), a.memory.copy())
+        #expect(await a.receive("two") == .replicated)
+        await a.shared.stop()
+        let copy = try station("a", log: log, memory: memory)
+        try await copy.shared.start()
+        #expect(copy.log.origin != a.log.origin)
+        copy.log.receive(["three"])
+        try await eventually("it has the rest of the old one") { Set(copy.log.bodies) == Set(a.log.bodies + ["three"]) }
+        #expect(copy.log.places(of: a.log.origin) == a.log.places(of: a.log.origin))
+        await copy.shared.stop()
+    }
+
+    @Test func `a database that has lost everything gets it again, with the same numbers`() async throws {
+        let (a, b) = (try station("a"), try station("b"))
+        try await a.shared.start()
+        try await eventually("a is near") { await a.receive("one") == .replicated }
+        try await b.shared.start()
+        try await eventually("b is near") { await b.receive("two") == .replicated }
+        try await eventually("both have both") { a.log.bodies == b.log.bodies }
+        let numbers = try server.query("select number, identity from \(schema).origins order by 1")
+        try server.query("drop schema \(schema) cascade")
+        try await eventually("a is near again") { await a.receive("three") == .replicated }
+        try await eventually("everything is there again") {
+            let count = try? server.query("select count(*) from \(schema).deliveries")
+            return count == "\(a.log.bodies.count)" && a.log.bodies == b.log.bodies
+        }
+        #expect(try server.query("select number, identity from \(schema).origins order by 1") == numbers)
+        await a.shared.stop()
+        await b.shared.stop()
+    }
+
+    @Test func `what a gone receiver had shipped is shipped again by whoever has it`() async throws {
+        let (a, b) = (try station("a"), try station("b"))
+        try await a.shared.start()
+        try await b.shared.start()
+        try await eventually("a is near") { await a.receive("one") == .replicated }
+        try await eventually("b has it") { b.log.bodies == a.log.bodies }
+        await a.shared.stop()
+        try server.query("delete from \(schema).deliveries; update \(schema).origins set shipped = 0")
+        try await eventually("it is there again") {
+            try server.query("select count(*) from \(schema).deliveries") == "\(b.log.bodies.count)"
+        }
+        let c = try station("c")
+        try await c.shared.start()
+        try await eventually("a new one gets it") { c.log.bodies == b.log.bodies }
+        await b.shared.stop()
+        await c.shared.stop()
+    }
+
+    @Test func `rows that somebody removed are shipped again`() async throws {
+        let a = try station("a")
+        try await a.shared.start()
+        try await eventually("a is near") { await a.receive("one", "two", "three") == .replicated }
+        try server.query("truncate \(schema).deliveries")
+        try await eventually("they are there again") {
+            try server.query("select count(*) from \(schema).deliveries") == "\(a.log.bodies.count)"
+        }
+        await a.shared.stop()
+    }
+
+    @Test func `a place with another content is kept twice`() async throws {
+        let a = try station("a")
+        try await a.shared.start()
+        try await eventually("a is near") { await a.receive("one") == .replicated }
+        let last = try #require(a.log.frontier[a.log.origin])
+        // As a database that was set back and written to by somebody else would have it.
+        try server.query(
+            """
+            insert into \(schema).deliveries select number, \(last + 1), 1, 1, 'theirs' from \(schema).origins
+            """)
+        a.log.receive(["ours"])
+        try await eventually("both are here") { Set(a.log.bodies).isSuperset(of: ["ours", "theirs"]) }
+        let b = try station("b")
+        try await b.shared.start()
+        try await eventually("and elsewhere") { Set(b.log.bodies).isSuperset(of: ["one", "ours"]) }
+        #expect(a.shared.condition.alarms > 0)
+        await a.shared.stop()
+        await b.shared.stop()
+    }
+
+    @Test func `a terminated connection costs nothing but time`() async throws {
+        let (a, b) = (try station("terminated"), try station("b"))
+        try await a.shared.start()
+        try await b.shared.start()
+        for number in 0..<20 {
+            a.log.receive(["\(number)"])
+            try server.query(
+                """
+                select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'chargefold terminated %'
+                and exists (select 1 from \(schema).receivers)
+                """)
+        }
+        try await eventually("b has everything, in order") {
+            b.log.places(of: a.log.origin) == a.log.places(of: a.log.origin) && b.log.bodies.count == 20
+        }
+        await a.shared.stop()
+        await b.shared.stop()
+    }
+
+    @Test func `an older release is kept out with words`() async throws {
+        let a = try station("a")
+        try await a.shared.start()
+        await a.shared.stop()
+        try server.query("update \(schema).meta set version = 9, min_reader = 9")
+        let old = try station("old") { $0.localAfterMilliseconds = 200 }
+        try await old.shared.start()
+        try await eventually("it says why") { old.shared.condition.failure?.contains("newer release") == true }
+        #expect(await old.receive("one") == .local)
+        await old.shared.stop()
+    }
+
+    @Test func `one leads, and another when it stops`() async throws {
+        let (a, b) = (try station("a"), try station("b"))
+        try await a.shared.start()
+        try await eventually("a leads") { a.shared.isLeader }
+        try await b.shared.start()
+        try await eventually("b is known") { try await a.shared.knownReceivers().count == 2 }
+        #expect(!b.shared.isLeader)
+        await a.shared.stop()
+        try await eventually("b leads") { b.shared.isLeader }
+        await b.shared.stop()
+    }
+
+    @Test func `of two who claim something one gets it`() async throws {
+        let (a, b) = (try station("a"), try station("b"))
+        try await a.shared.start()
+        try await b.shared.start()
+        #expect(await a.shared.claim("start", "key", request: "r", milliseconds: 60_000) == .claimed)
+        #expect(
+            await b.shared.claim("start", "key", request: "r", milliseconds: 60_000)
+                == .taken(request: "r", answer: nil))
+        try await a.shared.finish("start", "key", answer: [1, 2])
+        #expect(
+            await b.shared.claim("start", "key", request: "r", milliseconds: 60_000)
+                == .taken(request: "r", answer: [1, 2]))
+        #expect(await b.shared.claim("cooldown", "c", request: "", milliseconds: 0) == .claimed)
+        #expect(await a.shared.claim("cooldown", "c", request: "", milliseconds: 60_000) == .claimed)
+        try await a.shared.release("cooldown", "c")
+        #expect(await b.shared.claim("cooldown", "c", request: "", milliseconds: 60_000) == .claimed)
+        await a.shared.stop()
+        await b.shared.stop()
+    }
+
+    @Test func `an erasure is done when every receiver has reported, or was forgotten`() async throws {
+        let (a, b) = (try station("a"), try station("b"))
+        try await a.shared.start()
+        try await b.shared.start()
+        try await eventually("a is near") { await a.receive("person") == .replicated }
+        try await eventually("both are known") { try await a.shared.knownReceivers().count == 2 }
+        let number = try await a.shared.publishErasure([7], places: "1:1")
+        #expect(try await a.shared.outstandingErasures(number) == ["a", "b"])
+        try await a.shared.emptyShared([1], of: a.log.origin)
+        try await a.shared.reportErasure(number)
+        #expect(try await b.shared.pendingErasures().map(\.number) == [number])
+        #expect(try await a.shared.pendingErasures().isEmpty)
+        #expect(try await a.shared.outstandingErasures(number) == ["b"])
+        await b.shared.stop()
+        #expect(try await a.shared.forgetReceiver("b"))
+        #expect(try await a.shared.outstandingErasures(number).isEmpty)
+        #expect(try server.query("select source, body = '' from \(schema).deliveries where sequence = 1") == "255|t")
+        await a.shared.stop()
+    }
+
+    @Test func `another receiver with another secret is noticed`() async throws {
+        let a = try station("a") { $0.fingerprints = ["webhook": "1"] }
+        try await a.shared.start()
+        try await eventually("a is known") { try await a.shared.knownReceivers().count == 1 }
+        let b = try station("b") { $0.fingerprints = ["webhook": "2", "other": "3"] }
+        try await b.shared.start()
+        try await eventually("b sees it") { b.shared.condition.mismatches == ["a": ["webhook"]] }
+        await a.shared.stop()
+        await b.shared.stop()
+    }
+
+    @Test func `the quarantine is everybody's`() async throws {
+        let (a, b) = (try station("a"), try station("b"))
+        try await a.shared.start()
+        try await b.shared.start()
+        let item = SharedQuarantined(
+            receiver: "a", localId: 3, receivedMicroseconds: 5, reason: "R", credentials: [1], body: [2])
+        try await a.shared.shareQuarantined(item)
+        try await a.shared.shareQuarantined(item)
+        let seen = try await b.shared.quarantined(after: 0, limit: 10)
+        #expect(seen.map(\.localId) == [3] && seen.map(\.body) == [[2]])
+        #expect(try await b.shared.removeQuarantined(receiver: "a", localId: 3))
+        #expect(try await a.shared.quarantined(after: 0, limit: 10).isEmpty)
+        await a.shared.stop()
+        await b.shared.stop()
+    }
+}
