@@ -47,6 +47,8 @@ package final class DiskSessionStore: SessionStore {
         }
         for queue in [upkeep, verification] { queue.setSpecific(key: Self.ownQueue, value: ObjectIdentifier(queue)) }
         lock = try DirectoryLock(directory: directory, readOnly: readOnly)
+        // Whoever has made it, and with whatever mask.
+        if !readOnly { FileSystem.makePrivate(FileSystem.join(directory, SessionIndex.fileName)) }
         let ledger = try readOnly ? nil : Ledger(directory: directory, options: options.ledger, logger: logger)
         ledgerIfWritable = ledger
         let known = try Self.known(directory, ledger)

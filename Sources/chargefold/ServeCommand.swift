@@ -15,6 +15,7 @@ struct ServeCommand: ParsableCommand {
             Takes callbacks at POST /webhooks/session-events and answers queries at GET /v1/sessions/{sessionId}.
             SIGTERM and SIGINT stop it: what is in flight is finished, and it exits with 0. Sockets that systemd or another
             program passes (LISTEN_FDS) are listened on in place of the configured ones, and a restart refuses nobody then.
+            SIGHUP, or a changed file that a secret comes from, reads secrets, tokens and the log's level again.
 
             EXAMPLE
               CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret CHARGEFOLD_API_TOKEN=my-own-api-token chargefold serve
@@ -77,6 +78,8 @@ struct ServeCommand: ParsableCommand {
         defer { writer.flush() }
         for warning in loaded.warnings { logger.warning("configuration", metadata: ["warning": "\(warning)"]) }
 
+        // What it asks for has just been done, until there is somebody who can do it again.
+        signal(SIGHUP, SIG_IGN)
         let signals = TerminationSignals()
         let application: Application
         do {
@@ -146,9 +149,8 @@ final class TerminationSignals {
         }
     }
 
-    /// Calls `body` at each SIGHUP, which does not end the process from now on.
+    /// Calls `body` at each SIGHUP. The caller has seen to it that one does not end the process.
     func onHangUp(_ body: @escaping @Sendable () -> Void) {
-        signal(SIGHUP, SIG_IGN)
         let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: queue)
         source.setEventHandler(handler: body)
         source.activate()

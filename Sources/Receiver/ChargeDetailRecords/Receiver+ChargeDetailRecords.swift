@@ -40,15 +40,21 @@ extension Receiver {
         switch authentication {
         case .missing(let problem), .wrong(let problem):
             metrics.chargeDetailRecords.refused.increment()
+            var line = origin(of: request, exchange)
+            line["status"] = "403"
+            line["reason"] = "\(problem.code.rawValue)"
+            line["detail"] = "\(problem)"
             if !raw.isEmpty {
-                ledger.quarantineUnverified(
+                let id = ledger.quarantineUnverified(
                     QuarantinedBody(
                         receivedAt: receivedAt, reason: ChargeDetailRecordQuarantine.reason(problem.code.rawValue),
                         body: raw, credentials: evidence, isPlausible: isPlausible(request)))
+                line["quarantine"] = "\(id)"
             }
-            refusals.write(.warning, "charge detail record refused", ["status": "403", "detail": "\(problem)"])
+            refusals.write(.warning, "charge detail record refused", line)
             answer.respond(Response(Problem.wrongCredentials.with(detail: problem.publicDescription)))
-        case .authentic:
+        case .authentic(let means):
+            secretUse.note(means, atMicroseconds: receivedAt.microsecondsSince1970)
             answer.limit(toSeconds: recordDeadlineSeconds)
             do throws(EventError) {
                 guard isIntact else { throw EventError(.invalidJSON) }
@@ -59,7 +65,7 @@ extension Receiver {
                 setAside(
                     QuarantinedBody(
                         receivedAt: receivedAt, reason: ChargeDetailRecordQuarantine.reason(error.code.rawValue),
-                        body: raw, credentials: evidence), error, answer)
+                        body: raw, credentials: evidence), error, origin(of: request, exchange), answer)
             }
         }
     }
@@ -148,14 +154,25 @@ extension Receiver {
         }
     }
 
-    private func setAside(_ body: QuarantinedBody, _ error: EventError, _ answer: DeadlineAnswer) {
+    private func setAside(
+        _ body: QuarantinedBody, _ error: EventError, _ origin: Logger.Metadata, _ answer: DeadlineAnswer
+    ) {
         metrics.chargeDetailRecords.invalid.increment()
-        refusals.write(.warning, "charge detail record refused", ["status": "400", "detail": "\(error.detail)"])
-        let refusal = Response(.invalidRecord.with(detail: error.detail).with(member: "code", error.code.rawValue))
-        guard !body.body.isEmpty else { return answer.respond(refusal) }
+        var line = origin
+        line["status"] = "400"
+        line["reason"] = "\(error.code.rawValue)"
+        line["detail"] = "\(error.detail)"
+        let refuse = { @Sendable [self, line] (id: Int64?) in
+            refusals.write(
+                .warning, "charge detail record refused",
+                id.map { line.merging(["quarantine": "\($0)"]) { $1 } } ?? line)
+            answer.respond(
+                Response(.invalidRecord.with(detail: error.detail).with(member: "code", error.code.rawValue)))
+        }
+        guard !body.body.isEmpty else { return refuse(nil) }
         ledger.quarantineVerified(body) { [self] result in
             switch result {
-            case .success: answer.respond(refusal)
+            case .success(let id): refuse(id)
             case .failure(let error): fail(error, answer)
             }
         }
