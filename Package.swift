@@ -30,7 +30,7 @@ let package = Package(
         .target(name: "HTTPServer", dependencies: ["CLinux", "Base"]),
         .target(name: "HTTPClient", dependencies: ["Base", "CCurl", "COpenSSL"]),
         .target(name: "SessionModel", dependencies: ["Base"]),
-        .target(name: "WebhookSecurity", dependencies: ["COpenSSL"]),
+        .target(name: "WebhookSecurity", dependencies: ["Base", "COpenSSL"]),
         .target(name: "Compression", dependencies: ["CZlib"]),
         .target(
             name: "EventLog", dependencies: ["Base", "CLinux", .product(name: "Logging", package: "swift-log")]),
@@ -92,7 +92,7 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Base", "CSQLiteFaults"], path: "Tests/TestSupport"),
         .testTarget(name: "SQLiteTests", dependencies: ["CSQLite", "SQLite", "TestSupport"]),
         .testTarget(name: "SessionModelTests", dependencies: ["Base", "SessionModel"]),
-        .testTarget(name: "WebhookSecurityTests", dependencies: ["WebhookSecurity"]),
+        .testTarget(name: "WebhookSecurityTests", dependencies: ["Base", "WebhookSecurity"]),
         .testTarget(
             name: "EventLogTests",
             dependencies: [

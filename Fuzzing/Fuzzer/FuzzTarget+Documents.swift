@@ -1,3 +1,4 @@
+import Base
 import SessionModel
 
 @testable import DriveAPI

@@ -1,3 +1,4 @@
+import Base
 import Glibc
 import HTTPServerTestSupport
 import SessionModel
@@ -14,11 +15,11 @@ extension FuzzTarget {
             _ = FreshnessWindow(seconds: 60).verify(signedAt: bytes, nowSeconds: now)
         }
         guard let signedAt = SignedAt(bytes) else { return }
-        precondition((0..<1_000_000_000).contains(signedAt.nanoseconds), "not a fraction")
-        let verdict = FreshnessWindow(seconds: 0).verify(signedAt: bytes, nowSeconds: signedAt.secondsSince1970)
+        precondition((0..<1_000_000_000).contains(signedAt.instant.nanoseconds), "not a fraction")
+        let verdict = FreshnessWindow(seconds: 0).verify(signedAt: bytes, nowSeconds: signedAt.instant.seconds)
         precondition(verdict == .fresh, "not fresh at its own time")
         if let instant = Instant(rfc3339: bytes) {
-            precondition(instant.seconds == signedAt.secondsSince1970, "two readings of one time")
+            precondition(instant == signedAt.instant, "two readings of one time")
         }
     }
 

@@ -44,12 +44,7 @@ package struct Identity: Sendable, Hashable, Comparable, CustomStringConvertible
     }
 
     /// 32 hexadecimal digits.
-    package var description: String { Self.hexadecimal(high) + Self.hexadecimal(low) }
-
-    private static func hexadecimal(_ word: UInt64) -> String {
-        let digits = String(word, radix: 16)
-        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
-    }
+    package var description: String { ASCII.hexadecimal(high) + ASCII.hexadecimal(low) }
 
     package static func < (left: Identity, right: Identity) -> Bool {
         (left.high, left.low) < (right.high, right.low)

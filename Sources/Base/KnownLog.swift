@@ -15,9 +15,9 @@ package struct KnownLog: Sendable, Equatable {
         var bytes = [UInt8](repeating: 0, count: Self.byteCount)
         bytes.withUnsafeMutableBytes { bytes in
             identity.write(to: bytes, at: 0)
-            bytes.storeBytes(of: end.littleEndian, toByteOffset: 16, as: Int64.self)
+            bytes.store(end, 16)
             let checksum = Self.checksum(UnsafeRawBufferPointer(bytes))
-            bytes.storeBytes(of: checksum.littleEndian, toByteOffset: 24, as: UInt64.self)
+            bytes.store(checksum, 24)
         }
         return bytes
     }
@@ -25,16 +25,16 @@ package struct KnownLog: Sendable, Equatable {
     /// Reads what `encoded` made; nil where that is not what it was.
     package init?(decoding bytes: UnsafeRawBufferPointer) {
         guard bytes.count == Self.byteCount,
-            UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 24, as: UInt64.self)) == Self.checksum(bytes)
+            bytes.integer(24, as: UInt64.self) == Self.checksum(bytes)
         else { return nil }
         identity = Identity(bytes, at: 0)
-        end = Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 16, as: Int64.self))
+        end = bytes.integer(16)
     }
 
     private static let byteCount = 32
 
     /// FNV-1a of the first 24 bytes.
     private static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-        bytes.prefix(24).reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        FNV1a.hash(bytes.prefix(24))
     }
 }

@@ -1,3 +1,4 @@
+internal import Base
 internal import Dispatch
 internal import HTTPClient
 internal import SessionModel

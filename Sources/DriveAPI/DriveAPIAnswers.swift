@@ -1,3 +1,4 @@
+package import Base
 package import SessionModel
 
 /// An answer of the API, with what it was read from.

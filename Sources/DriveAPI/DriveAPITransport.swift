@@ -1,3 +1,4 @@
+package import Base
 internal import Dispatch
 internal import Glibc
 package import HTTPClient
@@ -45,23 +46,13 @@ package struct SystemDriveAPIClock: DriveAPIClock {
     private let wallClock: @Sendable () -> Instant
 
     /// - Parameter now: the wall clock.
-    package init(now: @escaping @Sendable () -> Instant = Self.systemNow) {
+    package init(now: @escaping @Sendable () -> Instant = SystemClock.now) {
         wallClock = now
     }
 
     package func now() -> Instant { wallClock() }
 
-    package static func systemNow() -> Instant {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Instant(seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec))
-    }
-
-    package func nanoseconds() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
+    package func nanoseconds() -> UInt64 { SystemClock.monotonicNanoseconds() }
 
     package func schedule(at nanoseconds: UInt64, _ work: @escaping @Sendable () -> Void) {
         let now = self.nanoseconds()

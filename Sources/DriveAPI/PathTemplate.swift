@@ -1,3 +1,5 @@
+internal import Base
+
 /// A method and a path with places for ids, e.g. `GET /v1/users/{userId}/sessions/{sessionId}/receipt`.
 package struct PathTemplate: Sendable, Hashable {
     /// The method, in capitals.
@@ -39,17 +41,7 @@ package struct PathTemplate: Sendable, Hashable {
     /// Everything but RFC 3986's unreserved characters percent-encoded; of a dot segment the dots as well.
     static func encode(_ text: String) -> String {
         if isDotSegment(text) { return text.replacing(".", with: "%2E") }
-        var encoded = ""
-        for byte in text.utf8 {
-            let character = Character(UnicodeScalar(byte))
-            if byte < 0x80, character.isLetter || character.isNumber || "-._~".contains(character) {
-                encoded.append(character)
-            } else {
-                let digits = String(byte, radix: 16, uppercase: true)
-                encoded += digits.utf8.count == 1 ? "%0\(digits)" : "%\(digits)"
-            }
-        }
-        return encoded
+        return PercentEncoding.encode(text)
     }
 }
 

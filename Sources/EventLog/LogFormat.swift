@@ -46,28 +46,8 @@ enum LogFormat {
     static func firstPosition(fileName: String) -> Int64? {
         guard fileName.hasSuffix(suffix) else { return nil }
         let number = fileName.dropLast(suffix.utf8.count)
-        guard number.utf8.count == digits, number.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        guard number.utf8.count == digits, number.utf8.allSatisfy(ASCII.isDigit) else { return nil }
         return Int64(number).flatMap { 0 < $0 && $0 < .max / 2 ? $0 : nil }
-    }
-}
-
-extension UnsafeRawBufferPointer {
-    func integer<Value: FixedWidthInteger>(_ offset: Int, as: Value.Type = Value.self) -> Value {
-        Value(littleEndian: loadUnaligned(fromByteOffset: offset, as: Value.self))
-    }
-
-    func slice(_ offset: Int, _ count: Int) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: self[offset..<offset + count])
-    }
-}
-
-extension UnsafeMutableRawBufferPointer {
-    func store<Value: FixedWidthInteger>(_ value: Value, _ offset: Int) {
-        storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
-    }
-
-    func slice(_ offset: Int, _ count: Int) -> UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(rebasing: self[offset..<offset + count])
     }
 }
 

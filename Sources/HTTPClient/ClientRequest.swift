@@ -1,3 +1,5 @@
+internal import Base
+
 /// A request to send.
 package struct ClientRequest: Sendable {
     package var method: String
@@ -44,7 +46,7 @@ package struct ClientRequest: Sendable {
     }
 
     private static func isToken(_ name: String) -> Bool {
-        !name.isEmpty && name.utf8.allSatisfy { ResponseHead.isTokenByte($0) }
+        !name.isEmpty && name.utf8.allSatisfy(ASCII.isToken)
     }
 }
 

@@ -1,3 +1,4 @@
+internal import Base
 internal import CCurl
 internal import Glibc
 
@@ -74,11 +75,11 @@ package final class LoadClient {
     /// Gives requests to idle connections, as long as there are both.
     private func fill() {
         while !isEnded, let lane = idle.last {
-            if let askAgainAt, Self.now < askAgainAt { return }
+            if let askAgainAt, SystemClock.monotonicNanoseconds() < askAgainAt { return }
             askAgainAt = nil
             switch delegate.next() {
             case .end: isEnded = true
-            case .wait(let nanoseconds): askAgainAt = Self.now + max(1, nanoseconds)
+            case .wait(let nanoseconds): askAgainAt = SystemClock.monotonicNanoseconds() + max(1, nanoseconds)
             case .request(let request, let tag):
                 do throws(HTTPClientError) {
                     try lane.transfer.prepare(request)
@@ -87,7 +88,7 @@ package final class LoadClient {
                     continue
                 }
                 idle.removeLast()
-                (lane.tag, lane.startedAt) = (tag, Self.now)
+                (lane.tag, lane.startedAt) = (tag, SystemClock.monotonicNanoseconds())
                 busy[lane.transfer.easy] = lane
                 curl_multi_add_handle(multi, lane.transfer.easy)
             }
@@ -108,7 +109,8 @@ package final class LoadClient {
             idle.append(lane)
             switch outcome {
             case .success(let response):
-                delegate.received(response, tag: lane.tag, latencyNanoseconds: Self.now - lane.startedAt)
+                delegate.received(
+                    response, tag: lane.tag, latencyNanoseconds: SystemClock.monotonicNanoseconds() - lane.startedAt)
             case .failure(let error) where error.mayHaveBeenSent: delegate.failed(tag: lane.tag, error)
             case .failure(let error): (failure, isEnded) = (error, true)
             }
@@ -118,13 +120,7 @@ package final class LoadClient {
 
     private var waitMilliseconds: Int32 {
         guard let askAgainAt else { return 1000 }
-        let now = Self.now
+        let now = SystemClock.monotonicNanoseconds()
         return askAgainAt <= now ? 0 : Int32(clamping: min(1000, (askAgainAt - now + 999_999) / 1_000_000))
-    }
-
-    private static var now: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }

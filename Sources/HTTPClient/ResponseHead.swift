@@ -1,3 +1,5 @@
+internal import Base
+
 /// The head of a response, line by line as libcurl hands it over, held to RFC 9112: libcurl reads much that is no
 /// HTTP/1.1, and whatever an intermediary may read in another way than we do is how answers are swapped.
 struct ResponseHead {
@@ -48,7 +50,7 @@ struct ResponseHead {
 
     private mutating func takeField(_ line: Slice<UnsafeRawBufferPointer>) throws(HTTPClientError) {
         guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > line.startIndex,
-            line[..<colon].allSatisfy({ Self.isTokenByte($0) })
+            line[..<colon].allSatisfy(ASCII.isToken)
         else { throw malformed("a header line without a name") }
         var value = line[(colon + 1)...]
         while value.first == 0x20 || value.first == 0x09 { value = value.dropFirst() }
@@ -72,17 +74,8 @@ struct ResponseHead {
 
     /// The value of up to 15 decimal digits, and of nothing else.
     private static func number(_ digits: Slice<UnsafeRawBufferPointer>) -> Int? {
-        guard (1...15).contains(digits.count), digits.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else { return nil }
+        guard (1...15).contains(digits.count), digits.allSatisfy(ASCII.isDigit) else { return nil }
         return digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
-    }
-
-    /// RFC 9110 section 5.6.2.
-    static func isTokenByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"): true
-        default: "!#$%&'*+.^`|~".utf8.contains(byte)
-        }
     }
 }
 

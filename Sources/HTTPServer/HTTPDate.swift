@@ -1,19 +1,12 @@
+internal import Base
+
 /// The IMF-fixdate form of a time (RFC 9110 section 5.6.7): always 29 bytes.
 enum HTTPDate {
     /// - Parameter seconds: since 1970, not negative.
     static func format(_ seconds: Int) -> [UInt8] {
         let days = seconds / 86_400
         let time = seconds % 86_400
-        // Days to civil date: Howard Hinnant, "chrono-compatible low-level date algorithms".
-        let shifted = days + 719_468
-        let era = shifted / 146_097
-        let dayOfEra = shifted % 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let monthFromMarch = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
-        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+        let (year, month, day) = CivilCalendar.date(days: days)
 
         var text: [UInt8] = []
         text.reserveCapacity(29)

@@ -85,10 +85,10 @@ package final class HTTPServer: Sendable {
     /// - Returns: whether everything had ended before the deadline.
     @discardableResult
     package func drain(deadlineSeconds: Double) -> Bool {
-        let deadline = System.monotonicNanoseconds() + nanoseconds(deadlineSeconds)
+        let deadline = SystemClock.monotonicNanoseconds() + nanoseconds(deadlineSeconds)
         for worker in state.withLock({ $0.workers }) { worker.inbox.post(.drain(deadline)) }
         group.wait()
-        let isInTime = System.monotonicNanoseconds() < deadline
+        let isInTime = SystemClock.monotonicNanoseconds() < deadline
         state.withLock { state in
             state.last = ServerStatistics(state.workers.map(\.counters))
             for descriptor in state.sharedListeners { System.close(descriptor) }

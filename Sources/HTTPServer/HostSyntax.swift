@@ -1,3 +1,5 @@
+internal import Base
+
 /// The syntax of `host [":" port]` (RFC 3986 section 3.2, RFC 9110 section 4.2).
 enum HostSyntax {
     /// Whether the value of a Host field is valid. An empty host is not: an http URI must have one
@@ -21,7 +23,7 @@ enum HostSyntax {
         var start = 0
         for scheme in ["http://", "https://"] as [StaticString] where target.count > scheme.utf8CodeUnitCount {
             let prefix = UnsafeRawBufferPointer(rebasing: target[..<scheme.utf8CodeUnitCount])
-            if ASCII.equalsIgnoringCase(prefix, scheme) { start = scheme.utf8CodeUnitCount }
+            if prefix.equalsIgnoringCase(scheme) { start = scheme.utf8CodeUnitCount }
         }
         guard start > 0 else { return nil }
         var end = start

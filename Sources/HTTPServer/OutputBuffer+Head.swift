@@ -1,3 +1,5 @@
+internal import Base
+
 extension OutputBuffer {
     /// Appends the head of an answer.
     ///

@@ -1,3 +1,5 @@
+internal import Base
+
 /// Where a header field lies in the bytes of its message.
 package struct FieldRange: Sendable, Hashable {
     let nameStart: UInt32
@@ -92,17 +94,17 @@ package struct RequestHead: ~Copyable {
     }
 
     private func matches(_ field: FieldRange, _ name: StaticString) -> Bool {
-        ASCII.equalsIgnoringCase(bytes(field.nameStart, field.nameEnd), name)
+        bytes(field.nameStart, field.nameEnd).equalsIgnoringCase(name)
     }
 
     /// Whether the method is the given one; its case matters.
     package func isMethod(_ name: StaticString) -> Bool {
-        ASCII.equals(method, name)
+        method.equals(name)
     }
 
     /// Whether the path is the given one, byte for byte.
     package func isPath(_ path: StaticString) -> Bool {
-        ASCII.equals(self.path, path)
+        self.path.equals(path)
     }
 
     private static func constant(_ text: StaticString) -> UnsafeRawBufferPointer {

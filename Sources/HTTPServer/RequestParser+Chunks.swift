@@ -1,3 +1,4 @@
+internal import Base
 import Glibc
 
 extension RequestParser {
@@ -48,7 +49,7 @@ extension RequestParser {
         if let digit = ASCII.hexValue(byte) {
             // 15 digits cannot overflow; more serve nobody, leading zeros or not.
             guard chunkDigits < 15 else { return .malformedChunk }
-            chunkRemaining = (chunkDigits == 0 ? 0 : chunkRemaining) << 4 | digit
+            chunkRemaining = (chunkDigits == 0 ? 0 : chunkRemaining) << 4 | Int(digit)
             chunkDigits += 1
             index += 1
             return nil
@@ -147,17 +148,17 @@ extension RequestParser {
     /// content is to be read (RFC 9110 section 6.5.1). A field that we ignore may be merged into the head by others.
     private static func mayBeTrailer(_ name: UnsafeRawBufferPointer) -> Bool {
         switch name.count {
-        case 2: !ASCII.equalsIgnoringCase(name, "te")
-        case 4: !ASCII.equalsIgnoringCase(name, "host")
-        case 6: !ASCII.equalsIgnoringCase(name, "expect") && !ASCII.equalsIgnoringCase(name, "cookie")
-        case 7: !ASCII.equalsIgnoringCase(name, "trailer") && !ASCII.equalsIgnoringCase(name, "upgrade")
-        case 10: !ASCII.equalsIgnoringCase(name, "connection") && !ASCII.equalsIgnoringCase(name, "keep-alive")
-        case 12: !ASCII.equalsIgnoringCase(name, "content-type")
-        case 13: !ASCII.equalsIgnoringCase(name, "authorization") && !ASCII.equalsIgnoringCase(name, "content-range")
-        case 14: !ASCII.equalsIgnoringCase(name, "content-length")
-        case 16: !ASCII.equalsIgnoringCase(name, "content-encoding")
-        case 17: !ASCII.equalsIgnoringCase(name, "transfer-encoding")
-        case 19: !ASCII.equalsIgnoringCase(name, "proxy-authorization")
+        case 2: !name.equalsIgnoringCase("te")
+        case 4: !name.equalsIgnoringCase("host")
+        case 6: !name.equalsIgnoringCase("expect") && !name.equalsIgnoringCase("cookie")
+        case 7: !name.equalsIgnoringCase("trailer") && !name.equalsIgnoringCase("upgrade")
+        case 10: !name.equalsIgnoringCase("connection") && !name.equalsIgnoringCase("keep-alive")
+        case 12: !name.equalsIgnoringCase("content-type")
+        case 13: !name.equalsIgnoringCase("authorization") && !name.equalsIgnoringCase("content-range")
+        case 14: !name.equalsIgnoringCase("content-length")
+        case 16: !name.equalsIgnoringCase("content-encoding")
+        case 17: !name.equalsIgnoringCase("transfer-encoding")
+        case 19: !name.equalsIgnoringCase("proxy-authorization")
         default: true
         }
     }

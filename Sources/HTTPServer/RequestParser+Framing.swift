@@ -1,3 +1,5 @@
+internal import Base
+
 /// What the header fields said about framing, gathered while they come in.
 struct FramingFacts: Sendable, Hashable {
     /// Where the value of the current field starts.
@@ -17,17 +19,17 @@ extension RequestParser {
     /// Takes note of a field that decides about framing or the connection.
     mutating func note(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> HTTPError.Code? {
         switch name.count {
-        case 4 where ASCII.equalsIgnoringCase(name, "host"):
+        case 4 where name.equalsIgnoringCase("host"):
             facts.hosts += 1
             guard facts.hosts == 1 else { return .missingHost }
             guard HostSyntax.isValid(value) else { return .invalidHost }
-        case 6 where ASCII.equalsIgnoringCase(name, "expect"):
+        case 6 where name.equalsIgnoringCase("expect"):
             // A list, in one line or in several (RFC 9110 section 10.1.1); an empty one expects who knows what.
             var isEmpty = true
             Self.forEachElement(value) { element in
                 if element.isEmpty { return true }
                 isEmpty = false
-                if ASCII.equalsIgnoringCase(element, "100-continue") {
+                if element.equalsIgnoringCase("100-continue") {
                     lines.expectsContinue = true
                 } else {
                     facts.hasOtherExpectation = true
@@ -35,24 +37,24 @@ extension RequestParser {
                 return true
             }
             if isEmpty { facts.hasOtherExpectation = true }
-        case 10 where ASCII.equalsIgnoringCase(name, "connection"):
+        case 10 where name.equalsIgnoringCase("connection"):
             Self.forEachElement(value) { element in
-                if ASCII.equalsIgnoringCase(element, "close") { facts.saysClose = true }
-                if ASCII.equalsIgnoringCase(element, "keep-alive") { facts.saysKeepAlive = true }
+                if element.equalsIgnoringCase("close") { facts.saysClose = true }
+                if element.equalsIgnoringCase("keep-alive") { facts.saysKeepAlive = true }
                 return true
             }
-        case 14 where ASCII.equalsIgnoringCase(name, "content-length"):
+        case 14 where name.equalsIgnoringCase("content-length"):
             // Leading zeros are within the grammar and sent by nobody; some recipients read them as octal.
             guard facts.length == nil, value.count == 1 || value.first != UInt8(ascii: "0"),
                 let length = Self.decimal(value)
             else { return .invalidLength }
             facts.length = length
-        case 14 where ASCII.equalsIgnoringCase(name, "content_length"):
+        case 14 where name.equalsIgnoringCase("content_length"):
             // CGI, WSGI and the like take an underscore for the hyphen, so that somebody on the way may have used it.
             return .malformedField
-        case 17 where ASCII.equalsIgnoringCase(name, "transfer_encoding"):
+        case 17 where name.equalsIgnoringCase("transfer_encoding"):
             return .malformedField
-        case 17 where ASCII.equalsIgnoringCase(name, "transfer-encoding"):
+        case 17 where name.equalsIgnoringCase("transfer-encoding"):
             facts.hasTransferCoding = true
             guard noteCodings(value) else { return .invalidTransferCoding }
         default:
@@ -68,7 +70,7 @@ extension RequestParser {
             // An empty element is allowed by RFC 9110 section 5.6.1 and used by nobody but smugglers.
             // No coding that is understood has parameters, so that an element is a token or malformed.
             guard !element.isEmpty, element.allSatisfy(ASCII.isToken) else { return false }
-            if ASCII.equalsIgnoringCase(element, "chunked") {
+            if element.equalsIgnoringCase("chunked") {
                 facts.chunkedCount += 1
                 facts.endsWithChunked = true
             } else {
@@ -86,7 +88,9 @@ extension RequestParser {
     ) -> Bool {
         var start = 0
         for position in 0...value.count where position == value.count || value[position] == UInt8(ascii: ",") {
-            guard body(ASCII.trimmed(UnsafeRawBufferPointer(rebasing: value[start..<position]))) else { return false }
+            guard body(UnsafeRawBufferPointer(rebasing: value[start..<position]).trimmingOptionalWhitespace) else {
+                return false
+            }
             start = position + 1
         }
         return true
@@ -136,13 +140,13 @@ extension RequestParser {
             start: bytes + Int(lines.methodStart), count: Int(lines.methodEnd - lines.methodStart))
         let target = UnsafeRawBufferPointer(
             start: bytes + Int(lines.targetStart), count: Int(lines.targetEnd - lines.targetStart))
-        if ASCII.equals(method, "CONNECT") {
+        if method.equals("CONNECT") {
             return HostSyntax.isAuthority(target) ? .connectNotSupported : .malformedTarget
         }
-        let isOptions = ASCII.equals(method, "OPTIONS")
+        let isOptions = method.equals("OPTIONS")
         var pathStart = 0
         if target[0] != UInt8(ascii: "/") {
-            if ASCII.equals(target, "*") {
+            if target.equals("*") {
                 lines.pathStart = lines.targetStart
                 lines.pathEnd = lines.targetEnd
                 return isOptions ? nil : .malformedTarget

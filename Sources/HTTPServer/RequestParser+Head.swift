@@ -1,3 +1,5 @@
+internal import Base
+
 extension RequestParser {
     mutating func advanceHead(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Step {
         let classes = ASCII.classes
@@ -30,7 +32,7 @@ extension RequestParser {
                 guard index - mark <= limits.methodBytesMax else { return fail(.methodTooLong) }
                 lines.methodEnd = UInt32(truncatingIfNeeded: index)
                 // Known from here on: whatever is wrong with the rest, its answer has no body.
-                lines.isHead = ASCII.equals(UnsafeRawBufferPointer(start: bytes + mark, count: index - mark), "HEAD")
+                lines.isHead = UnsafeRawBufferPointer(start: bytes + mark, count: index - mark).equals("HEAD")
                 index += 1
                 mark = index
                 lines.targetStart = UInt32(truncatingIfNeeded: index)

@@ -1,3 +1,5 @@
+internal import Base
+
 /// An answer. `Date`, `Content-Length`, `Connection` and `X-Content-Type-Options` are added by the server.
 package struct Response: Sendable {
     package var status: UInt16

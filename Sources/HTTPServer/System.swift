@@ -34,13 +34,6 @@ enum System {
         }
     }
 
-    /// Nanoseconds of the monotonic clock.
-    static func monotonicNanoseconds() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
-
     /// The soft limit of open descriptors of this process.
     static func descriptorsMax() -> Int {
         Int(clamping: clinux_descriptor_limit())

@@ -27,7 +27,7 @@ extension Worker {
     /// Whether what the connection has sent at once takes too long. The clock is read for pipelines only.
     private func isTurnOver() -> Bool {
         guard requestsLeft < limits.requestsPerTurnMax else { return false }
-        let time = System.monotonicNanoseconds()
+        let time = SystemClock.monotonicNanoseconds()
         guard let turnEnd else {
             turnEnd = time + nanoseconds(limits.turnSecondsMax)
             return false

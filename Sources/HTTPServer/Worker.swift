@@ -1,3 +1,4 @@
+internal import Base
 import CLinux
 import Glibc
 import Synchronization
@@ -208,11 +209,10 @@ final class Worker: @unchecked Sendable {
     }
 
     func updateClock() {
-        now = System.monotonicNanoseconds()
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME_COARSE, &time)
-        guard time.tv_sec != dateSecond else { return }
-        dateSecond = time.tv_sec
+        now = SystemClock.monotonicNanoseconds()
+        let second = SystemClock.coarseSeconds()
+        guard second != dateSecond else { return }
+        dateSecond = second
         dateLine = Array("\r\nDate: ".utf8) + HTTPDate.format(max(0, dateSecond)) + [ASCII.cr, ASCII.lf]
     }
 

@@ -1,3 +1,4 @@
+package import Base
 package import SessionModel
 
 /// Why a body is in quarantine.

@@ -1,4 +1,4 @@
-import Base
+package import Base
 import Dispatch
 import DriveAPI
 import HTTPServer

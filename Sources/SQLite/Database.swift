@@ -1,3 +1,4 @@
+internal import Base
 internal import CSQLite
 package import Dispatch
 
@@ -34,7 +35,7 @@ package final class Database {
         case .readOnly: flags |= SQLITE_OPEN_READONLY
         case .immutable:
             flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
-            name = "file:" + Database.escapeForURI(path) + "?immutable=1"
+            name = "file:" + PercentEncoding.encode(path) + "?immutable=1"
         }
         var opened: OpaquePointer?
         let code = sqlite3_open_v2(name, &opened, flags, virtualFileSystem)
@@ -183,21 +184,5 @@ package final class Database {
         checkOwner()
         sqlite3_close_v2(handle)
         handle = nil
-    }
-
-    private static func escapeForURI(_ path: String) -> String {
-        var escaped = ""
-        for byte in path.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"),
-                UInt8(ascii: "_"):
-                escaped.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 16)
-                escaped += digits.utf8.count == 1 ? "%0" + digits : "%" + digits
-            }
-        }
-        return escaped
     }
 }

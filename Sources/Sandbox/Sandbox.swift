@@ -20,9 +20,10 @@ package final class Sandbox: Sendable {
         var worldOptions = options.world
         worldOptions.sendsDetailRecords = options.detailRecordURL != nil
         let clock = SandboxClock(
-            speed: options.speed, stamps: options.stamps, monotonic: Self.monotonic(), wall: Self.wall())
+            speed: options.speed, stamps: options.stamps, monotonic: SystemClock.monotonicNanoseconds(),
+            wall: SystemClock.now())
         world = Locked(World(worldOptions, clock: clock))
-        sender = try CallbackSender(options) { Sandbox.wall().rfc3339 }
+        sender = try CallbackSender(options) { SystemClock.now().rfc3339 }
         ticker = Ticker()
     }
 
@@ -56,7 +57,7 @@ package final class Sandbox: Sendable {
     ) throws(Failure) -> Result {
         // Callbacks are queued under the lock, so that they leave in the order in which they were made.
         try world.withLock { world throws(Failure) -> Result in
-            let time = world.clock.time(monotonic: Self.monotonic())
+            let time = world.clock.time(monotonic: SystemClock.monotonicNanoseconds())
             post(&world, by: time)
             defer { postDue(&world) }
             return try body(&world, time)
@@ -67,8 +68,9 @@ package final class Sandbox: Sendable {
     func changeClock(speed: Double?, advanceSeconds: Double) {
         withWorld { world, _ in
             world.clock.change(
-                speed: speed, advancingMicroseconds: Int64(advanceSeconds * 1e6), monotonic: Self.monotonic(),
-                wall: Self.wall())
+                speed: speed, advancingMicroseconds: Int64(advanceSeconds * 1e6),
+                monotonic: SystemClock.monotonicNanoseconds(),
+                wall: SystemClock.now())
         }
     }
 
@@ -81,8 +83,9 @@ package final class Sandbox: Sendable {
     }
 
     private func postDue(_ world: inout World) {
-        post(&world, by: world.clock.time(monotonic: Self.monotonic()))
-        ticker.wake(at: world.nextDue.flatMap { world.clock.monotonic(at: $0) }, now: Self.monotonic())
+        post(&world, by: world.clock.time(monotonic: SystemClock.monotonicNanoseconds()))
+        ticker.wake(
+            at: world.nextDue.flatMap { world.clock.monotonic(at: $0) }, now: SystemClock.monotonicNanoseconds())
     }
 
     private func post(_ world: inout World, by time: Int64) {
@@ -92,18 +95,6 @@ package final class Sandbox: Sendable {
             }
             if !isTaken { world.noteAnswer(nil, to: callback, at: time) }
         }
-    }
-
-    static func monotonic() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
-
-    static func wall() -> Instant {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Instant(seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec))
     }
 }
 

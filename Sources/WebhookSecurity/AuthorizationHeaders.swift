@@ -1,3 +1,5 @@
+internal import Base
+
 /// Finds a header field of the request by its name in lower case.
 ///
 /// Returns the value without surrounding white space, or `nil` when the field is absent. A field that occurs twice must
@@ -44,12 +46,8 @@ package struct AuthorizationHeaders: Sendable {
     /// client sends with values of its own.
     package static func canCarryCredentials(name: String) -> Bool {
         let name = lowercased(name.utf8)
-        let marks = Array("!#$%&'*+-.^_`|~".utf8)
         return !name.isEmpty && name.count <= CredentialEvidence.textBytesMax && !ordinaryNames.contains(name)
-            && name.allSatisfy { byte in
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || marks.contains(byte)
-            }
+            && name.allSatisfy(ASCII.isToken)
     }
 
     /// The names, as configured.
@@ -82,7 +80,7 @@ package struct AuthorizationHeaders: Sendable {
 
 /// ASCII letters in lower case, all other bytes as they are.
 func lowercased(_ name: some Sequence<UInt8>) -> [UInt8] {
-    name.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
+    name.map(ASCII.lowercased)
 }
 
 /// Fields that every client sends, and those of the signature, in lower case.

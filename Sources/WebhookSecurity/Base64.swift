@@ -93,14 +93,3 @@ package enum Base64 {
         }
     }
 }
-
-extension UnsafeRawBufferPointer {
-    /// The bytes without leading and trailing spaces and tabs (OWS of RFC 9110 section 5.6.3).
-    var trimmingOptionalWhitespace: UnsafeRawBufferPointer {
-        var start = 0
-        var end = count
-        while start < end, self[start] == 0x20 || self[start] == 0x09 { start += 1 }
-        while end > start, self[end - 1] == 0x20 || self[end - 1] == 0x09 { end -= 1 }
-        return UnsafeRawBufferPointer(rebasing: self[start..<end])
-    }
-}

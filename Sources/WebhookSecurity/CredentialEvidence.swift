@@ -1,3 +1,4 @@
+internal import Base
 internal import COpenSSL
 
 /// What a callback presented as credentials, kept with a quarantined body so that it can be verified again once a

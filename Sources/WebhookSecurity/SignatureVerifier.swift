@@ -1,3 +1,4 @@
+internal import Base
 internal import COpenSSL
 
 /// What a signature header says about a body.

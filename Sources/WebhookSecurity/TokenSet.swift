@@ -1,3 +1,5 @@
+internal import Base
+
 /// The bearer tokens that open the query API (RFC 6750), each with a name for the log and its scopes.
 ///
 /// A presented token is compared with all of them by digest, so that the time tells neither which one was close nor
@@ -84,14 +86,8 @@ package struct TokenSet: Sendable {
         var end = bytes.count
         while end > 0, bytes[end - 1] == UInt8(ascii: "=") { end -= 1 }
         return end > 0
-            && bytes[..<end].allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                    UInt8(ascii: "~"), UInt8(ascii: "+"), UInt8(ascii: "/"):
-                    true
-                default: false
-                }
+            && bytes[..<end].allSatisfy {
+                ASCII.isUnreserved($0) || $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "/")
             }
     }
 }

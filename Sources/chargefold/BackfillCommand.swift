@@ -1,4 +1,5 @@
 import ArgumentParser
+internal import Base
 import DriveAPI
 import Receiver
 import SessionIndex

@@ -1,3 +1,4 @@
+internal import Base
 import Glibc
 
 /// A line on the terminal that shows how far long work has come. Says nothing where standard error is no terminal.
@@ -25,9 +26,7 @@ final class ProgressBar {
 
     /// At most ten times a second.
     private func isDue() -> Bool {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        let now = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+        let now = SystemClock.monotonicNanoseconds()
         guard now - lastDrawnNanoseconds > 100_000_000 else { return false }
         lastDrawnNanoseconds = now
         return true

@@ -1,4 +1,5 @@
 import ArgumentParser
+internal import Base
 import Glibc
 import Receiver
 import SessionModel

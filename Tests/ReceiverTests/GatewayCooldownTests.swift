@@ -1,3 +1,4 @@
+import Base
 import Ledger
 import Receiver
 import SessionIndex

@@ -1,3 +1,4 @@
+import Base
 import Testing
 
 @testable import Receiver
@@ -47,7 +48,7 @@ private func segments(_ path: String) -> [String]? {
         }
         for byte in UInt8.min...UInt8.max {
             let isUpper = byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
-            #expect(byte.lowercasedASCII == (isUpper ? byte + 32 : byte))
+            #expect(ASCII.lowercased(byte) == (isUpper ? byte + 32 : byte))
         }
     }
 }

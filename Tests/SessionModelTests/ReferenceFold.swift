@@ -1,3 +1,4 @@
+import Base
 import SessionModel
 
 /// The fold as domain.md words it, with no thought for speed: the oracle for the incremental one.

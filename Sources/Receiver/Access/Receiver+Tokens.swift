@@ -1,3 +1,4 @@
+internal import Base
 import HTTPServer
 import SessionModel
 import WebhookSecurity

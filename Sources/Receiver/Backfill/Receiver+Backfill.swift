@@ -1,3 +1,4 @@
+internal import Base
 import Dispatch
 import DriveAPI
 import HTTPServer

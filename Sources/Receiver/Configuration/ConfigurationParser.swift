@@ -1,3 +1,4 @@
+internal import Base
 internal import WebhookSecurity
 
 /// Turns the texts of a value into the value, and says what is allowed when that fails.
@@ -42,7 +43,7 @@ enum ConfigurationParser {
                 factor = value
             }
         }
-        guard !digits.isEmpty, digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+        guard !digits.isEmpty, digits.utf8.allSatisfy(ASCII.isDigit),
             let number = Int(digits)
         else { return nil }
         let (product, overflow) = number.multipliedReportingOverflow(by: factor)

@@ -1,3 +1,5 @@
+internal import Base
+
 /// A variable that Kubernetes sets in every pod for every Service of its namespace, after the example of Docker's links:
 /// for a Service called `chargefold-metrics`, `CHARGEFOLD_METRICS_SERVICE_HOST` and eight more. Nobody has meant us by it,
 /// although for a Service called `chargefold-http` one of them has the name of `http.port`.
@@ -46,6 +48,6 @@ struct ServiceLink {
     }
 
     private static func isNumber(_ text: Substring) -> Bool {
-        !text.isEmpty && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        !text.isEmpty && text.utf8.allSatisfy(ASCII.isDigit)
     }
 }

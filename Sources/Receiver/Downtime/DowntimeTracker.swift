@@ -1,3 +1,4 @@
+package import Base
 package import SessionModel
 
 /// Tells when the receiver could not accept callbacks while its process ran: a value, told the time.

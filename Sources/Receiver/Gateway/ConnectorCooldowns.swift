@@ -1,3 +1,4 @@
+package import Base
 package import SessionModel
 
 /// When sessions were last started, by connector: a value, told the time.

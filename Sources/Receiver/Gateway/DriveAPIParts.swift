@@ -1,3 +1,4 @@
+internal import Base
 import DriveAPI
 import Ledger
 import Logging

@@ -1,4 +1,4 @@
-import Base
+package import Base
 package import SessionModel
 
 /// How many durable writes one user may cause, and how many there may be to one session: a value, told the time.

@@ -1,3 +1,5 @@
+internal import Base
+
 /// The parameters of a query string (`name=value&…`, percent-encoded). Names must not repeat.
 package struct QueryParameters {
     private var values: [String: String] = [:]

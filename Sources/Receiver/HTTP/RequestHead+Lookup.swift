@@ -1,3 +1,4 @@
+internal import Base
 import HTTPServer
 
 extension RequestHead {
@@ -22,7 +23,7 @@ extension RequestHead {
 
     private func isName(_ name: UnsafeRawBufferPointer, _ lowercasedName: [UInt8]) -> Bool {
         name.count == lowercasedName.count
-            && lowercasedName.indices.allSatisfy { name[$0].lowercasedASCII == lowercasedName[$0] }
+            && lowercasedName.indices.allSatisfy { ASCII.lowercased(name[$0]) == lowercasedName[$0] }
     }
 
     /// The value of the field with this lower-case name: nil where there is none, empty where it is given more than

@@ -1,3 +1,4 @@
+internal import Base
 import HTTPServer
 
 /// What `Content-Type` and `Content-Encoding` say of a callback's body. On bytes: every callback comes through here.
@@ -12,7 +13,7 @@ enum MediaType {
     static func isJSON(_ value: UnsafeRawBufferPointer?) -> Bool {
         guard let value else { return true }
         let end = value.firstIndex(of: UInt8(ascii: ";")) ?? value.endIndex
-        let essence = trimmed(value[..<end])
+        let essence = UnsafeRawBufferPointer(rebasing: value[..<end]).trimmingOptionalWhitespace
         return essence.equalsIgnoringCase("application/json") || essence.equalsIgnoringCase("text/json")
             || essence.beginsIgnoringCase("application/") && essence.endsIgnoringCase("+json")
     }
@@ -32,15 +33,8 @@ enum MediaType {
     /// The coding of a `Content-Encoding` value, nil for one that is not understood.
     static func contentCoding(_ value: UnsafeRawBufferPointer?) -> Coding? {
         guard let value else { return .identity }
-        let coding = trimmed(value[...])
+        let coding = value.trimmingOptionalWhitespace
         if coding.isEmpty || coding.equalsIgnoringCase("identity") { return .identity }
         return coding.equalsIgnoringCase("gzip") || coding.equalsIgnoringCase("x-gzip") ? .gzip : nil
-    }
-
-    private static func trimmed(_ bytes: Slice<UnsafeRawBufferPointer>) -> UnsafeRawBufferPointer {
-        let isBlank = { (byte: UInt8) in byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
-        var bytes = bytes.drop(while: isBlank)
-        while let last = bytes.last, isBlank(last) { bytes.removeLast() }
-        return UnsafeRawBufferPointer(rebasing: bytes)
     }
 }

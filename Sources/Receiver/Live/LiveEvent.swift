@@ -1,3 +1,4 @@
+internal import Base
 import SessionModel
 
 /// One change of a session, as live streams tell it.

@@ -1,3 +1,4 @@
+internal import Base
 import SessionModel
 
 /// Streams whose reader's token ends, by when it does.

@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 import Dispatch
 import HTTPServer
 package import Logging

@@ -1,3 +1,4 @@
+internal import Base
 import SessionIndex
 import SessionModel
 

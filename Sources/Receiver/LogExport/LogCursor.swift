@@ -17,15 +17,15 @@ struct LogCursor: Hashable, Sendable {
     static let start = LogCursor(position: 0, seal: 0)
 
     init?(_ text: some StringProtocol) {
-        let parts = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts[0].utf8.allSatisfy({ (0x30...0x39).contains($0) }), let position = Int64(parts[0]) else {
+        let pieces = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        guard pieces[0].utf8.allSatisfy(ASCII.isDigit), let position = Int64(pieces[0]) else {
             return nil
         }
         self.position = position
-        guard parts.count == 2 else { return }
-        let digits = parts[1].utf8
-        guard digits.count == 8, digits.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }),
-            let history = UInt32(parts[1], radix: 16)
+        guard pieces.count == 2 else { return }
+        let digits = pieces[1].utf8
+        guard digits.count == 8, digits.allSatisfy({ ASCII.isDigit($0) || (0x61...0x66).contains($0) }),
+            let history = UInt32(pieces[1], radix: 16)
         else { return nil }
         self.history = history
     }

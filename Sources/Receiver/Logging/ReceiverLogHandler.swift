@@ -1,3 +1,4 @@
+internal import Base
 import Glibc
 package import Logging
 import SessionModel

@@ -1,3 +1,4 @@
+internal import Base
 package import Ledger
 import SessionModel
 
@@ -15,15 +16,11 @@ extension QuarantineEntry {
             if let text = String(validating: content.body, as: UTF8.self) {
                 writer.field("body", text)
             } else {
-                writer.field("bodyHex", content.body.map(Self.hexadecimal).joined())
+                writer.field("bodyHex", content.body.map(ASCII.hexadecimal).joined())
             }
         }
         writer.endObject()
         return writer.bytes
-    }
-
-    private static func hexadecimal(_ byte: UInt8) -> String {
-        byte < 16 ? "0" + String(byte, radix: 16) : String(byte, radix: 16)
     }
 }
 

@@ -1,3 +1,4 @@
+package import Base
 package import HTTPServer
 package import SessionModel
 package import WebhookSecurity

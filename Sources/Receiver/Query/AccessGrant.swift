@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 import HTTPServer
 package import SessionModel
 

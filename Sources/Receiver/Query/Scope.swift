@@ -1,3 +1,5 @@
+internal import Base
+
 /// What a token of the configuration opens.
 package enum Scope: Hashable, Sendable {
     /// Everything about sessions of everybody, to be read.

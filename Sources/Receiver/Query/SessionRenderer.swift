@@ -1,4 +1,4 @@
-import Base
+package import Base
 import HTTPServer
 import SessionIndex
 package import SessionModel

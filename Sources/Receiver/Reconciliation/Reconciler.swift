@@ -1,4 +1,4 @@
-import Base
+package import Base
 import Dispatch
 package import DriveAPI
 package import Ledger

@@ -1,3 +1,4 @@
+internal import Base
 import DriveAPI
 internal import Ledger
 import SessionIndex

@@ -1,3 +1,4 @@
+internal import Base
 import HTTPServer
 
 /// What a path names: the values of the segments in braces.

@@ -1,3 +1,4 @@
+internal import Base
 package import HTTPServer
 
 /// Finds the route of a request.

@@ -1,3 +1,5 @@
+internal import Base
+
 /// A path as people misspell those of the webhooks. What differs only in slashes, in case or in the percent-encoding
 /// of characters that need none (RFC 3986, section 6.2.2) is the webhook: each callback is sent once, and is not lost to a
 /// slash at the end of a URL.
@@ -17,7 +19,7 @@ struct WebhookPath {
             if byte == UInt8(ascii: "/"), plain.last == byte { continue }
             // A slash at the end is kept as one, for the moment.
             guard plain.count <= Self.bytesMax else { return nil }
-            plain.append(byte.lowercasedASCII)
+            plain.append(ASCII.lowercased(byte))
         }
         if plain.last == UInt8(ascii: "/") { plain.removeLast() }
     }

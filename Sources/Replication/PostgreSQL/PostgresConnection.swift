@@ -1,3 +1,4 @@
+internal import Base
 internal import CPostgreSQL
 internal import Glibc
 

@@ -1,3 +1,4 @@
+internal import Base
 import SessionModel
 
 /// A callback on its way out.

@@ -1,3 +1,4 @@
+internal import Base
 import HTTPServer
 
 /// The target of a request, taken apart and decoded.
@@ -15,35 +16,21 @@ struct RequestTarget: Sendable {
         path = String(decoding: head.path, as: UTF8.self)
         var segments: [String] = []
         for segment in head.path.split(separator: UInt8(ascii: "/")) {
-            guard let text = Self.decode(segment) else { return nil }
+            guard let text = PercentEncoding.decode(segment) else { return nil }
             segments.append(text)
         }
         self.segments = segments
         var query: [String: String] = [:]
         for pair in (head.query ?? .init(start: nil, count: 0)).split(separator: UInt8(ascii: "&")) {
             let end = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.endIndex
-            guard let name = Self.decode(pair[..<end]), let value = Self.decode(pair[end...].dropFirst()) else {
+            guard let name = PercentEncoding.decode(pair[..<end]),
+                let value = PercentEncoding.decode(pair[end...].dropFirst())
+            else {
                 return nil
             }
             query[name] = value
         }
         self.query = query
-    }
-
-    private static func decode(_ bytes: Slice<UnsafeRawBufferPointer>) -> String? {
-        var decoded: [UInt8] = []
-        var rest = bytes
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                decoded.append(byte)
-                continue
-            }
-            guard let high = rest.popFirst(), let low = rest.popFirst(),
-                let value = UInt8(String(decoding: [high, low], as: UTF8.self), radix: 16), high != UInt8(ascii: "+")
-            else { return nil }
-            decoded.append(value)
-        }
-        return String(validating: decoded, as: UTF8.self)
     }
 }
 

@@ -1,3 +1,4 @@
+package import Base
 package import SessionModel
 
 /// The sandbox's clock: runs faster than the wall clock, or stands still and is moved by hand.

@@ -1,3 +1,4 @@
+internal import Base
 import SessionModel
 import WebhookSecurity
 
@@ -91,15 +92,10 @@ extension Catalog {
     }
 }
 
-/// FNV-1a, 64 bits: the same for the same texts on every machine and in every run. Not for secrets.
+/// The same for the same texts on every machine and in every run. Not for secrets.
 enum StableHash {
     static func of(_ texts: String...) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for text in texts {
-            for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-            // No byte of UTF-8: "ab", "c" is not "a", "bc".
-            hash = (hash ^ 0xFF) &* 0x0000_0100_0000_01B3
-        }
-        return hash
+        // 0xFF is no byte of UTF-8: "ab", "c" is not "a", "bc".
+        texts.reduce(FNV1a.start) { FNV1a.hash([0xFF], after: FNV1a.hash($1.utf8, after: $0)) }
     }
 }

@@ -1,3 +1,4 @@
+internal import Base
 import SessionModel
 
 /// What can happen to a session next.

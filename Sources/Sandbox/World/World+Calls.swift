@@ -1,3 +1,4 @@
+internal import Base
 import SessionModel
 
 /// The calls of the API. The caller has let everything happen that was due before.

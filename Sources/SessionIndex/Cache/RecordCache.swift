@@ -69,9 +69,8 @@ final class RecordCache: Sendable {
 
     /// The shard of a session id: FNV-1a, cheaper than the dictionary's hash and enough for this.
     static func shard(of sessionId: String) -> Int {
-        var hash: UInt32 = 2_166_136_261
-        for byte in sessionId.utf8 { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
-        return Int((hash ^ hash >> 16) % UInt32(shardCount))
+        let hash = FNV1a.hash(sessionId.utf8)
+        return Int((hash ^ hash >> 32) % UInt64(shardCount))
     }
 
     enum Lookup<Value> {

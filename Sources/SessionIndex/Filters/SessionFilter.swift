@@ -1,3 +1,4 @@
+internal import Base
 internal import Glibc
 package import SessionModel
 
@@ -44,8 +45,7 @@ final class SessionFilter: @unchecked Sendable {
 
     /// The hash by which a session goes in and out of the filter (FNV-1a, then the finalizer of MurmurHash3).
     static func hash(_ sessionId: some Sequence<UInt8>) -> UInt64 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in sessionId { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        var hash = FNV1a.hash(sessionId)
         hash = (hash ^ hash >> 33) &* 0xff51_afd7_ed55_8ccd
         hash = (hash ^ hash >> 33) &* 0xc4ce_b9fe_1a85_ec53
         return hash ^ hash >> 33

@@ -1,3 +1,4 @@
+internal import Base
 internal import CSQLite
 internal import SQLite
 internal import SessionModel

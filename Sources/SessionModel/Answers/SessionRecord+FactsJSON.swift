@@ -1,3 +1,5 @@
+internal import Base
+
 /// A place between two facts of a session, in fold order: behind the n-th fact of an instant. So that a fact which becomes
 /// known later moves nobody's place, unless it is of the same instant.
 package struct FactPlace: Sendable, Hashable {

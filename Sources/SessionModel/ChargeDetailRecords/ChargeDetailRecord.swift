@@ -1,3 +1,5 @@
+package import Base
+
 /// A charge detail record as its callback brings it (domain.md, "CDR callbacks").
 ///
 /// The schema is not documented where we can read it, so the record is kept verbatim, and these few members are read where
@@ -173,9 +175,7 @@ package struct ChargeDetailRecord: Sendable, Hashable {
     /// webhook's secret.
     private static func digest(of verbatim: String) -> String {
         let text = (try? CanonicalJSON(parsing: verbatim))?.bytes ?? Array(verbatim.utf8)
-        let hash = text.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-        let digits = String(hash, radix: 16)
-        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+        return ASCII.hexadecimal(FNV1a.hash(text))
     }
 }
 

@@ -1,3 +1,5 @@
+package import Base
+
 extension SessionEvent {
     /// What one of our own clients did with a session.
     package enum ClientAction: Sendable, Hashable {

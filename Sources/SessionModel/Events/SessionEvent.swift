@@ -1,3 +1,5 @@
+package import Base
+
 /// One event about one session, decoded and canonicalised: what counts for "the same fact" (domain.md, rule 5).
 package struct SessionEvent: Sendable {
     /// As read: synonyms are gone, unknown names are kept.

@@ -1,3 +1,5 @@
+package import Base
+
 /// A distinct fact about a session, with the account of its deliveries.
 package struct Fact: Sendable {
     package let name: EventName

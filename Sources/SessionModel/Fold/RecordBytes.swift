@@ -116,7 +116,7 @@ package enum RecordChecksum {
         var hash: UInt64 = 0x9E37_79B9_7F4A_7C15 ^ UInt64(bytes.count)
         var position = 0
         while position + 8 <= bytes.count {
-            mix(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)), into: &hash)
+            mix(bytes.integer(position), into: &hash)
             position += 8
         }
         var rest: UInt64 = 0

@@ -1,3 +1,5 @@
+package import Base
+
 /// What of a session is shown with each of its changes, and what time goes by: of bounded size, whatever the session has
 /// been told, so that it can be handed on and kept where a record can't.
 package struct SessionOutline: Sendable {

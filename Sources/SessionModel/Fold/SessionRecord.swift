@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 
 /// Everything known of one session: the set of its facts, the account of deliveries, and the state that follows.
 ///

@@ -1,3 +1,5 @@
+package import Base
+
 /// What follows from the set of facts known about a session. Nothing in it depends on the order of arrival or on repeats.
 package struct SessionState: Sendable, Equatable {
     package let sessionId: String

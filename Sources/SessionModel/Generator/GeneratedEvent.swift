@@ -1,3 +1,5 @@
+internal import Base
+
 /// An event that the generator made up, before it has a text.
 struct GeneratedEvent: Sendable {
     var name: String

@@ -1,3 +1,5 @@
+package import Base
+
 /// One delivery of a generated event.
 package struct GeneratedDelivery: Sendable {
     package let sessionId: String

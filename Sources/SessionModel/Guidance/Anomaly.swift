@@ -1,3 +1,5 @@
+package import Base
+
 /// Something about a session that does not look as it should. The codes are part of the interface.
 package enum Anomaly: String, Sendable, Hashable, CaseIterable {
     case startedMissing = "STARTED_MISSING"

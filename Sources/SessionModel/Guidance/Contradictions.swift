@@ -1,3 +1,5 @@
+internal import Base
+
 /// Where facts about one session cannot all be right, or not be meant for it.
 extension SessionRecord {
     /// Clocks of a charge point operator, of the Drive API and of whoever prices are not the same, and a session may begin

@@ -1,3 +1,5 @@
+package import Base
+
 /// What an app should let its user do with a session now. Worked out for an instant, never stored.
 package struct Guidance: Sendable, Equatable {
     /// Stable codes, part of the interface.

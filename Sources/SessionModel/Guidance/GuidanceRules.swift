@@ -1,3 +1,5 @@
+internal import Base
+
 /// The rules of guidance. A time limit is over at the very instant it names.
 struct GuidanceRules {
     // Of the state no more than the rules need: it has many references, and each copy counts them all.

@@ -1,3 +1,5 @@
+internal import Base
+
 /// The times that guidance and anomalies go by. The defaults are those of the Drive API's documentation (domain.md, "What
 /// an integrator must be told"), where it names any.
 package struct GuidanceSettings: Sendable, Hashable {

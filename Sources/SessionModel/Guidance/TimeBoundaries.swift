@@ -1,3 +1,5 @@
+package import Base
+
 /// What of a session changes by time alone, and the instants that indexes go by. Pure, like everything here.
 extension SessionRecord {
     /// The position of the session's first delivery in this receiver's own log: unique, never changes, ascending in the

@@ -1,4 +1,5 @@
 #if canImport(Glibc)
+package import Base
 import Glibc
 #endif
 

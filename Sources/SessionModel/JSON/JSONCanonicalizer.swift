@@ -1,3 +1,5 @@
+internal import Base
+
 /// A strict JSON parser (RFC 8259) whose only product is the value's canonical text.
 ///
 /// One pass over the bytes: strings and integers are copied as runs; an object is put in order when it ends, and only if
@@ -244,8 +246,7 @@ extension JSONCanonicalizer {
         let start = position + 1
         var unit: UInt32 = 0
         for index in start..<start + 4 {
-            let digit = index < input.count ? JSONText.hexValue(input[index]) : 0xFF
-            guard digit != 0xFF else {
+            guard index < input.count, let digit = ASCII.hexValue(input[index]) else {
                 position = min(index, input.count)
                 throw failure(.syntax)
             }

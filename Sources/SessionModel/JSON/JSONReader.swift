@@ -1,3 +1,5 @@
+internal import Base
+
 /// Reads out of canonical JSON text without building anything. Lives only as long as the buffer it reads.
 ///
 /// On text that is not canonical it finds nothing or nonsense, but never reads out of bounds and never traps.
@@ -187,20 +189,13 @@ enum JSONText {
         case UInt8(ascii: "u"):
             guard position + 4 <= content.count else { return escape }
             // Canonical text has \u only for control characters: 00 and two digits.
-            let value = hexValue(content[position + 2]) << 4 | hexValue(content[position + 3])
+            guard let high = ASCII.hexValue(content[position + 2]), let low = ASCII.hexValue(content[position + 3])
+            else {
+                return escape
+            }
             position += 4
-            return value
+            return high << 4 | low
         default: return escape
-        }
-    }
-
-    /// The value of a hexadecimal digit; 0xFF where it is none.
-    static func hexValue(_ byte: UInt8) -> UInt8 {
-        switch byte {
-        case 0x30...0x39: byte - 0x30
-        case 0x41...0x46: byte - 0x41 + 10
-        case 0x61...0x66: byte - 0x61 + 10
-        default: 0xFF
         }
     }
 }

@@ -1,3 +1,5 @@
+package import Base
+
 /// Members of an object, name and value in one call.
 extension JSONWriter {
     package mutating func field(_ name: StaticString, _ value: String) {

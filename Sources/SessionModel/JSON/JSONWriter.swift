@@ -1,3 +1,5 @@
+package import Base
+
 /// Writes JSON text, straight into bytes.
 ///
 /// Members appear in the order in which they are written. The caller closes what it opens; strings are always escaped

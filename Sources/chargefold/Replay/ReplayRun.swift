@@ -1,4 +1,5 @@
 import ArgumentParser
+internal import Base
 import Glibc
 import HTTPClient
 import Receiver

@@ -26,19 +26,19 @@ package enum PercentEncoding {
 
     /// The next byte, decoded where it is the encoding of an unreserved character: those mean the same either way
     /// (RFC 3986 section 6.2.2.2).
-    static func nextUnreserved(_ bytes: UnsafeRawBufferPointer, _ index: inout Int) -> UInt8 {
+    package static func nextUnreserved(_ bytes: UnsafeRawBufferPointer, _ index: inout Int) -> UInt8 {
         defer { index += 1 }
         guard bytes[index] == UInt8(ascii: "%") else { return bytes[index] }
         var next = index + 1
         guard let high = nextHexDigit(bytes, &next), let low = nextHexDigit(bytes, &next),
-            isUnreserved(high << 4 | low)
+            ASCII.isUnreserved(high << 4 | low)
         else { return bytes[index] }
         index = next - 1
         return high << 4 | low
     }
 
     /// Whether bytes are this text, which is made of unreserved characters, some of them encoded or none.
-    static func isSame(_ bytes: UnsafeRawBufferPointer, asUnreserved text: UnsafeRawBufferPointer) -> Bool {
+    package static func isSame(_ bytes: UnsafeRawBufferPointer, asUnreserved text: UnsafeRawBufferPointer) -> Bool {
         // Encodings are longer than what they stand for.
         guard bytes.count > text.count else { return bytes.elementsEqual(text) }
         var index = 0
@@ -48,7 +48,7 @@ package enum PercentEncoding {
         return index == bytes.count
     }
 
-    static func isSame(_ bytes: UnsafeRawBufferPointer, asUnreserved text: StaticString) -> Bool {
+    package static func isSame(_ bytes: UnsafeRawBufferPointer, asUnreserved text: StaticString) -> Bool {
         isSame(bytes, asUnreserved: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
@@ -56,7 +56,7 @@ package enum PercentEncoding {
     package static func encode(_ text: String) -> String {
         var encoded = ""
         for byte in text.utf8 {
-            if isUnreserved(byte) {
+            if ASCII.isUnreserved(byte) {
                 encoded.unicodeScalars.append(Unicode.Scalar(byte))
             } else {
                 let digits = String(byte, radix: 16, uppercase: true)
@@ -66,27 +66,9 @@ package enum PercentEncoding {
         return encoded
     }
 
-    /// RFC 3986, section 2.3.
-    private static func isUnreserved(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-            UInt8(ascii: "~"):
-            true
-        default: false
-        }
-    }
-
     private static func nextHexDigit<Bytes: Collection<UInt8>>(_ bytes: Bytes, _ index: inout Bytes.Index) -> UInt8? {
         guard index < bytes.endIndex else { return nil }
         defer { bytes.formIndex(after: &index) }
-        switch bytes[index] {
-        case let digit where digit >= UInt8(ascii: "0") && digit <= UInt8(ascii: "9"): return digit - UInt8(ascii: "0")
-        case let digit where digit >= UInt8(ascii: "a") && digit <= UInt8(ascii: "f"):
-            return digit - UInt8(ascii: "a") + 10
-        case let digit where digit >= UInt8(ascii: "A") && digit <= UInt8(ascii: "F"):
-            return digit - UInt8(ascii: "A") + 10
-        default: return nil
-        }
+        return ASCII.hexValue(bytes[index])
     }
 }

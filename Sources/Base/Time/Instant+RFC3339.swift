@@ -72,7 +72,7 @@ extension Instant {
     /// Writes the canonical text and returns its length.
     ///
     /// - Parameter text: room for 30 bytes.
-    func writeText(to text: UnsafeMutableBufferPointer<UInt8>) -> Int {
+    package func writeText(to text: UnsafeMutableBufferPointer<UInt8>) -> Int {
         var days = Int(seconds) / 86_400
         var second = Int(seconds) % 86_400
         if second < 0 {

@@ -2,7 +2,7 @@
 ///
 /// Days are counted from 1970-01-01. The algorithms are Howard Hinnant's ("chrono-compatible low-level date
 /// algorithms"): no tables, no loops, exact for every year used here.
-enum CivilCalendar {
+package enum CivilCalendar {
     static func isLeap(year: Int) -> Bool {
         year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
     }
@@ -25,7 +25,7 @@ enum CivilCalendar {
         return era * 146_097 + dayOfEra - 719_468
     }
 
-    static func date(days: Int) -> (year: Int, month: Int, day: Int) {
+    package static func date(days: Int) -> (year: Int, month: Int, day: Int) {
         let shifted = days + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let dayOfEra = shifted - era * 146_097

@@ -14,8 +14,8 @@ package struct Instant: Hashable, Comparable, Sendable {
     /// 1970-01-01T00:00:00Z
     package static let epoch = Instant(seconds: 0)
 
-    static let earliestSeconds: Int64 = -62_167_219_200
-    static let latestSeconds: Int64 = 253_402_300_799
+    package static let earliestSeconds: Int64 = -62_167_219_200
+    package static let latestSeconds: Int64 = 253_402_300_799
 
     /// Nanoseconds outside 0..<1,000,000,000 are carried into the seconds; what lies outside the years 0000 to 9999
     /// becomes the nearest instant inside them.
