@@ -75,6 +75,28 @@ import Testing
         }
     }
 
+    /// Neither an index of what waits nor the first pieces of the log know of a session that has changed since.
+    @Test func `what time alone changed is told though the session changes many rows later`() throws {
+        try withServer({ $0.catchUpRowsMax = 7 }) { server, clock throws in
+            for id in ["S0", "S2"] {
+                let fee = testTime.adding(seconds: 10).rfc3339
+                try server.report(
+                    "SESSION_FEE_INCURRING", id, at: 0, extra: #","userId":"u1","feeWillApplyFrom":"\#(fee)""#)
+            }
+            let stream = try EventStream(server, "/v1/events").opened()
+            let begin = stream.lastEventId
+            for second in 1...100 as ClosedRange<Int64> {
+                clock.advance(seconds: 1)
+                try server.report("SESSION_X", "S1", at: second)
+            }
+            try server.report("SESSION_COMPLETE", "S0", at: 101)
+            try server.report("SESSION_COMPLETE", "S0", at: 101, extra: #","note":"another""#)
+            let live = try stream.next(104)
+            #expect(live.filter { $0.type == "fee-applies" }.count == 2)
+            #expect(try EventStream(server, "/v1/events", after: begin).next(104) == live)
+        }
+    }
+
     @Test func `what all streams hold back together is bounded, and resumed`() throws {
         try withServer({ $0.heldBytesMax = 1 }) { server, _ throws in
             try server.report("SESSION_STARTED", "S1", at: 0, extra: #","userId":"u1""#)

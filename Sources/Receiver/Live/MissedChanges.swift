@@ -33,6 +33,8 @@ final class MissedChanges: @unchecked Sendable {
         case rows(after: Int64)
         /// Tracks what waited at the beginning of this piece of the log, first those that were not changed since.
         case waiting(RecordPages)
+        /// Looks in the log behind this piece for what waited as well, and does not any more because it changed later.
+        case changedLater(after: Int64)
         case tracking(next: Int)
         case changes
         case end
@@ -56,6 +58,8 @@ final class MissedChanges: @unchecked Sendable {
     private var keyPlaces: [SessionKey: Int] = [:]
     private var rowCount = 0
     private var isFirstPiece = true
+    /// How far the log has been looked through for this piece; nil: all of it.
+    private var lookedThrough: Int64?
 
     init(_ hub: LiveHub, _ scope: LiveScope, after position: Int64, through target: Int64) {
         store = hub.store
@@ -89,6 +93,7 @@ final class MissedChanges: @unchecked Sendable {
         case .user(let pages): try readUser(pages, &timeline)
         case .rows(let position): try readRows(after: position, timeline.mark)
         case .waiting(let pages): try readWaiting(pages, &timeline)
+        case .changedLater(let position): try readChangedLater(after: position, &timeline)
         case .tracking(let next): try track(next, &timeline)
         case .changes: return try nextChange(&timeline)
         case .end: return .end
@@ -147,15 +152,14 @@ final class MissedChanges: @unchecked Sendable {
             rest -= 1
             rowCount += 1
             position = entry.position
-            guard let event = try? SessionEvent.decode(entry.body, source: entry.source, limits: Self.limits) else {
-                return true
-            }
-            let session = add(SessionKey(event.sessionId))
+            guard let key = Self.session(of: entry) else { return true }
+            let session = add(key)
             if position <= target { places.append(Place(position: position, seal: entry.seal, session: session)) }
             return true
         }
         guard isWhole || rowCount >= options.catchUpRowsMax else { return stage = .rows(after: position) }
         if !isWhole { pieceEnd = min(target, position) }
+        lookedThrough = isWhole ? nil : position
         let since = Instant(microsecondsSince1970: mark.microseconds)
         stage =
             isFirstPiece
@@ -163,6 +167,12 @@ final class MissedChanges: @unchecked Sendable {
     }
 
     private static let rowsPerStep = 1_000
+    /// Fewer, because the session of each is looked up.
+    private static let laterRowsPerStep = 64
+
+    private static func session(of entry: LogEntry) -> SessionKey? {
+        (try? SessionEvent.decode(entry.body, source: entry.source, limits: limits)).map { SessionKey($0.sessionId) }
+    }
 
     private static let limits: EventLimits = {
         var limits = EventLimits()
@@ -178,7 +188,36 @@ final class MissedChanges: @unchecked Sendable {
         for record in page.records where keyPlaces[SessionKey(record.sessionId)] == nil {
             timeline.track(record.rewound(to: reached))
         }
-        stage = pages.following(page).map { .waiting($0) } ?? .tracking(next: 0)
+        if let next = pages.following(page) {
+            stage = .waiting(next)
+        } else {
+            stage = lookedThrough.map { .changedLater(after: $0) } ?? .tracking(next: 0)
+        }
+    }
+
+    /// A session that waited at the beginning and changed behind this piece is in no index of what waits, and in none of this
+    /// piece's changes; what time brought it before it changed would be told by nobody. Its first change says so, once.
+    private func readChangedLater(after start: Int64, _ timeline: inout Timeline) throws(StoreError) {
+        var position = start
+        var rest = Self.laterRowsPerStep
+        var isWhole = true
+        var found: [(key: SessionKey, position: Int64)] = []
+        try store.scanLog(after: start) { (entry) throws(StoreError) in
+            guard rest > 0 else {
+                isWhole = false
+                return false
+            }
+            rest -= 1
+            position = entry.position
+            if let key = Self.session(of: entry), keyPlaces[key] == nil { found.append((key, position)) }
+            return true
+        }
+        for (key, position) in found {
+            guard let record = try session(key) else { continue }
+            let firstChange = record.facts.reduce(Int64.max) { $1.position > reached ? min($0, $1.position) : $0 }
+            if firstChange == position { timeline.track(record.rewound(to: reached)) }
+        }
+        stage = isWhole ? .tracking(next: 0) : .changedLater(after: position)
     }
 
     /// One session that this piece of the log changed, as it was before.
