@@ -27,6 +27,9 @@ package struct IndexOptions: Sendable {
     package var positionsPerPartition: Int64 = 1 << 20
     /// Rows of an index that one page looks at; beyond it the page is short and says where to go on.
     package var rowsPerPageMax = 5_000
+    /// Estimated bytes of the records of one page; beyond it the page is short and says where to go on. One record is always
+    /// in it, however large.
+    package var pageBytesMax = 8 << 20
     /// A file of rows up to this size is looked through for damage before the opening returns, a larger one behind it.
     package var checkedBeforeOpeningBytesMax: Int64 = 16 << 20
 

@@ -1,3 +1,4 @@
+import Base
 import SessionModel
 import StoreTestSupport
 import TestSupport
@@ -160,6 +161,35 @@ struct SelectionTests {
         } while selection.after != nil && pages < 20
         #expect(found == ["s30", "s15", "s0"])
         #expect(pages == 5)
+        store.close()
+    }
+
+    @Test(arguments: [1, 4_000, 1 << 20], [true, false])
+    func `a page ends where its records would take too many bytes`(bytesMax: Int, isWritten: Bool) async throws {
+        let store = try TestIndex(directory) { $0.pageBytesMax = bytesMax }
+        for index in 0..<12 {
+            try await store.ingest(
+                try delivery("SESSION_STARTED", "s\(index)", at: Int64(index), extra: #","userId":"u""#))
+        }
+        if isWritten {
+            try store.flush()
+            store.index.cache.evictAll()
+        }
+        var selection = SessionSelection(.user("u"), limit: 10)
+        var found: [String] = []
+        var counts: [Int] = []
+        repeat {
+            let page = try await store.page(selection)
+            found += page.records.map(\.sessionId)
+            counts.append(page.records.count)
+            selection.after = page.next
+        } while selection.after != nil && counts.count < 20
+        #expect(found == (0..<12).reversed().map { "s\($0)" })
+        switch bytesMax {
+        case 1: #expect(counts == Array(repeating: 1, count: 12))
+        case 4_000: #expect(counts.count > 2 && counts.allSatisfy { $0 < 10 })
+        default: #expect(counts == [10, 2])
+        }
         store.close()
     }
 

@@ -151,7 +151,7 @@ final class Fold: @unchecked Sendable {
                 self.newlyDirty.append(entry)
             }
             if application == .accepted {
-                entry.bytes += RecordSize.fact(event)
+                entry.bytes += RecordSize.fact(payloadBytes: event.payload.bytes.count)
                 if let before, position > self.toldThrough {
                     self.changes.append(
                         FoldedChange(

@@ -112,5 +112,5 @@ enum RecordSize {
     static func estimate(encodedBytes: Int) -> Int { empty + encodedBytes * 4 }
 
     /// What one more fact adds.
-    static func fact(_ event: SessionEvent) -> Int { 360 + event.payload.bytes.count }
+    static func fact(payloadBytes: Int) -> Int { 360 + payloadBytes }
 }

@@ -1,3 +1,4 @@
+internal import Base
 internal import SQLite
 internal import SessionModel
 
@@ -165,74 +166,5 @@ struct SelectionOrder {
                 IndexQuery(sql: sql, integers: [(3, after.number), (4, $0.rawValue)])
             }
         }
-    }
-}
-
-/// Merges what the sources of a page have.
-struct PageBuilder {
-    private let order: SelectionOrder
-    private let limit: Int
-    private var found: [(place: SessionPlace, record: SessionRecord)] = []
-    private var numbers: Set<Int64> = []
-    /// The last place of a page that is full, and one more.
-    private var last: SessionPlace?
-    /// The first place that was not looked at, because a source had too many rows.
-    private var end: SessionPlace?
-
-    init(order: SelectionOrder, limit: Int) {
-        self.order = order
-        self.limit = limit
-    }
-
-    mutating func addFromMemory(_ record: SessionRecord) {
-        guard let place = order.place(of: record) else { return }
-        add(record, place)
-    }
-
-    /// - Parameter place: where the row stands in the index.
-    /// - Returns: whether the record belongs to the page, and there.
-    mutating func add(_ record: SessionRecord, at place: SessionPlace) -> Bool {
-        // A record newer than its row may belong somewhere else, or nowhere. Every page takes it where it is now.
-        guard let current = order.place(of: record) else { return false }
-        return add(record, current) && current == place
-    }
-
-    @discardableResult
-    private mutating func add(_ record: SessionRecord, _ place: SessionPlace) -> Bool {
-        if let after = order.selection.after, !order.precedes(after, place) { return false }
-        guard order.admits(record), numbers.insert(place.number).inserted else { return false }
-        found.append((place, record))
-        return true
-    }
-
-    /// Whether neither this place nor any after it can come into the page, which is full of others.
-    func isBeyondEnd(_ place: SessionPlace) -> Bool {
-        last.map { order.precedes($0, place) } ?? false
-    }
-
-    /// Between two sources: keeps what the page can hold, and one more, which tells whether there is a next page.
-    mutating func trim() {
-        guard found.count > limit else { return }
-        found.sort { order.precedes($0.place, $1.place) }
-        found.removeSubrange((limit + 1)...)
-        last = found[limit].place
-    }
-
-    mutating func stop(before place: SessionPlace) {
-        if end.map({ order.precedes(place, $0) }) ?? true { end = place }
-    }
-
-    consuming func finish() -> SessionPage {
-        found.sort { order.precedes($0.place, $1.place) }
-        var page = SessionPage()
-        if let end { found.removeAll { !order.precedes($0.place, end) } }
-        page.records = found.prefix(limit).map(\.record)
-        if found.count > limit {
-            page.next = found[limit - 1].place
-        } else if let end {
-            // Everything before this place has been looked at: the next page begins with the place itself.
-            page.next = SessionPlace(key: end.key, number: order.isDescending ? end.number + 1 : end.number - 1)
-        }
-        return page
     }
 }

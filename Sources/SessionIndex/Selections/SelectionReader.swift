@@ -87,7 +87,7 @@ final class SelectionReader: @unchecked Sendable {
         if isClosed.load(ordering: .acquiring) { return nil }
         let writes = writeBehind?.writeCount
         let orders = selections.map { SelectionOrder($0) }
-        var pages = orders.map { PageBuilder(order: $0, limit: $0.selection.limit) }
+        var pages = orders.map { PageBuilder(order: $0, bytesMax: options.pageBytesMax) }
         // Memory first, then the disk, as for a single page: the snapshot is taken after the last look at memory.
         for index in orders.indices { addUnwritten(orders[index], to: &pages[index]) }
         do throws(RowError) {
@@ -116,7 +116,7 @@ final class SelectionReader: @unchecked Sendable {
         dispatchPrecondition(condition: .onQueue(queue))
         if isClosed.load(ordering: .acquiring) { throw StoreError(.closed, "the store is closed") }
         let order = SelectionOrder(selection)
-        var page = PageBuilder(order: order, limit: selection.limit)
+        var page = PageBuilder(order: order, bytesMax: options.pageBytesMax)
         // Memory first, then the disk: what is written in between is found twice, and not missed.
         addUnwritten(order, to: &page)
         do throws(RowError) {
@@ -165,6 +165,7 @@ final class SelectionReader: @unchecked Sendable {
         query.bind(statement)
         defer { statement.reset() }
         var found = 0
+        var foundBytes = 0
         while try isThere(statement) {
             let place = SessionPlace(key: statement.int64(1), number: statement.int64(0))
             if page.isBeyondEnd(place) { return looked }
@@ -186,9 +187,12 @@ final class SelectionReader: @unchecked Sendable {
                 }
                 record = decoded
             }
-            if page.add(record, at: place) { found += 1 }
+            if page.add(record, at: place) {
+                found += 1
+                foundBytes += PageBuilder.bytes(of: record)
+            }
             // One more than the page holds tells whether there is a next one.
-            if found > order.selection.limit { return looked }
+            if found > order.selection.limit || found > 1 && foundBytes > options.pageBytesMax { return looked }
         }
         return looked
     }

@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 package import SessionModel
 
 /// A place in the order of a selection: the key that it is ordered by, then the session's number.
@@ -83,7 +83,7 @@ extension SessionRecord {
 package struct SessionPage: Sendable {
     package var records: [SessionRecord] = []
     /// Where the next page begins; nil on the last one. A page may be short and yet have a next one: no page looks at
-    /// more than `IndexOptions.rowsPerPageMax` rows.
+    /// more than `IndexOptions.rowsPerPageMax` rows, or has records of more than `IndexOptions.pageBytesMax` bytes.
     package var next: SessionPlace?
 
     package init() {}

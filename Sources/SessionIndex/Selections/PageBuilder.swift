@@ -1,0 +1,89 @@
+internal import SessionModel
+
+/// Merges what the sources of a page have. A page ends at the selection's limit, or where its records would take too many
+/// bytes: what follows is the next page's.
+struct PageBuilder {
+    private let order: SelectionOrder
+    private let bytesMax: Int
+    private var found: [(place: SessionPlace, record: SessionRecord, bytes: Int)] = []
+    private var numbers: Set<Int64> = []
+    /// The last place of a page that is full, and one more.
+    private var last: SessionPlace?
+    /// The first place that was not looked at, because a source had too many rows.
+    private var end: SessionPlace?
+
+    init(order: SelectionOrder, bytesMax: Int) {
+        self.order = order
+        self.bytesMax = bytesMax
+    }
+
+    /// An estimate of what a record takes.
+    static func bytes(of record: SessionRecord) -> Int {
+        record.facts.reduce(RecordSize.empty) { $0 + RecordSize.fact(payloadBytes: $1.payload.bytes.count) }
+    }
+
+    mutating func addFromMemory(_ record: SessionRecord) {
+        guard let place = order.place(of: record) else { return }
+        add(record, place)
+    }
+
+    /// - Parameter place: where the row stands in the index.
+    /// - Returns: whether the record belongs to the page, and there.
+    mutating func add(_ record: SessionRecord, at place: SessionPlace) -> Bool {
+        // A record newer than its row may belong somewhere else, or nowhere. Every page takes it where it is now.
+        guard let current = order.place(of: record) else { return false }
+        return add(record, current) && current == place
+    }
+
+    @discardableResult
+    private mutating func add(_ record: SessionRecord, _ place: SessionPlace) -> Bool {
+        if let after = order.selection.after, !order.precedes(after, place) { return false }
+        guard order.admits(record), numbers.insert(place.number).inserted else { return false }
+        found.append((place, record, Self.bytes(of: record)))
+        return true
+    }
+
+    /// Whether neither this place nor any after it can come into the page, which is full of others.
+    func isBeyondEnd(_ place: SessionPlace) -> Bool {
+        last.map { order.precedes($0, place) } ?? false
+    }
+
+    /// Between two sources: keeps what the page can hold, and one more, which tells whether there is a next page.
+    mutating func trim() {
+        guard let count = sortedCount() else { return }
+        found.removeSubrange((count + 1)...)
+        last = found[count].place
+    }
+
+    /// Sorts what was found.
+    /// - Returns: how much of it the page can hold; nil where that is all.
+    private mutating func sortedCount() -> Int? {
+        found.sort { order.precedes($0.place, $1.place) }
+        var bytes = 0
+        for (index, item) in found.enumerated() {
+            bytes += item.bytes
+            if index == order.selection.limit || index > 0 && bytes > bytesMax { return index }
+        }
+        return nil
+    }
+
+    mutating func stop(before place: SessionPlace) {
+        if end.map({ order.precedes(place, $0) }) ?? true { end = place }
+    }
+
+    consuming func finish() -> SessionPage {
+        var page = SessionPage()
+        if let end { found.removeAll { !order.precedes($0.place, end) } }
+        if let count = sortedCount() {
+            page.records = found[..<count].map(\.record)
+            page.next = found[count - 1].place
+        } else {
+            page.records = found.map(\.record)
+            // Everything before the end has been looked at: the next page begins with the place itself.
+            page.next = end.map {
+                SessionPlace(key: $0.key, number: order.isDescending ? $0.number + 1 : $0.number - 1)
+            }
+        }
+        return page
+    }
+}
