@@ -126,7 +126,8 @@ import Testing
             #expect(try stream?.next()?.version == 1)
             stream = nil
             while server.receiver.live.listenerCount > 0 { _ = try server.get("/healthz") }
-            #expect(server.receiver.live.missedBytes == 0)
+            // Let go of a moment later, on another queue.
+            while server.receiver.live.missedBytes > 0 { _ = try server.get("/healthz") }
         }
     }
 
