@@ -38,6 +38,11 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "cdr", run: chargeDetailRecord),
         FuzzTarget(name: "configuration", run: configuration),
         FuzzTarget(name: "drive-answer", run: driveAnswer),
+        FuzzTarget(name: "path", run: path),
+        FuzzTarget(name: "service-link", run: serviceLink),
+        FuzzTarget(name: "secret", run: secret),
+        FuzzTarget(name: "ocpi-time", run: ocpiTime),
+        FuzzTarget(name: "log-cursor", run: logCursor),
     ]
 }
 
