@@ -34,21 +34,18 @@ package final class EndedSessions {
                     index.requestRefold(number: last)
                     continue
                 }
-                if hasEnded(record) { sessions.append(record.sessionId) }
+                if endedLongAgo(record) { sessions.append(record.sessionId) }
             }
             if last == before { break }
         }
         return sessions
     }
 
-    private func hasEnded(_ row: SessionRecord) -> Bool {
+    private func endedLongAgo(_ row: SessionRecord) -> Bool {
         var record = row
         // What has not been written yet is newer.
         if case .found(let current) = index.cache.record(SessionKey(row.sessionId)) { record = current }
-        switch record.state.status {
-        case .failed, .stopped, .complete, .refunded: break
-        default: return false
-        }
+        guard record.hasEnded || record.state.status == .failed else { return false }
         return record.facts.allSatisfy { $0.timestamp < cutoff && $0.receivedAt < cutoff }
     }
 }

@@ -43,7 +43,7 @@ package enum Anomaly: String, Sendable, Hashable, CaseIterable {
     ) -> [Anomaly] {
         let summary = FactSummary(record, settings)
         var found: [Anomaly] = []
-        if summary.hasEnded, record.state.startTime == nil { found.append(.startedMissing) }
+        if summary.wasSaidToEnd, record.state.startTime == nil { found.append(.startedMissing) }
         if summary.hasComplete, record.state.stopTime == nil { found.append(.stoppedMissing) }
         if summary.hasFailed, record.state.status.rank >= SessionStatus.started.rank {
             found.append(.revivedAfterFailure)

@@ -30,7 +30,8 @@ struct FactSummary {
     /// Some fact is only true of a session that was charging at some time.
     var hasCharged = false
     var hasFailed = false
-    var hasEnded = false
+    /// Some fact tells of an end, whatever the status is.
+    var wasSaidToEnd = false
     var hasComplete = false
     /// A fact's timestamp lay ahead of the clock when it was received.
     var isAheadOfTime = false
@@ -53,10 +54,10 @@ struct FactSummary {
                 stopFailures += 1
                 hasCharged = true
             case .stopped:
-                hasEnded = true
+                wasSaidToEnd = true
                 hasCharged = true
             case .complete:
-                hasEnded = true
+                wasSaidToEnd = true
                 hasComplete = true
             default:
                 break
