@@ -5,25 +5,20 @@ import HTTPServer
 import Ledger
 package import Logging
 import SessionIndex
-package import SessionModel
+import SessionModel
 import SessionStore
-import Synchronization
 import WebhookSecurity
 
-/// A running Chargefold: the store, the HTTP server, and the control socket, started and stopped in the right order.
+/// A running Chargefold: everything that is started and stopped, in the right order.
 package final class Application: Sendable {
-    private let configuration: ReceiverConfiguration
-    private let logger: Logger
-    private let store: any SessionStore
-    private let server: HTTPServer
-    private let control: HTTPServer
-    /// nil where sessions are kept for ever.
-    private let retention: RetentionTimer?
-    private let trimmer = Locked<MemoryTrimmer?>(nil)
     package let receiver: Receiver
-    private let downtime: DowntimeLedger
-    private let reconciler: Reconciler?
-    private let client: DriveAPIClient?
+    let parts: Parts
+    /// Where the server listens.
+    private let addresses: Addresses
+
+    private final class Addresses: Sendable {
+        let bound = Locked<[String]>([])
+    }
 
     /// The name of the control socket in the data directory, for the command line's use.
     package static let controlSocketName = "control.sock"
@@ -45,55 +40,61 @@ package final class Application: Sendable {
         clock: @escaping @Sendable () -> Instant = SystemClock.now, live: LiveOptions = LiveOptions(),
         reconciling timing: ReconcilerTiming = ReconcilerTiming(), acceptsLostLog: Bool = false
     ) throws {
-        self.configuration = configuration
-        self.logger = logger
         var options = configuration.storeOptions
         options.acceptsLostLog = acceptsLostLog
         let disk = try DiskSessionStore(directory: configuration.data.directory, options: options, logger: logger)
         let sealKey =
-            try configuration.api.sealKey
-            ?? SealKeyFile.load(
-                directory: configuration.data.directory, logger: logger)
-        store = disk
-        let ledger = try disk.ledger
-        let writes = UserWrites(configuration.gatewaySettings, clock: clock)
-        let driveAPI = try DriveAPIParts(
-            configuration, store: store, ledger: ledger, writes: writes, logger: logger, clock: clock,
-            timing: timing)
-        client = driveAPI?.client
-        let reconciler = configuration.reconciliation.enabled ? driveAPI?.reconciler : nil
-        self.reconciler = reconciler
-        downtime = DowntimeLedger(ledger: ledger, store: store, logger: logger, clock: clock) {
-            reconciler?.mayHaveMissedEvents($0)
-        }
-        var dependencies = Receiver.Dependencies(
-            store: store, ledger: ledger, authenticator: configuration.webhook.authenticator,
-            access: configuration.accessControl(sealKey: sealKey), logger: logger, clock: clock)
-        dependencies.downtime = downtime
-        dependencies.reconciler = reconciler
-        dependencies.gateway = driveAPI?.gateway
-        dependencies.writes = writes
-        dependencies.backfill = driveAPI?.backfill
-        dependencies.driveAPI = driveAPI?.metrics
-        retention =
+            try configuration.api.sealKey ?? SealKeyFile.load(directory: configuration.data.directory, logger: logger)
+        var surroundings = Features.Surroundings()
+        surroundings.clock = clock
+        surroundings.live = live
+        surroundings.reconciling = timing
+        let features = try Features(
+            configuration, access: configuration.accessControl(sealKey: sealKey), store: disk,
+            ledger: try disk.ledger, sealKey: sealKey, logger: logger, surroundings: surroundings)
+        receiver = Receiver(features, store: disk, clock: clock)
+        let server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
+        features.operations.serverStatistics.withLock { $0 = { [weak server] in server?.statistics } }
+        let control = HTTPServer(
+            configuration: Self.controlConfiguration(Self.controlSocketPath(configuration)),
+            handler: ControlHandler(receiver, backups: BackupService(store: disk, logger: logger, clock: clock)))
+        let trimmer = MemoryTrimmer()
+        // nil where sessions are kept for ever.
+        let retention =
             configuration.retention.days > 0
             ? RetentionTimer(
                 store: disk, days: configuration.retention.days, trustsClock: configuration.retention.trustClock,
                 clock: clock, logger: logger) : nil
-        dependencies.guidance = configuration.guidanceSettings
-        dependencies.sealKey = sealKey
-        dependencies.live = live
-        // The other half is for whoever does not wait: callbacks above all.
-        dependencies.live.subscribersMax = max(
-            1, min(live.subscribersMax, configuration.serverConfiguration.connectionsMax / 2))
-        dependencies.live.subscribersOfUserMax = configuration.api.userStreamsMax
-        receiver = Receiver(dependencies, callbackBodyBytesMax: configuration.webhook.bodyBytesMax)
-        if !store.isCatchingUp { receiver.loadConnectorStarts() }
-        server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
-        let path = Self.controlSocketPath(configuration)
-        control = HTTPServer(
-            configuration: Self.controlConfiguration(path),
-            handler: ControlHandler(receiver, backups: BackupService(store: disk, logger: logger, clock: clock)))
+        let addresses = Addresses()
+        self.addresses = addresses
+        let drainSeconds = Double(configuration.shutdown.deadlineSeconds) - 1
+        parts = Parts(
+            [
+                [Part(name: "store", stop: { disk.close() })],
+                [Part(name: "Drive API client", stop: { features.driveAPI?.client.close() })],
+                [Part(name: "memory", stop: { trimmer.cancel() })],
+                [
+                    Part(
+                        name: "control socket", start: { _ = try control.start() },
+                        stop: { control.drain(deadlineSeconds: 1) })
+                ],
+                [Part(name: "cooldowns", needsSessions: true, start: { features.restoreCooldowns() })],
+                [
+                    Part(
+                        name: "HTTP server",
+                        start: {
+                            let bound = try server.start().map(\.description)
+                            addresses.bound.withLock { $0 = bound }
+                        }, stop: { server.drain(deadlineSeconds: drainSeconds) }),
+                    Part(name: "downtimes", start: { features.noteBeginning() }, stop: { features.downtime.stop() }),
+                    Part(name: "downtime watch", needsSessions: true, start: { features.downtime.start() }),
+                    Part(
+                        name: "reconciler", needsSessions: true, start: { features.driveAPI?.reconciler?.start() },
+                        stop: { features.driveAPI?.reconciler?.stop() }),
+                    Part(name: "retention", stop: { retention?.cancel() }),
+                ],
+                [Part(name: "live updates", stop: { features.hub.close() })],
+            ], store: disk, logger: logger)
     }
 
     private static func controlConfiguration(_ path: String) -> ServerConfiguration {
@@ -108,7 +109,7 @@ package final class Application: Sendable {
     private func replaceCredentials(_ configuration: ReceiverConfiguration, ended: Set<String>) {
         var access = receiver.access
         access.tokens = configuration.api.tokenSet
-        receiver.replaceCredentials(
+        receiver.features.replaceCredentials(
             Credentials(authenticator: configuration.webhook.authenticator, access: access), ended: ended)
     }
 
@@ -123,56 +124,18 @@ package final class Application: Sendable {
     ///
     /// - Returns: where, as the kernel reports it.
     package func start() throws -> [String] {
-        let server = server
-        receiver.serverStatistics.withLock { $0 = { server.statistics } }
-        trimmer.withLock { $0 = MemoryTrimmer() }
-        _ = try control.start()
-        let addresses: [String]
-        do {
-            addresses = try server.start().map(\.description)
-        } catch {
-            control.stop()
-            throw error
-        }
-        let last = try? store.logEntry(at: store.statistics.durable)
-        downtime.began(lastDelivery: last?.receivedAt)
-        guard store.isCatchingUp else {
-            downtime.start()
-            reconciler?.start()
-            return addresses
-        }
-        store.whenCaughtUp { [queue = DispatchQueue(label: "chargefold.start"), receiver, downtime, reconciler] in
-            queue.async {
-                // What is stopping does not begin now.
-                guard !receiver.isDraining else { return }
-                receiver.loadConnectorStarts()
-                downtime.start()
-                reconciler?.start()
-            }
-        }
-        return addresses
+        try parts.start()
+        return addresses.bound.withLock { $0 }
+    }
+
+    /// From now on `/readyz` answers 503, so that the proxy sends nothing new, and live streams end.
+    package func beginDraining() {
+        receiver.features.hub.close()
     }
 
     /// Stops accepting, finishes what is in flight, writes everything and frees the data directory. Blocks for at most
     /// the configured time and what the last write to disk takes.
     package func stop() {
-        receiver.beginDraining()
-        trimmer.withLock { $0.take() }?.cancel()
-        // Beside what is written to the disk, which may not answer.
-        let server = server
-        let seconds = Double(configuration.shutdown.deadlineSeconds) - 1
-        let drained = DispatchSemaphore(value: 0)
-        DispatchQueue(label: "chargefold.drain").async {
-            server.drain(deadlineSeconds: seconds)
-            drained.signal()
-        }
-        retention?.cancel()
-        downtime.stop()
-        reconciler?.stop()
-        drained.wait()
-        control.drain(deadlineSeconds: 1)
-        client?.close()
-        store.close()
-        receiver.serverStatistics.withLock { $0 = nil }
+        parts.stop()
     }
 }

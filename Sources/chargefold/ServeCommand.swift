@@ -107,7 +107,7 @@ struct ServeCommand: ParsableCommand {
         watch.cancel()
         let shutdown = loaded.configuration.shutdown
         logger.info("stopping", metadata: ["signal": "\(name)", "delay": "\(shutdown.drainDelaySeconds) s"])
-        application.receiver.beginDraining()
+        application.beginDraining()
         sleep(UInt32(shutdown.drainDelaySeconds))
         endEventually(after: shutdown.deadlineSeconds, logger, writer)
         application.stop()

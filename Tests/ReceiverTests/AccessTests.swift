@@ -30,8 +30,8 @@ import Testing
             let scheme = try server.get(
                 target, token: nil, fields: [("Authorization", "bEARER  " + RunningServer.token)])
             #expect(scheme.status == 404)
-            #expect(server.receiver.metrics.refusedQueries.value == UInt64(1 + authorizations.count))
-            #expect(server.receiver.metrics.queries.value == 2)
+            #expect(server.features.metrics.refusedQueries.value == UInt64(1 + authorizations.count))
+            #expect(server.features.metrics.queries.value == 2)
         }
     }
 

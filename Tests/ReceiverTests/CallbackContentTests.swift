@@ -34,7 +34,7 @@ import Testing
             #expect(answer.status == 400)
             #expect(answer.problem == "invalid-event")
             #expect(answer.json?.string("code") == code)
-            #expect(server.receiver.metrics.refusedCallbacks[.invalidEvent]?.value == 1)
+            #expect(server.features.metrics.refusedCallbacks[.invalidEvent]?.value == 1)
         }
     }
 
@@ -130,7 +130,7 @@ import Testing
             let answer = try server.post(body, fields: [("Content-Type", "text/plain")])
             #expect(answer.status == 415)
             #expect(answer.problem == "unsupported-media-type")
-            #expect(server.receiver.metrics.refusedCallbacks[.unsupportedMediaType]?.value == 5)
+            #expect(server.features.metrics.refusedCallbacks[.unsupportedMediaType]?.value == 5)
         }
     }
 

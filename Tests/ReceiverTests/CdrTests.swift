@@ -243,7 +243,7 @@ import Testing
 
     @Test func theDeadlineAnswers500AndALateOutcomeIsNotAnsweredAgain() throws {
         let store = FakeStore(.holds)
-        try withReceiver(store, dependencies: { $0.recordDeadlineSeconds = 0.01 }) { server, _ in
+        try withReceiver(store, surroundings: { $0.recordDeadlineSeconds = 0.01 }) { server, _ in
             let answer = try post(server, Self.record)
             #expect(answer.status == 500)
             #expect(answer.json?.string("code") == "DEADLINE")

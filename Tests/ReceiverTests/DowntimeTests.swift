@@ -96,7 +96,7 @@ import Testing
             _ = try server.post(Callback.body("SESSION_COMPLETE", "done", at: "2025-06-12T11:00:00Z"))
         }
         try withApplication(in: directory, clock: { started }) { server in
-            server.receiver.waitForDowntimeSearch()
+            server.features.downtime.settle()
             let downtime = try #require(try downtimes(directory).first)
             #expect(downtime.string("cause") == "stopped")
             #expect(downtime.instant("from") == testTime)

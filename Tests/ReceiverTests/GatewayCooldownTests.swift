@@ -12,7 +12,7 @@ import Testing
     }
 
     @Test func waitsAreRoundedUpAndEnd() {
-        var cooldowns = ConnectorCooldowns(seconds: 60, countMax: 10)
+        var cooldowns = ConnectorStarts(seconds: 60, countMax: 10)
         #expect(cooldowns.begin("c", now: Self.at(0)) == nil)
         #expect(cooldowns.begin("c", now: Self.at(0)) == 60)
         #expect(cooldowns.begin("c", now: Self.at(0, 1_000)) == 60)
@@ -22,13 +22,13 @@ import Testing
     }
 
     @Test func aClockThatIsSetBackLocksNothing() {
-        var cooldowns = ConnectorCooldowns(seconds: 60, countMax: 10)
+        var cooldowns = ConnectorStarts(seconds: 60, countMax: 10)
         #expect(cooldowns.begin("c", now: Self.at(10_000)) == nil)
         #expect(cooldowns.begin("c", now: Self.at(0)) == nil)
     }
 
     @Test func whatIsTakenBackNoLongerCounts() {
-        var cooldowns = ConnectorCooldowns(seconds: 60, countMax: 10)
+        var cooldowns = ConnectorStarts(seconds: 60, countMax: 10)
         _ = cooldowns.begin("c", now: Self.at(0))
         cooldowns.cancel("c", startedAt: Self.at(1))
         #expect(cooldowns.begin("c", now: Self.at(2)) == 58)
@@ -37,12 +37,12 @@ import Testing
     }
 
     @Test func memoryIsBoundedByTimeAndByCount() {
-        var cooldowns = ConnectorCooldowns(seconds: 60, countMax: 100)
+        var cooldowns = ConnectorStarts(seconds: 60, countMax: 100)
         for second in 0..<10_000 as Range<Int64> { _ = cooldowns.begin("c\(second)", now: Self.at(second)) }
         #expect(cooldowns.count <= 60)
         for number in 0..<1_000 { _ = cooldowns.begin("d\(number)", now: Self.at(20_000)) }
         #expect(cooldowns.count == 100)
-        var off = ConnectorCooldowns(seconds: 0, countMax: 100)
+        var off = ConnectorStarts(seconds: 0, countMax: 100)
         #expect(off.begin("c", now: Self.at(0)) == nil)
         #expect(off.begin("c", now: Self.at(0)) == nil)
     }

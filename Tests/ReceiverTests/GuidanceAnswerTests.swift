@@ -19,7 +19,7 @@ import Testing
 
     private func start(_ server: RunningServer, _ id: String, connector: String?) throws {
         let done = Waiting<Bool>()
-        server.receiver.append(.start, sessionId: id, userId: "u1", connectorId: connector) { _ in done.give(true) }
+        server.append(.start, sessionId: id, userId: "u1", connectorId: connector) { _ in done.give(true) }
         try #require(done.wait() == true)
     }
 
@@ -186,9 +186,9 @@ import Testing
             do {
                 let gone = try server.raw()
                 gone.send(poll)
-                while server.receiver.live.listenerCount == 0 { sched_yield() }
+                while server.features.hub.listenerCount == 0 { sched_yield() }
             }
-            while server.receiver.live.listenerCount > 0 { sched_yield() }
+            while server.features.hub.listenerCount > 0 { sched_yield() }
         }
     }
 
@@ -200,7 +200,7 @@ import Testing
                 + "Authorization: Bearer \(RunningServer.token)\r\n\r\n"
             let waiting = try (0..<2).map { _ in try server.raw() }
             for socket in waiting { socket.send(poll) }
-            while server.receiver.live.listenerCount < 2 { sched_yield() }
+            while server.features.hub.listenerCount < 2 { sched_yield() }
             #expect(try server.get("/v1/sessions/S1?wait=60s&version=1").problem == "too-many-streams")
             #expect(try server.post(Callback.body("SESSION_STOPPED")).status == 200)
             for socket in waiting { #expect(try socket.receive(through: "}").contains("STOPPED")) }
@@ -219,13 +219,13 @@ import Testing
             ends.send(request("/v1/sessions/S1?wait=60s&version=2"))
             let missing = try server.raw()
             missing.send(request("/v1/sessions/none?wait=10s"))
-            while server.receiver.live.listenerCount < 3 { _ = try server.get("/healthz") }
+            while server.features.hub.listenerCount < 3 { _ = try server.get("/healthz") }
             try server.report("SESSION_STOPPED", "S1", at: 1)
             let changed = try #require(RawAnswer(try changes.receiveAll()))
             #expect(changed.status == 200)
             #expect(changed.body.contains(#""sessionStatus":"STOPPED""#))
             clock.advance(seconds: 60)
-            server.receiver.live.tick()
+            server.features.hub.tick()
             let ended = try #require(RawAnswer(try ends.receiveAll()))
             #expect(ended.status == 304)
             #expect(ended.field("ETag")?.hasPrefix(#"W/"2-"#) == true)

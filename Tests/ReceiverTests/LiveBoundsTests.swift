@@ -25,16 +25,16 @@ import Testing
         try withServer({ $0.queueBytesMax = 4_096 }) { server, clock throws in
             try server.report("SESSION_STARTED", "S1", at: 0, extra: #","userId":"u1""#)
             let stream = try EventStream(server, target).opened()
-            server.receiver.live.settle()
+            server.features.hub.settle()
             let waited = Waiting<Int>()
-            _ = server.receiver.live.wait(
+            _ = server.features.hub.wait(
                 LiveWaiter(
                     key: SessionKey("S1"), version: 30, endsAtMicroseconds: .max, expiresAt: nil, isOurs: { _ in true }
                 ) { waited.give($0?.state.version ?? 0) })
             // Callbacks are answered all the same.
-            server.receiver.live.queue.suspend()
+            server.features.hub.queue.suspend()
             for second in 1...40 { try server.report("SESSION_X", "S1", at: Int64(second)) }
-            server.receiver.live.queue.resume()
+            server.features.hub.queue.resume()
             var versions = try stream.next(40).map(\.version)
             #expect(waited.wait() == 41)
             for second in 41...60 { try server.report("SESSION_X", "S1", at: Int64(second)) }
@@ -108,7 +108,7 @@ import Testing
             let stream = try EventStream(server, "/v1/sessions/S1/events", after: "0")
             var versions = [try stream.next()?.version]
             try server.report("SESSION_X", "S1", at: 61)
-            server.receiver.live.settle()
+            server.features.hub.settle()
             while let event = try stream.next() { versions.append(event.version) }
             #expect(versions == Array(1...61))
             let again = try EventStream(server, "/v1/sessions/S1/events", after: stream.lastEventId)
@@ -125,9 +125,9 @@ import Testing
             var stream: EventStream? = try EventStream(server, "/v1/sessions/S1/events", after: "0")
             #expect(try stream?.next()?.version == 1)
             stream = nil
-            while server.receiver.live.listenerCount > 0 { _ = try server.get("/healthz") }
+            while server.features.hub.listenerCount > 0 { _ = try server.get("/healthz") }
             // Let go of a moment later, on another queue.
-            while server.receiver.live.missedBytes > 0 { _ = try server.get("/healthz") }
+            while server.features.hub.missedBytes > 0 { _ = try server.get("/healthz") }
         }
     }
 
@@ -143,7 +143,7 @@ import Testing
             #expect(live.last?.session?.member("feesTotal")?.integer == 50)
             #expect(live.first?.session?.member("feesTotal") == nil)
             clock.advance(seconds: 2_000)
-            server.receiver.live.tick()
+            server.features.hub.tick()
             let due = try stream.next(50)
             #expect(due.allSatisfy { $0.type == "fee-applies" && $0.data.member("fees")?.elements.count == 1 })
             #expect(try EventStream(server, "/v1/events", after: "0").next(100) == live + due)

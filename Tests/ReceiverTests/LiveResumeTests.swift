@@ -24,7 +24,7 @@ import Testing
                 sent[id, default: 0] += 1
                 if random.below(10) == 0 {
                     clock.advance(seconds: 1)
-                    server.receiver.live.tick()
+                    server.features.hub.tick()
                 }
                 let index = random.below(readers.count)
                 switch random.below(4) {
@@ -107,13 +107,13 @@ import Testing
             // Larger than what the sockets' buffers hold, with nobody reading.
             let padding = String(repeating: "x", count: 60_000)
             var count: Int64 = 0
-            while server.receiver.live.listenerCount > 0, count < 200 {
+            while server.features.hub.listenerCount > 0, count < 200 {
                 count += 1
                 try server.report(
                     "SESSION_FEE_INCURRING", "S1", at: count, extra: #","feeType":"\#(count)\#(padding)""#)
-                server.receiver.live.settle()
+                server.features.hub.settle()
             }
-            #expect(server.receiver.live.listenerCount == 0)
+            #expect(server.features.hub.listenerCount == 0)
             while let event = try? stream.next() { versions.append(event.version ?? 0) }
             last = stream.lastEventId ?? last
             let again = try EventStream(server, "/v1/sessions/S1/events", after: last)

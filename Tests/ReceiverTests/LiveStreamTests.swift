@@ -86,21 +86,21 @@ import Testing
                 extra: #","feeType":"BLOCKING","feeWillApplyFrom":"\#(testTime.adding(seconds: 60).rfc3339)""#)
             let stream = try EventStream(server, "/v1/events").opened()
             let before = try #require(stream.lastEventId)
-            server.receiver.live.tick()
+            server.features.hub.tick()
             clock.advance(seconds: 61)
-            server.receiver.live.tick()
+            server.features.hub.tick()
             let fee = try stream.next(1)[0]
             #expect(fee.type == "fee-applies")
             #expect(fee.data.member("fees")?.elements.map { $0.string("feeType") } == ["BLOCKING"])
             clock.advance(seconds: 60)
-            server.receiver.live.tick()
+            server.features.hub.tick()
             let timeout = try stream.next(1)[0]
             #expect(timeout.type == "effective-status")
             #expect(timeout.session?.string("sessionStatus") == "WAITING_TO_START")
             #expect(timeout.session?.string("effectiveStatus") == "FAILED")
             #expect(timeout.session?.string("sessionId") == "W")
             clock.advance(seconds: 600)
-            server.receiver.live.tick()
+            server.features.hub.tick()
             try server.report("SESSION_STOPPED", "F", at: 700)
             let stopped = try stream.next(1)[0]
             #expect(stopped.type == "status")
@@ -122,7 +122,7 @@ import Testing
     /// A start that one of our own clients asked for, straight into the store.
     private func startRequest(_ server: RunningServer, _ id: String) throws {
         let done = Waiting<Bool>()
-        server.receiver.append(.start, sessionId: id, userId: "u1", connectorId: "c1") { result in
+        server.append(.start, sessionId: id, userId: "u1", connectorId: "c1") { result in
             if case .success = result { done.give(true) } else { done.give(false) }
         }
         #expect(done.wait() == true)
@@ -135,7 +135,7 @@ import Testing
             clock.advance(seconds: 30)
             try server.report("SESSION_STARTED", "W", at: 30)
             clock.advance(seconds: 600)
-            server.receiver.live.tick()
+            server.features.hub.tick()
             try server.report("SESSION_STOPPED", "W", at: 630)
             #expect(try stream.next(2).map(\.type) == ["status", "status"])
         }
@@ -144,13 +144,13 @@ import Testing
     @Test func `a silent stream has a heartbeat, and when all have gone nobody listens`() throws {
         try run { server throws in
             var stream: EventStream? = try EventStream(server, "/v1/events").opened()
-            #expect(server.receiver.live.listenerCount == 1)
-            server.receiver.live.tick()
+            #expect(server.features.hub.listenerCount == 1)
+            server.features.hub.tick()
             try stream?.nextComment()
             stream = nil
             // The server learns of it from the socket; the next question on the same loop comes behind.
-            while server.receiver.live.listenerCount > 0 { _ = try server.get("/healthz") }
-            server.receiver.live.tick()
+            while server.features.hub.listenerCount > 0 { _ = try server.get("/healthz") }
+            server.features.hub.tick()
             try server.report("SESSION_STARTED", "S1", at: 0)
         }
     }

@@ -16,7 +16,7 @@ import Testing
             #expect(answer.status == 200)
             #expect(answer.text == #"{"status":"ok"}"#)
             #expect(answer.field("Content-Type") == "application/json")
-            server.receiver.beginDraining()
+            server.features.hub.close()
             #expect(try server.get("/healthz", token: nil).status == 200)
         }
     }
@@ -35,7 +35,7 @@ import Testing
             #expect(try server.get("/readyz", token: nil).status == 503)
             store.behave(.works)
             #expect(try server.get("/readyz", token: nil).status == 200)
-            server.receiver.beginDraining()
+            server.features.hub.close()
             let draining = try server.get("/readyz", token: nil)
             #expect(draining.status == 503)
             #expect(draining.problem == "not-ready")

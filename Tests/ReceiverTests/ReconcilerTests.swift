@@ -81,8 +81,8 @@ import Testing
             try time.pass(2_161, server)
             #expect(upstream.calls.count == 1)
             #expect(try server.get("/v1/sessions/S1").json?.string("sessionStatus") == "STARTED")
-            #expect(server.receiver.reconciler?.metrics.failures.value == 1)
-            #expect(server.receiver.reconciler?.metrics.givenUp.load(ordering: .relaxed) == 0)
+            #expect(server.features.driveAPI?.reconciler?.metrics.failures.value == 1)
+            #expect(server.features.driveAPI?.reconciler?.metrics.givenUp.load(ordering: .relaxed) == 0)
         }
     }
 }

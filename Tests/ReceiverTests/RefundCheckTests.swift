@@ -52,7 +52,7 @@ import Testing
                 try settle(server, time)
                 for _ in 0..<4 { try time.pass(week, server) }
                 #expect(upstream.calls.count == calls)
-                #expect(server.receiver.reconciler?.metrics.refundChecks.value == UInt64(calls - 1))
+                #expect(server.features.driveAPI?.reconciler?.metrics.refundChecks.value == UInt64(calls - 1))
             }
         }
     }

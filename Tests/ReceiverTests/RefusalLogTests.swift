@@ -59,7 +59,7 @@ import Testing
         let application = try Application(configuration, logger: log.logger(format))
         _ = try application.start()
         let server = RunningServer(
-            socketPath: directory.file("http.sock"), log: log, receiver: application.receiver)
+            socketPath: directory.file("http.sock"), log: log, features: application.receiver.features)
         #expect(try server.post(body, fields: agreed).status == 200)
         #expect(try server.post(body, secret: "some-other-secret", fields: agreed).status == 403)
         #expect(try server.post(body, fields: [("X-Callback-Key", "wrong-value")]).status == 403)

@@ -207,7 +207,7 @@ import Testing
             let answer = try exchange(server, text)
             expect(answer, status, problem)
             #expect(answer.field("Connection")?.lowercased() == "close")
-            #expect(server.receiver.metrics.refusedRequests.value == 1)
+            #expect(server.features.metrics.refusedRequests.value == 1)
             #expect(server.log.lines("request refused").count == 1)
         }
     }

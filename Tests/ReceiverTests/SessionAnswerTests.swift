@@ -52,15 +52,15 @@ import WebhookSecurity
         var kept = 0
         var outdated = 0
         for _ in 0..<3_000 {
-            let starts = ConnectorStarts(cooldownSeconds: settings.connectorCooldownSeconds)
-            let renderer = SessionRenderer(settings: settings, connectorStarts: starts)
+            let cooldowns = ConnectorCooldowns(seconds: settings.connectorCooldownSeconds)
+            let renderer = SessionRenderer(settings: settings, cooldowns: cooldowns)
             let record = try history(&random)
             let madeAt = testTime.adding(seconds: Int64.random(in: -100...4_000, using: &random))
             let answer = renderer.answer(record, now: madeAt)
             for _ in 0..<6 {
                 if Int.random(in: 0..<4, using: &random) == 0 {
                     let at = testTime.adding(seconds: Int64.random(in: -100...4_000, using: &random))
-                    starts.note(connectorId: Self.connectors.randomElement(using: &random) ?? "", at: at)
+                    cooldowns.note(Self.connectors.randomElement(using: &random) ?? "", startedAt: at)
                 }
                 // Clocks are set back, too.
                 let now = madeAt.adding(seconds: Int64.random(in: -20...4_000, using: &random))

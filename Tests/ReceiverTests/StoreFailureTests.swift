@@ -30,8 +30,8 @@ import Testing
             #expect(try server.get("/v1/sessions/S1").status == 404, "nothing was taken")
             store.behave(.works)
             #expect(try server.post(body).json?.string("outcome") == "accepted")
-            #expect(server.receiver.metrics.unavailable.value == 1)
-            #expect(server.receiver.metrics.accepted.value == 1)
+            #expect(server.features.metrics.unavailable.value == 1)
+            #expect(server.features.metrics.accepted.value == 1)
             let line = try #require(server.log.lines("callback refused").first)
             #expect(line.string("status") == "503")
             #expect(line.string("reason") == "UNAVAILABLE")
@@ -46,7 +46,7 @@ import Testing
             let invalid = try server.post(Array("{}".utf8))
             expect(invalid, "overloaded", retryAfter: "1")
             #expect(try server.quarantine().isEmpty)
-            #expect(server.receiver.metrics.unavailable.value == 2)
+            #expect(server.features.metrics.unavailable.value == 2)
             #expect(server.log.lines("callback refused").map { $0.string("reason") } == ["QUEUE_FULL", "QUEUE_FULL"])
         }
     }
@@ -78,7 +78,7 @@ import Testing
             #expect(try server.post(body).status == 200)
             #expect(try server.get("/healthz").status == 200)
             #expect(try server.get("/readyz").status == 200)
-            #expect(server.receiver.metrics.shedQueries.value == 1)
+            #expect(server.features.metrics.shedQueries.value == 1)
             store.press(false)
             #expect(try server.get("/v1/sessions/A").status != 503)
         }
@@ -111,7 +111,7 @@ import Testing
         try withReceiver(store, access: .operators()) { server, _ throws in
             #expect(try server.post(body).status == 200)
             store.failReads(StoreError(.damaged, "the disk is broken at /some/place"))
-            server.receiver.ledger.closeAndWait()
+            server.features.ledger.closeAndWait()
             for target in ["/v1/sessions/S1", "/v1/sessions/S1/facts", "/v1/quarantine", "/v1/quarantine/1"] {
                 let answer = try server.get(target)
                 expect(answer, "store-unreadable", retryAfter: "5")

@@ -27,7 +27,7 @@ import Testing
         socket.send(
             "GET /v1/sessions/S1?wait=60s&version=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
                 + "Authorization: Bearer \(token)\r\n\r\n")
-        while server.receiver.live.listenerCount == 0 { _ = try server.get("/healthz") }
+        while server.features.hub.listenerCount == 0 { _ = try server.get("/healthz") }
         return socket
     }
 
@@ -39,11 +39,11 @@ import Testing
             try server.report("SESSION_X", "S1", at: 1)
             #expect(try stream.next(1).map(\.type) == ["fact"])
             clock.advance(seconds: 59)
-            server.receiver.live.tick()
+            server.features.hub.tick()
             try server.report("SESSION_X", "S1", at: 2)
             #expect(try stream.next(1).map(\.type) == ["fact"])
             clock.advance(seconds: 1)
-            server.receiver.live.tick()
+            server.features.hub.tick()
             #expect(try stream.next() == nil)
             #expect(stream.lastComment == ": the token has expired")
             let again = try server.get(
@@ -52,7 +52,7 @@ import Testing
             // A token of the configuration goes on.
             try server.report("SESSION_STOPPED", "S1", at: 3)
             #expect(try ours.next(3).map(\.type) == ["fact", "fact", "status"])
-            #expect(server.receiver.live.listenerCount == 1)
+            #expect(server.features.hub.listenerCount == 1)
         }
     }
 
@@ -69,10 +69,10 @@ import Testing
         try run { server, token in
             let socket = try poll(server, token)
             clock.advance(seconds: 30)
-            server.receiver.live.tick()
+            server.features.hub.tick()
             #expect(socket.isSilent)
             clock.advance(seconds: 30)
-            server.receiver.live.tick()
+            server.features.hub.tick()
             let answer = try #require(RawAnswer(try socket.receiveAll()))
             #expect(answer.status == 401)
             #expect(answer.body.contains("expired-token"))

@@ -175,7 +175,7 @@ import Testing
             try server.report("SESSION_STOP_FAILED", "b", at: 1, extra: #","userId":"u1""#)
             try server.report("SESSION_START_FAILED", "c", at: 2, extra: #","userId":"u1""#)
             let done = Waiting<Bool>()
-            server.receiver.append(.start, sessionId: "w", userId: "u1", connectorId: nil) { _ in done.give(true) }
+            server.append(.start, sessionId: "w", userId: "u1", connectorId: nil) { _ in done.give(true) }
             #expect(done.wait() == true)
             #expect(try Set(ids(server.get("/v1/users/u1/sessions/active"))) == ["a", "b", "w"])
             clock.advance(seconds: 121)

@@ -38,7 +38,7 @@ import Testing
     @Test func `nothing is refused before it is durable in quarantine`() throws {
         try withReceiver(FakeStore()) { server, _ throws in
             let gate = DispatchSemaphore(value: 0)
-            server.receiver.ledger.perform { _ in gate.wait() }
+            server.features.ledger.perform { _ in gate.wait() }
             let socket = try send(server, Array("{}".utf8))
             // The event loop has come past it: it answers others.
             for _ in 0..<2 { #expect(try server.get("/healthz").status == 200) }

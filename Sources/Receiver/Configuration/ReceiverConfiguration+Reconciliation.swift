@@ -25,7 +25,6 @@ extension ReceiverConfiguration {
 
     var gatewaySettings: GatewaySettings {
         var settings = GatewaySettings()
-        settings.cooldownSeconds = Int64(guidance.connectorCooldownSeconds)
         settings.idempotencySeconds = Int64(gateway.idempotencyHours) * 3600
         settings.requestsMax = gateway.requestsMax
         settings.userWritesPerMinute = gateway.userWritesPerMinute

@@ -126,12 +126,12 @@ extension Gateway {
     // MARK: The connector
 
     private func reserve(_ start: PendingStart) {
-        let wait = cooldowns.withLock { $0.begin(start.connectorId, now: start.startedAt) }
+        let wait = cooldowns.begin(start.connectorId, now: start.startedAt)
         if let wait {
             metrics.cooldowns.increment()
             return refuse(start, .cooldown(seconds: wait), hadNoEffect: true)
         }
-        let forgetBefore = start.startedAt.adding(seconds: -settings.cooldownSeconds)
+        let forgetBefore = start.startedAt.adding(seconds: -cooldowns.seconds)
         ledger.perform { [self] ledger in
             do throws(StoreError) {
                 try ledger.setStart(connectorId: start.connectorId, start.startedAt, forgetBefore: forgetBefore)
@@ -144,8 +144,8 @@ extension Gateway {
 
     /// The charge point operator was not asked, so the connector is free.
     private func cancelCooldown(_ start: PendingStart) {
-        cooldowns.withLock { $0.cancel(start.connectorId, startedAt: start.startedAt) }
-        let forgetBefore = start.startedAt.adding(seconds: -settings.cooldownSeconds)
+        cooldowns.cancel(start.connectorId, startedAt: start.startedAt)
+        let forgetBefore = start.startedAt.adding(seconds: -cooldowns.seconds)
         ledger.perform { ledger in
             try? ledger.setStart(connectorId: start.connectorId, nil, forgetBefore: forgetBefore)
         }
@@ -179,8 +179,6 @@ extension Gateway {
 
     /// - Parameter isKnown: what became of the start: nothing, or a session that is in the log.
     private func settle(_ start: PendingStart, isKnown: Bool) {
-        // The connector cools down, so nobody is to be told that it is free.
-        if !isKnown { onStarted.withLock { $0 }?(start.connectorId, start.startedAt) }
         guard let id = start.noteId else { return }
         guard isKnown else {
             reconciler?.lookFor(unansweredStart: id)
@@ -233,7 +231,6 @@ extension Gateway {
         ) { [self] error in
             settle(start, isKnown: error == nil)
             guard let error else {
-                onStarted.withLock { $0 }?(start.connectorId, start.startedAt)
                 return finish(start, kept, Response(passing: answer), hadNoEffect: false)
             }
             // The session exists: whoever started it must at least learn its id.

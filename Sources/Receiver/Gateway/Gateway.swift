@@ -28,11 +28,9 @@ package final class Gateway: Sendable {
     /// Stops that are being noted.
     let stops = SharedWork<StoreError?>()
     package let metrics = GatewayMetrics()
-    let cooldowns: Locked<ConnectorCooldowns>
+    let cooldowns: ConnectorCooldowns
     /// Keyed requests that are under way in this process.
     let keysInFlight = Locked<[KeyedRequest.Name: String]>([:])
-    /// Told of every connector that a session was started on.
-    package let onStarted = Locked<(@Sendable (_ connectorId: String, _ at: Instant) -> Void)?>(nil)
     private let underWay = Atomic(0)
     /// Requests under way of each user that has any.
     private let underWayOfUsers = Locked<[SessionKey: Int]>([:])
@@ -42,7 +40,7 @@ package final class Gateway: Sendable {
     /// Reads which connectors still cool down. Blocks.
     package init(
         client: DriveAPIClient, store: any SessionStore, ledger: Ledger, settings: GatewaySettings,
-        writes: UserWrites, reconciler: Reconciler?, logger: Logger,
+        writes: UserWrites, cooldowns: ConnectorCooldowns, reconciler: Reconciler?, logger: Logger,
         clock: @escaping @Sendable () -> Instant = SystemClock.now
     ) {
         self.client = client
@@ -53,16 +51,15 @@ package final class Gateway: Sendable {
         self.reconciler = reconciler
         self.logger = logger
         self.clock = clock
-        var cooldowns = ConnectorCooldowns(seconds: settings.cooldownSeconds, countMax: settings.connectorsMax)
+        self.cooldowns = cooldowns
         do throws(StoreError) {
-            let since = clock().adding(seconds: -settings.cooldownSeconds)
+            let since = clock().adding(seconds: -cooldowns.seconds)
             for start in try ledger.blocking({ (ledger) throws(StoreError) in try ledger.starts(since: since) }) {
-                cooldowns.restore(start.connectorId, startedAt: start.startedAt)
+                cooldowns.note(start.connectorId, startedAt: start.startedAt)
             }
         } catch {
             logger.warning("starts of a moment ago are not known", metadata: ["reason": "\(error)"])
         }
-        self.cooldowns = Locked(cooldowns)
     }
 
     /// Counts a request in and, once it is answered, out.

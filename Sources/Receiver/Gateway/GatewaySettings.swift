@@ -1,9 +1,5 @@
 /// What the gateway goes by.
 package struct GatewaySettings: Sendable, Hashable {
-    /// After a start, further tries on the same connector are turned away for so long ("60 seconds", domain.md).
-    package var cooldownSeconds: Int64 = 60
-    /// Connectors whose last start is remembered; beyond it the oldest goes.
-    package var connectorsMax = 100_000
     /// For how long an idempotency key stands for its first request.
     package var idempotencySeconds: Int64 = 86_400
     /// Requests that are under way at the same time, over all users.

@@ -1,3 +1,4 @@
+import Base
 import DriveAPI
 import HTTPServer
 import SessionModel

@@ -121,21 +121,20 @@ struct HistoryRequest: Sendable {
 
 /// A place in a list as a text that clients hand back: opaque, and bound to the list that it belongs to.
 struct PageCursor {
-    /// nil: no cursor can be made or read.
-    let seal: Seal?
+    let seal: Seal
 
     func text(_ place: SessionPlace, context: [UInt8]) -> String? {
         var content: [UInt8] = []
         for value in [place.key, place.number] {
             withUnsafeBytes(of: value.littleEndian) { content.append(contentsOf: $0) }
         }
-        return seal?.close(content, context: context)
+        return seal.close(content, context: context)
     }
 
     /// The place that a cursor stands for, nil without a cursor.
     func place(_ text: String?, context: [UInt8]) throws(Problem) -> SessionPlace? {
         guard let text else { return nil }
-        guard let content = seal?.open(text, context: context), content.count == 16 else { throw .invalidCursor }
+        guard let content = seal.open(text, context: context), content.count == 16 else { throw .invalidCursor }
         let values = content.withUnsafeBytes { bytes in
             [0, 8].map { Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0, as: Int64.self)) }
         }

@@ -45,6 +45,7 @@ package final class LiveHub: @unchecked Sendable {
     var waiterCount = 0 { didSet { publishCount() } }
     private let count = Atomic(0)
     private(set) var isClosed = false
+    private let closing = Atomic(false)
     private var ticker: (any DispatchSourceTimer)?
     private var everythingBytes: [UInt8] = []
 
@@ -212,6 +213,9 @@ package final class LiveHub: @unchecked Sendable {
     /// Open streams and long polls.
     package var listenerCount: Int { count.load(ordering: .relaxed) }
 
+    /// Whether no stream is worth opening any more.
+    var isClosing: Bool { closing.load(ordering: .relaxed) }
+
     /// Whether one more may come.
     var hasRoom: Bool { listenerCount < options.subscribersMax }
 
@@ -306,6 +310,7 @@ package final class LiveHub: @unchecked Sendable {
 
     /// Answers all who wait and ends all streams; nobody is taken any more.
     package func close() {
+        closing.store(true, ordering: .relaxed)
         queue.sync {
             isClosed = true
             for (key, ofSession) in waiters {

@@ -1,3 +1,4 @@
+import Base
 package import WebhookSecurity
 
 /// Who is let in: whose callbacks are taken, and whose questions answered.
@@ -8,5 +9,21 @@ package struct Credentials: Sendable {
     package init(authenticator: CallbackAuthenticator, access: AccessControl) {
         self.authenticator = authenticator
         self.access = access
+    }
+}
+
+/// The credentials of a running server: replaced as a whole when the configuration is read again.
+package final class CurrentCredentials: Sendable {
+    private let value: Locked<Credentials>
+
+    package init(_ credentials: Credentials) {
+        value = Locked(credentials)
+    }
+
+    var authenticator: CallbackAuthenticator { value.withLock { $0.authenticator } }
+    var access: AccessControl { value.withLock { $0.access } }
+
+    func replace(_ new: Credentials) {
+        value.withLock { $0 = new }
     }
 }

@@ -1,13 +1,13 @@
-package import Base
+import Base
 import HTTPServer
 import SessionIndex
-package import SessionModel
+import SessionModel
 import SessionStore
 
 /// Writes sessions as answers show them: the state, and what follows from it for "now".
 struct SessionRenderer: Sendable {
     let settings: GuidanceSettings
-    let connectorStarts: ConnectorStarts
+    let cooldowns: ConnectorCooldowns
 
     /// What in a session's text is not the record's alone.
     struct TimeDependence: Sendable {
@@ -25,7 +25,7 @@ struct SessionRenderer: Sendable {
     func write(_ record: SessionRecord, now: Instant, to writer: inout JSONWriter) -> TimeDependence {
         var depends = TimeDependence()
         depends.connectorId = record.state.enrichment.string(.connectorId)
-        depends.connectorStartedAt = depends.connectorId.flatMap { connectorStarts.latest($0, now: now) }
+        depends.connectorStartedAt = depends.connectorId.flatMap { cooldowns.latest($0, now: now) }
         let guidance = Guidance(
             record, now: now, settings: settings, connectorStartedAt: depends.connectorStartedAt)
         let anomalies = Anomaly.all(of: record, now: now, settings: settings)
@@ -49,11 +49,16 @@ struct SessionRenderer: Sendable {
             users: SessionUsers(record), depends: depends, madeAt: now)
     }
 
+    /// The session as it is at an instant.
+    func response(_ record: SessionRecord, now: Instant) -> Response {
+        answer(record, now: now).response(Preconditions())
+    }
+
     /// Whether an answer that was made of a record earlier is what would be made of it now.
     func isRight(_ answer: SessionAnswer, now: Instant) -> Bool {
         guard now >= answer.madeAt, answer.depends.changesAt.map({ now < $0 }) ?? true else { return false }
         guard let connector = answer.depends.connectorId else { return true }
-        return connectorStarts.latest(connector, now: now) == answer.depends.connectorStartedAt
+        return cooldowns.latest(connector, now: now) == answer.depends.connectorStartedAt
     }
 
     /// Of everything in guidance and anomalies that is shown. Weak tags need no more than that it changes with them.
@@ -108,39 +113,5 @@ final class SessionAnswer: SessionMemo {
         guard preconditions.matchesAnything else { return Response(.preconditionFailed) }
         if let known = preconditions.ifNoneMatch, EntityTag.isMatched(by: known, tag: tag) { return .notModified(tag) }
         return response
-    }
-}
-
-/// When sessions were last started on each connector, as far as our own start requests tell: the cooldown of a connector
-/// concerns every session on it. Holds no more than the starts of one cooldown.
-package final class ConnectorStarts: Sendable {
-    private struct State {
-        var latest: [String: Instant] = [:]
-        var sweptAt = Instant.earliest
-    }
-
-    private let state = Locked(State())
-    private let cooldownSeconds: Int64
-
-    package init(cooldownSeconds: Int64) {
-        self.cooldownSeconds = cooldownSeconds
-    }
-
-    /// Takes note of a start.
-    package func note(connectorId: String, at start: Instant) {
-        state.withLock { state in
-            state.latest[connectorId] = max(state.latest[connectorId] ?? start, start)
-            // All that is older than a cooldown goes, once a cooldown.
-            guard start >= state.sweptAt.adding(seconds: max(cooldownSeconds, 1)) else { return }
-            state.sweptAt = start
-            state.latest = state.latest.filter { $0.value.adding(seconds: cooldownSeconds) > start }
-        }
-    }
-
-    /// The latest start on a connector, unless it is longer ago than the cooldown.
-    package func latest(_ connectorId: String, now: Instant) -> Instant? {
-        state.withLock { state in
-            state.latest[connectorId].flatMap { $0.adding(seconds: cooldownSeconds) > now ? $0 : nil }
-        }
     }
 }

@@ -53,7 +53,7 @@ package struct Route: Sendable {
     init<Given>(
         _ method: Method, _ path: StaticString, _ access: Access<Given>, body: Body = .short, sheds: Bool = true,
         needsSessions: Bool = true, coded: Bool = true,
-        _ handler: @escaping @Sendable (Receiver) -> (borrowing Call<Given>) throws(Problem) -> Void
+        handler: @escaping @Sendable (Features) -> (borrowing Call<Given>) throws(Problem) -> Void
     ) {
         self.method = method
         self.path = RoutePath(path)
@@ -64,7 +64,7 @@ package struct Route: Sendable {
         self.coded = coded
         run = { (receiver, control, request, path, exchange) throws(Problem) in
             let given = try receiver.check(access, control, request.head, path)
-            try handler(receiver)(Call(request: request, path: path, given: given, exchange: exchange))
+            try handler(receiver.features)(Call(request: request, path: path, given: given, exchange: exchange))
         }
     }
 

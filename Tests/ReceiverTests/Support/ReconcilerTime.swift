@@ -23,7 +23,7 @@ final class ReconcilerTime: Sendable {
     func pass(_ seconds: Int64 = 0, _ server: RunningServer) throws {
         nanoseconds.withLock { $0 += UInt64(seconds) * 1_000_000_000 }
         instant.withLock { $0 = $0.adding(seconds: seconds) }
-        try #require(server.receiver.reconciler).run()
+        try #require(server.features.driveAPI?.reconciler).run()
     }
 }
 
@@ -44,7 +44,7 @@ func withReconciliation<Result>(
         }
     ) { server in
         // What an earlier process left has been looked up.
-        server.receiver.waitForDowntimeSearch()
+        server.features.downtime.settle()
         try time.pass(0, server)
         return try body(server, time)
     }

@@ -15,13 +15,13 @@ final class RunningServer {
 
     let socketPath: String
     let log: LogCapture
-    let receiver: Receiver
+    let features: Features
     let connection: HTTPConnection
 
-    init(socketPath: String, log: LogCapture, receiver: Receiver) {
+    init(socketPath: String, log: LogCapture, features: Features) {
         self.socketPath = socketPath
         self.log = log
-        self.receiver = receiver
+        self.features = features
         connection = HTTPConnection(Endpoint(transport: .unix(path: socketPath)))
     }
 
@@ -45,7 +45,24 @@ final class RunningServer {
 
     /// What is in quarantine.
     func quarantine() throws -> [QuarantineEntry] {
-        try receiver.ledger.blocking { (ledger) throws(StoreError) in try ledger.quarantined(limit: 1_000) }
+        try features.ledger.blocking { (ledger) throws(StoreError) in try ledger.quarantined(limit: 1_000) }
+    }
+
+    /// Logs what a client did, as the gateway would.
+    func append(
+        _ action: SessionEvent.ClientAction, sessionId: String, userId: String?, connectorId: String?,
+        completion: @escaping IngestCompletion
+    ) {
+        let now = features.clock()
+        if action == .start, let connectorId { features.cooldowns.note(connectorId, startedAt: now) }
+        let body = SessionEvent.clientBody(
+            action, sessionId: sessionId, userId: userId, connectorId: connectorId, at: now)
+        do throws(EventError) {
+            let event = try SessionEvent.decode(body, source: .client)
+            features.store.append(Delivery(event: event, body: body, receivedAt: now), completion: completion)
+        } catch {
+            completion(.failure(StoreError(.unavailable, error.detail)))
+        }
     }
 
     func raw() throws -> RawSocket { try RawSocket(path: socketPath) }
@@ -67,7 +84,8 @@ func withApplication<Result>(
         configuration, logger: log.logger(), clock: clock, live: live, reconciling: timing)
     let bound = try application.start()
     #expect(bound.first == "unix:" + directory.file("http.sock"))
-    let server = RunningServer(socketPath: directory.file("http.sock"), log: log, receiver: application.receiver)
+    let server = RunningServer(
+        socketPath: directory.file("http.sock"), log: log, features: application.receiver.features)
     defer {
         server.connection.close()
         application.stop()
@@ -96,27 +114,29 @@ func testConfiguration(
 func withReceiver<Result>(
     _ store: FakeStore, bodyBytesMax: Int = 65_536, limits: Limits = Limits(),
     access: AccessControl? = nil, ledger options: LedgerOptions = LedgerOptions(),
-    dependencies change: (inout Receiver.Dependencies) -> Void = { _ in },
+    surroundings change: (inout Features.Surroundings) -> Void = { _ in },
     _ body: (RunningServer, HTTPServer) throws -> Result
 ) throws -> Result {
     let directory = TestDirectory()
     let log = LogCapture(in: directory)
     let tokens = TokenSet([(.init(name: "test"), try Callback.key(RunningServer.token))])
     let ledger = try Ledger(directory: directory.path, options: options, logger: log.logger())
-    var dependencies = Receiver.Dependencies(
-        store: store, ledger: ledger,
-        authenticator: CallbackAuthenticator(
-            signature: SignatureVerifier(current: try Callback.key(Callback.secret)), headers: nil),
-        access: access ?? AccessControl(tokens: tokens, allowsAnonymousReads: false),
-        logger: log.logger(), clock: { testTime })
-    change(&dependencies)
-    let receiver = Receiver(dependencies, callbackBodyBytesMax: bodyBytesMax)
+    var surroundings = Features.Surroundings()
+    surroundings.clock = { testTime }
+    change(&surroundings)
+    var configuration = try testConfiguration(directory)
+    configuration.webhook.bodyBytesMax = bodyBytesMax
+    let features = try Features(
+        configuration, access: access ?? AccessControl(tokens: tokens, allowsAnonymousReads: false), store: store,
+        ledger: ledger, sealKey: try Callback.key("a-seal-for-the-tests"),
+        logger: log.logger(), surroundings: surroundings)
+    let receiver = Receiver(features, store: store, clock: { testTime })
     let path = directory.file("http.sock")
     let http = HTTPServer(
         configuration: ServerConfiguration(addresses: [.unix(path: path, mode: 0o600)], workers: 1, limits: limits),
         handler: receiver)
     _ = try http.start()
-    let server = RunningServer(socketPath: path, log: log, receiver: receiver)
+    let server = RunningServer(socketPath: path, log: log, features: features)
     defer {
         server.connection.close()
         http.stop()

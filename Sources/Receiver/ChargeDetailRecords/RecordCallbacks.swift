@@ -1,5 +1,4 @@
 internal import Base
-import Compression
 import Dispatch
 import HTTPServer
 internal import Ledger
@@ -10,88 +9,63 @@ import SessionStore
 import Synchronization
 import WebhookSecurity
 
-extension Receiver {
+/// Charge detail record callbacks: each a fact of its session, or in the quarantine.
+struct RecordCallbacks: Sendable {
+    let store: any SessionStore
+    let ledger: Ledger
+    let verifier: BodyVerifier
+    let reconciler: Reconciler?
+    let downtime: DowntimeLedger?
+    let metrics: ChargeDetailRecordMetrics
+    let refusals: RefusalLog
+    let secretUse: SecretUse
+    let clock: @Sendable () -> Instant
+    /// Within which a record is answered; upstream waits for five.
+    let deadlineSeconds: Double
+    let undated = UndatedRecords()
+
     /// `POST /webhooks/cdrs`: 200 once the record is durable, also for a repeat; 400 invalid, 403 not authentic, 500 when it
     /// can't be made durable or not within the deadline. Whatever is not answered 200 is sent again every night for a week
     /// (domain.md, "CDR callbacks"), so a late answer would be worse than a 500.
-    func receiveChargeDetailRecord(_ call: borrowing Call<Void>) {
-        receiveChargeDetailRecord(call.request, call.exchange)
-    }
-
-    private func receiveChargeDetailRecord(_ request: borrowing Request, _ exchange: Exchange) {
+    func receive(_ call: borrowing Call<Void>) {
         let receivedAt = clock()
-        let answer = DeadlineAnswer(exchange)
-        let coding = MediaType.contentCoding(of: request.head)
-        let raw = Array(request.body)
-        var content = raw
-        var isIntact = coding != nil
-        if coding == .gzip {
-            if let unpacked = try? gunzip(request.body, decompressedBytesMax: callbackBodyBytesMax) {
-                content = unpacked
-            } else {
-                isIntact = false
-            }
-        }
-        var authentication = authenticate(record: request, body: raw, receivedAt)
-        if authentication.isWrong, content != raw {
-            authentication = authenticate(record: request, body: content, receivedAt)
-        }
-        let evidence = evidence(of: request)
-        switch authentication {
+        let body = verifier.verify(call.request, at: receivedAt)
+        let answer = DeadlineAnswer(call.exchange)
+        switch body.authentication {
         case .missing(let problem), .wrong(let problem):
-            metrics.chargeDetailRecords.refused.increment()
-            var line = origin(of: request, exchange)
+            metrics.refused.increment()
+            var line = RequestOrigin.metadata(call.request, call.exchange)
             line["status"] = "403"
             line["reason"] = "\(problem.code.rawValue)"
             line["detail"] = "\(problem)"
-            if !raw.isEmpty {
+            if !call.request.body.isEmpty {
                 let id = ledger.quarantineUnverified(
-                    QuarantinedBody(
-                        receivedAt: receivedAt, reason: ChargeDetailRecordQuarantine.reason(problem.code.rawValue),
-                        body: raw, credentials: evidence, isPlausible: isPlausible(request)))
+                    quarantined(call.request, problem.code.rawValue, receivedAt, isVerified: false))
                 line["quarantine"] = "\(id)"
             }
             refusals.write(.warning, "charge detail record refused", line)
             answer.respond(Response(Problem.wrongCredentials.with(detail: problem.publicDescription)))
         case .authentic(let means):
             secretUse.note(means, atMicroseconds: receivedAt.microsecondsSince1970)
-            answer.limit(toSeconds: recordDeadlineSeconds)
+            answer.limit(toSeconds: deadlineSeconds)
             do throws(EventError) {
-                guard isIntact else { throw EventError(.invalidJSON) }
+                guard let content = try? body.content(of: call.request) else { throw EventError(.invalidJSON) }
                 let record = try ChargeDetailRecord(decoding: content)
                 warn(ofTimesIn: record)
                 append(record, receivedAt, answer)
             } catch {
                 setAside(
-                    QuarantinedBody(
-                        receivedAt: receivedAt, reason: ChargeDetailRecordQuarantine.reason(error.code.rawValue),
-                        body: raw, credentials: evidence), error, origin(of: request, exchange), answer)
+                    quarantined(call.request, error.code.rawValue, receivedAt, isVerified: true), error,
+                    RequestOrigin.metadata(call.request, call.exchange), answer)
             }
         }
     }
 
-    private func authenticate(
-        record request: borrowing Request, body: [UInt8], _ receivedAt: Instant
-    ) -> CallbackAuthentication {
-        body.withUnsafeBytes { bytes in
-            authenticator.authenticate(
-                body: bytes,
-                signature: request.head.soleValue("x-hmac-sha512-signature"),
-                signedAt: request.head.soleValue("x-hmac-sha512-signedat"),
-                nowSeconds: receivedAt.seconds,
-                field: { request.head.value(ofFieldNamed: $0) })
-        }
-    }
-
-    private func evidence(of request: borrowing Request) -> [UInt8] {
-        var evidence = CredentialEvidence(
-            signature: request.head.soleValue("x-hmac-sha512-signature"),
-            signedAt: request.head.soleValue("x-hmac-sha512-signedat"))
-        for index in 0..<request.head.fieldCount {
-            let field = request.head.field(index)
-            evidence.add(name: field.name, value: field.value)
-        }
-        return evidence.encoded
+    private func quarantined(
+        _ request: borrowing Request, _ code: String, _ receivedAt: Instant, isVerified: Bool
+    ) -> QuarantinedBody {
+        verifier.quarantined(
+            request, reason: ChargeDetailRecordQuarantine.reason(code), receivedAt: receivedAt, isVerified: isVerified)
     }
 
     /// Times that cannot be read are kept in the record alone; whoever sends them should know.
@@ -109,8 +83,8 @@ extension Receiver {
     private func append(_ record: ChargeDetailRecord, _ receivedAt: Instant, _ answer: DeadlineAnswer) {
         guard record.timestamp == nil else { return log(record, at: receivedAt, receivedAt, answer) {} }
         // A record that names no time is dated by the first delivery of such a record: see whether there was one.
-        undatedRecords.begin(record.sessionId) { [self] in
-            let end = { @Sendable [self] in undatedRecords.end(record.sessionId) }
+        undated.begin(record.sessionId) { [self] in
+            let end = { @Sendable [self] in undated.end(record.sessionId) }
             store.session(record.sessionId) { [self] result in
                 switch result {
                 case .success(let known):
@@ -138,7 +112,7 @@ extension Receiver {
             defer { end() }
             switch result {
             case .success(let outcome):
-                (outcome.duplicate ? metrics.chargeDetailRecords.duplicates : metrics.chargeDetailRecords.accepted)
+                (outcome.duplicate ? metrics.duplicates : metrics.accepted)
                     .increment()
                 reconciler?.noted(outcome)
                 var writer = JSONWriter(capacity: 128)
@@ -157,7 +131,7 @@ extension Receiver {
     private func setAside(
         _ body: QuarantinedBody, _ error: EventError, _ origin: Logger.Metadata, _ answer: DeadlineAnswer
     ) {
-        metrics.chargeDetailRecords.invalid.increment()
+        metrics.invalid.increment()
         var line = origin
         line["status"] = "400"
         line["reason"] = "\(error.code.rawValue)"
@@ -179,7 +153,7 @@ extension Receiver {
     }
 
     private func fail(_ error: StoreError, _ answer: DeadlineAnswer) {
-        metrics.chargeDetailRecords.failed.increment()
+        metrics.failed.increment()
         downtime?.refused(at: clock())
         answer.respond(Response(.recordNotDurable.with(member: "code", error.code.rawValue)))
     }

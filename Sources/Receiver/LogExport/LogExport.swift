@@ -8,10 +8,13 @@ import SessionStore
 /// Rows are read from disk here, off the event loops.
 private let logQueue = DispatchQueue(label: "chargefold.log-export", qos: .utility, attributes: .concurrent)
 
-extension Receiver {
+/// The log, for operators to read.
+struct LogExport: Sendable {
+    let store: any SessionStore
+
     /// `GET /v1/log?from=position&limit=n`: the log as NDJSON, from that position on, streamed; gzip on request.
     /// `?after=cursor` goes on behind a line that was read before, and only in the same history of the log.
-    func streamLog(_ call: borrowing Call<Operator>) throws(Problem) {
+    func answer(_ call: borrowing Call<Operator>) throws(Problem) {
         guard let query = QueryParameters(call.request.head.query),
             let from = query.integer("from", in: 1...Int64.max) ?? .some(1),
             let limit = query.integer("limit", in: 1...Int64.max) ?? .some(Int64.max)

@@ -3,7 +3,10 @@ import HTTPServer
 import SessionModel
 
 /// What an app would ask the Drive API for, in the same shapes.
-extension Receiver {
+struct GatewayRequests: Sendable {
+    /// nil without a key.
+    let gateway: Gateway?
+
     /// `POST /v1/users/{userId}/sessions/start`
     func start(_ call: borrowing Call<AccessGrant>) throws(Problem) {
         let gateway = try gateway(for: call.path)

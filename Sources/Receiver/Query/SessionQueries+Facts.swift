@@ -34,7 +34,7 @@ struct FactsRequest: Sendable {
     }
 }
 
-extension Receiver {
+extension SessionQueries {
     /// `GET /v1/sessions/{sessionId}/facts`: the facts, in fold order, and which one decided and why; page by page where there
     /// are many.
     func answerFacts(_ call: borrowing Call<AccessGrant>) throws(Problem) {
@@ -42,8 +42,8 @@ extension Receiver {
         guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
         let facts = try FactsRequest(query)
         factsQueue.async { [self] in
-            store.session(id) { [self] result in
-                answer(result, exchange, isShown: { grant.allows($0) }) {
+            store.session(id) { result in
+                exchange.respond(result, isShown: { grant.allows($0) }) {
                     Response(
                         json: $0.factsJSON(after: facts.after, limit: facts.limit, bytesMax: FactsRequest.bytesMax))
                 }

@@ -8,12 +8,15 @@ import SessionStore
 /// The verbatim records are read from the log here, off the event loops.
 private let recordQueue = DispatchQueue(label: "chargefold.cdr", qos: .userInitiated)
 
-extension Receiver {
+/// The charge detail records of a session.
+struct SessionRecords: Sendable {
     /// Records shown of one session at most, the newest.
     private static let recordsMax = 100
 
+    let store: any SessionStore
+
     /// `GET /v1/sessions/{sessionId}/cdr`: the session's charge detail records, each as it came.
-    func answerRecords(_ call: borrowing Call<AccessGrant>) {
+    func answer(_ call: borrowing Call<AccessGrant>) {
         let (id, grant, exchange) = (call.path.sessionId, call.grant, call.exchange)
         store.session(id) { [self] result in
             switch result {

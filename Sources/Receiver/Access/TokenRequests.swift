@@ -3,10 +3,15 @@ import HTTPServer
 import SessionModel
 import WebhookSecurity
 
-extension Receiver {
+/// Tokens that operators mint for users.
+struct TokenRequests: Sendable {
+    /// nil: none are accepted.
+    let userTokens: UserTokens?
+    let clock: @Sendable () -> Instant
+
     /// `POST /v1/tokens`: a short-lived token for one user's sessions.
-    func mintToken(_ call: borrowing Call<Operator>) throws(Problem) {
-        guard let userTokens = access.userTokens else { throw .notFound }
+    func mint(_ call: borrowing Call<Operator>) throws(Problem) {
+        guard let userTokens else { throw .notFound }
         guard let wish = TokenRequest(json: Array(call.request.body)) else { throw .malformedTokenRequest }
         let end = clock().seconds + wish.seconds
         guard let token = userTokens.mint(userId: wish.userId, mayAct: wish.mayAct, expiresAtSeconds: end) else {

@@ -4,7 +4,12 @@ import SessionIndex
 import SessionModel
 import SessionStore
 
-extension Receiver {
+/// Erasures that operators ask for.
+struct ErasureRequests: Sendable {
+    /// nil where the store can't erase.
+    let eraser: (any SessionEraser)?
+    let logger: Logger
+
     /// `DELETE /v1/users/{userId}`: removes a person from everything that is stored. The answer comes when it is done, or as 503 when it takes longer than the server waits: it goes on
     /// then, also over a restart, and asking again is harmless.
     func eraseUser(_ call: borrowing Call<Operator>) {

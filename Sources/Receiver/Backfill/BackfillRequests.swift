@@ -9,10 +9,15 @@ import SessionStore
 /// One page after the other: a history is read as fast as upstream likes, whoever asks.
 private let backfillQueue = DispatchQueue(label: "chargefold.backfill", qos: .utility)
 
-extension Receiver {
+/// What operators have read from the Drive API.
+struct BackfillRequests: Sendable {
+    /// nil without a key.
+    let backfill: Backfill?
+    let reconciler: Reconciler?
+
     /// `POST /v1/backfill` `{"userId":…,"from":…,"to":…,"cursor":…}`: reads one page of the user's history from the Drive
     /// API. The answer has the cursor of the next one.
-    func runBackfill(_ call: borrowing Call<Operator>) throws(Problem) {
+    func run(_ call: borrowing Call<Operator>) throws(Problem) {
         let exchange = call.exchange
         guard let backfill else { throw .noAPIKey }
         guard let json = try? CanonicalJSON(parsing: Array(call.request.body)), let userId = json.string("userId"),

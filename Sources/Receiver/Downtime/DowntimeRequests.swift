@@ -8,15 +8,13 @@ import SessionStore
 
 private let downtimeQueue = DispatchQueue(label: "chargefold.downtime-queries", qos: .utility)
 
-extension Receiver {
-    /// Waits until the sessions that may have missed events are noted. For tests.
-    package func waitForDowntimeSearch() {
-        downtime?.settle()
-    }
+/// What operators ask of downtimes.
+struct DowntimeRequests: Sendable {
+    let ledger: Ledger
 
     /// `GET /v1/downtime?limit=n&sessions=n&id=n`: times in which callbacks could not be accepted, the newest first, with
     /// the sessions that may have missed events.
-    func answerDowntime(_ call: borrowing Call<Operator>) throws(Problem) {
+    func list(_ call: borrowing Call<Operator>) throws(Problem) {
         let exchange = call.exchange
         guard let query = QueryParameters(call.request.head.query),
             query.names.allSatisfy({ ["limit", "sessions", "id"].contains($0) }),

@@ -4,7 +4,13 @@ import SessionIndex
 import SessionModel
 import SessionStore
 
-extension Receiver {
+/// Lists of sessions, over everybody and of one user.
+struct SessionLists: Sendable {
+    let store: any SessionStore
+    let renderer: SessionRenderer
+    let cursors: PageCursor
+    let clock: @Sendable () -> Instant
+
     /// `GET /v1/sessions?anomaly=CODE`, with `limit` and `cursor`: all sessions that have the anomaly now.
     func answerAnomalies(_ call: borrowing Call<AccessGrant>) throws(Problem) {
         guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }

@@ -7,10 +7,11 @@ import SessionModel
 import SessionStore
 
 /// What needs the Drive API, wired; there only with a key.
-struct DriveAPIParts {
+package struct DriveAPIFeatures: Sendable {
     let client: DriveAPIClient
     let metrics: DriveAPIMetrics
-    let reconciler: Reconciler
+    /// nil where it is off.
+    package let reconciler: Reconciler?
     let gateway: Gateway
     let backfill: Backfill
 
@@ -18,20 +19,22 @@ struct DriveAPIParts {
     /// - Throws: where the base URL is none.
     init?(
         _ configuration: ReceiverConfiguration, store: any SessionStore, ledger: Ledger, writes: UserWrites,
-        logger: Logger,
-        clock: @escaping @Sendable () -> Instant, timing: ReconcilerTiming
+        cooldowns: ConnectorCooldowns, logger: Logger, clock: @escaping @Sendable () -> Instant,
+        timing: ReconcilerTiming
     ) throws {
         guard let settings = configuration.driveApi.settings else { return nil }
         metrics = DriveAPIMetrics(logger: logger)
         client = try DriveAPIClient(settings, observer: metrics, clock: SystemDriveAPIClock(now: clock))
         // Weak: the client has the metrics as its observer, and the two would keep each other.
         metrics.setStatistics { [weak client] in client?.statistics }
-        reconciler = Reconciler(
-            client: client, store: store, ledger: ledger, settings: configuration.reconciliationSettings,
-            logger: logger, clock: clock, timing: timing)
+        reconciler =
+            configuration.reconciliation.enabled
+            ? Reconciler(
+                client: client, store: store, ledger: ledger, settings: configuration.reconciliationSettings,
+                logger: logger, clock: clock, timing: timing) : nil
         gateway = Gateway(
             client: client, store: store, ledger: ledger, settings: configuration.gatewaySettings, writes: writes,
-            reconciler: configuration.reconciliation.enabled ? reconciler : nil, logger: logger, clock: clock)
+            cooldowns: cooldowns, reconciler: reconciler, logger: logger, clock: clock)
         backfill = Backfill(client: client, store: store, clock: clock)
     }
 }

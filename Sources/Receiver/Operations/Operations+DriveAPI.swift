@@ -2,7 +2,7 @@ internal import Base
 import DriveAPI
 import Synchronization
 
-extension Receiver {
+extension Operations {
     /// Charge detail records, and what goes to the Drive API and comes from it.
     func addDriveAPI(to page: inout MetricsPage) {
         let records = metrics.chargeDetailRecords
@@ -15,11 +15,11 @@ extension Receiver {
                 ("outcome=\"invalid\"", "\(records.invalid.value)"),
                 ("outcome=\"failed\"", "\(records.failed.value)"),
             ])
-        guard let driveAPI, let statistics = driveAPI.statistics else { return }
+        guard let driveAPI, let statistics = driveAPI.metrics.statistics else { return }
         page.add(
             "chargefold_drive_api_calls_total", .counter, "Calls to the Drive API, by call and outcome.",
             DriveAPICall.allCases.flatMap { call in
-                let calls = driveAPI.calls(call)
+                let calls = driveAPI.metrics.calls(call)
                 return [
                     ("call=\"\(call.rawValue)\",outcome=\"answered\"", "\(calls.answered)"),
                     ("call=\"\(call.rawValue)\",outcome=\"failed\"", "\(calls.failed)"),
@@ -30,13 +30,13 @@ extension Receiver {
             DriveAPICall.allCases.map { ("call=\"\($0.rawValue)\"", "\(statistics.attempts[$0] ?? 0)") })
         page.add(
             "chargefold_drive_api_call_duration_seconds", "From a call to its outcome, waits included.",
-            driveAPI.duration)
+            driveAPI.metrics.duration)
         page.add(
             "chargefold_drive_api_breaker_open", .gauge, "1 while calls are kept back because the Drive API fails.",
             statistics.breaker == .closed ? 0 : 1)
         page.add("chargefold_drive_api_calls_waiting", .gauge, "Calls that wait for their turn.", statistics.waiting)
-        if let gateway { addGateway(gateway.metrics, to: &page) }
-        if let reconciler { addReconciliation(reconciler.metrics, to: &page) }
+        addGateway(driveAPI.gateway.metrics, to: &page)
+        if let reconciler = driveAPI.reconciler { addReconciliation(reconciler.metrics, to: &page) }
     }
 
     private func addGateway(_ metrics: GatewayMetrics, to page: inout MetricsPage) {

@@ -7,12 +7,12 @@ import WebhookSecurity
 /// Callbacks at addresses that are no webhook's, or by a wrong method: a URL that was entered wrongly, a prefix that a proxy
 /// has added. Each is sent once, so what verifies is kept, durably, and said; what does not is answered like anything else
 /// that leads nowhere, and costs no more than the reading of its body.
-extension Receiver {
+extension Callbacks {
     /// Lets a request in that could be a stray callback: one with a body that carries all credentials that the
     /// configuration asks for. nil for any other.
     func admitStray(_ head: borrowing RequestHead) -> Admission? {
         guard mayBeStray(head) else { return nil }
-        return .accept(bodyBytesMax: callbackBodyBytesMax, displacesOthers: true)
+        return .accept(bodyBytesMax: verifier.bodyBytesMax, displacesOthers: true)
     }
 
     /// Answers what ``admitStray(_:)`` has let in.
@@ -20,7 +20,7 @@ extension Receiver {
     /// - Parameter problem: the answer, whether it is kept or not.
     func takeStray(_ request: borrowing Request, _ problem: Problem, _ exchange: Exchange) {
         let receivedAt = clock()
-        guard mayBeStray(request.head), !request.body.isEmpty, isAuthentic(request, receivedAt) else {
+        guard mayBeStray(request.head), !request.body.isEmpty, verifier.isAuthentic(request, at: receivedAt) else {
             metrics.refusedRequests.increment()
             return exchange.respond(Response(problem))
         }
@@ -35,23 +35,17 @@ extension Receiver {
 
     /// Whether a request is signed like a callback although its route takes other bodies. Nobody else sends that header.
     func isSigned(_ head: borrowing RequestHead, elsewhere route: Route) -> Bool {
-        !route.isWebhook && route.method == .post && authenticator.verifiesSignatures
+        !route.isWebhook && route.method == .post && verifier.authenticator.verifiesSignatures
             && head.header("x-hmac-sha512-signature") != nil
     }
 
     private func mayBeStray(_ head: borrowing RequestHead) -> Bool {
         guard head.hasBodyFraming, !head.isMethod("GET"), !head.isMethod("HEAD") else { return false }
-        return authenticator.mayBeAuthentic(isSigned: head.header("x-hmac-sha512-signature") != nil) {
+        return verifier.authenticator.mayBeAuthentic(isSigned: head.header("x-hmac-sha512-signature") != nil) {
             head.value(ofFieldNamed: $0)
         }
     }
 
-    /// Whether a callback verifies; never true where nothing is verified.
-    func isAuthentic(_ request: borrowing Request, _ receivedAt: Instant) -> Bool {
-        let (authentication, _) = authenticate(request, receivedAt)
-        guard case .authentic(let means) = authentication else { return false }
-        return means != .unverified
-    }
 }
 
 /// How stray callbacks in the quarantine are told from others: by the prefix of their reason. Which webhook they were meant

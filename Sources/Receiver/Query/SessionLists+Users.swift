@@ -3,7 +3,7 @@ import SessionIndex
 import SessionModel
 import SessionStore
 
-extension Receiver {
+extension SessionLists {
     /// `POST /v1/users/{userId}/sessions/history`, with the Drive API's body and answer, and the same as a query:
     /// `GET /v1/users/{userId}/sessions`.
     func answerHistory(_ call: borrowing Call<AccessGrant>) throws(Problem) {

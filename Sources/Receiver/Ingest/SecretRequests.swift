@@ -3,15 +3,19 @@ import HTTPServer
 import SessionModel
 import WebhookSecurity
 
-extension Receiver {
+/// What operators ask of the callbacks' secrets.
+struct SecretRequests: Sendable {
+    let credentials: CurrentCredentials
+    let use: SecretUse
+
     /// `GET /v1/secrets`: which secret callbacks are signed with, and whether a rotation is through.
-    func answerSecrets(_ call: borrowing Call<Operator>) {
-        let authenticator = authenticator
+    func show(_ call: borrowing Call<Operator>) {
+        let authenticator = credentials.authenticator
         var writer = JSONWriter(capacity: 256)
         writer.beginObject()
         for (name, account, isConfigured) in [
-            ("current" as StaticString, secretUse.current, authenticator.verifiesSignatures),
-            ("next", secretUse.next, authenticator.hasNextSecret),
+            ("current" as StaticString, use.current, authenticator.verifiesSignatures),
+            ("next", use.next, authenticator.hasNextSecret),
         ] {
             writer.key(name)
             writer.beginObject()
@@ -27,7 +31,7 @@ extension Receiver {
 
     private func rotation(_ authenticator: CallbackAuthenticator) -> StaticString {
         guard authenticator.hasNextSecret else { return "none" }
-        guard let next = secretUse.next.lastMicroseconds else { return "waiting" }
-        return secretUse.current.lastMicroseconds.map { $0 < next } ?? true ? "through" : "waiting"
+        guard let next = use.next.lastMicroseconds else { return "waiting" }
+        return use.current.lastMicroseconds.map { $0 < next } ?? true ? "through" : "waiting"
     }
 }

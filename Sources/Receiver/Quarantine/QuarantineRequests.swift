@@ -9,9 +9,22 @@ import SessionStore
 /// Blocking work of operators runs here, one piece after the other.
 private let operationsQueue = DispatchQueue(label: "chargefold.operations", qos: .utility)
 
-extension Receiver {
+/// What operators do with the quarantine.
+struct QuarantineRequests: Sendable {
+    let ledger: Ledger
+    let store: any SessionStore
+    let verifier: BodyVerifier
+    let reconciler: Reconciler?
+
+    /// With the secrets of today.
+    private var service: QuarantineService {
+        QuarantineService(
+            store: store, ledger: ledger, authenticator: verifier.authenticator, bodyBytesMax: verifier.bodyBytesMax
+        ) { [reconciler] in reconciler?.noted($0) }
+    }
+
     /// `GET /v1/quarantine`, with `after` and `limit`: what is in quarantine, without the bodies.
-    func listQuarantine(_ call: borrowing Call<Operator>) throws(Problem) {
+    func list(_ call: borrowing Call<Operator>) throws(Problem) {
         guard let query = QueryParameters(call.request.head.query),
             let after = query.integer("after", in: 0...Int64.max) ?? .some(0),
             let limit = query.integer("limit", in: 1...500) ?? .some(100)
@@ -22,14 +35,14 @@ extension Receiver {
     }
 
     /// `GET /v1/quarantine/{id}`: an entry with its body.
-    func showQuarantined(_ call: borrowing Call<Operator>) {
+    func show(_ call: borrowing Call<Operator>) {
         operationsQueue.async { [ledger, id = call.path.id, exchange = call.exchange] in
             exchange.respond(Self.show(ledger, id))
         }
     }
 
     /// `DELETE /v1/quarantine/{id}`
-    func dropQuarantined(_ call: borrowing Call<Operator>) {
+    func drop(_ call: borrowing Call<Operator>) {
         ledger.perform { [id = call.path.id, exchange = call.exchange] ledger in
             do throws(StoreError) {
                 let count = try ledger.removeQuarantined([id])
@@ -41,21 +54,21 @@ extension Receiver {
     }
 
     /// `POST /v1/quarantine/retry`, for a selection of entries.
-    func retryQuarantine(_ call: borrowing Call<Operator>) throws(Problem) {
+    func retryAll(_ call: borrowing Call<Operator>) throws(Problem) {
         guard let selection = QuarantineSelection(json: Array(call.request.body)) else { throw .malformedSelection }
         operationsQueue.async { [self, exchange = call.exchange] in exchange.respond(retry(selection)) }
     }
 
     /// `POST /v1/quarantine/{id}/retry`: 200 with what became of it, 404 without such an entry, 422 with the reason
     /// where it is still refused, 503 where it can't be made durable now.
-    func retryQuarantined(_ call: borrowing Call<Operator>) {
+    func retryOne(_ call: borrowing Call<Operator>) {
         operationsQueue.async { [self, id = call.path.id, exchange = call.exchange] in exchange.respond(retry(id)) }
     }
 
     private func retry(_ id: Int64) -> Response {
         var result: QuarantineService.RetryResult?
         do throws(StoreError) {
-            try quarantineService.retry([id]) { result = $0 }
+            try service.retry([id]) { result = $0 }
         } catch {
             return Response(Problem(error, .storeUnreadable))
         }
@@ -105,7 +118,7 @@ extension Receiver {
         writer.key("results")
         writer.beginArray()
         do throws(StoreError) {
-            try quarantineService.retry(selection.ids) { writer.rawJSON($0.json) }
+            try service.retry(selection.ids) { writer.rawJSON($0.json) }
         } catch {
             return Response(Problem(error, .storeUnreadable))
         }
@@ -132,13 +145,5 @@ package struct QuarantineSelection {
         } else {
             return nil
         }
-    }
-}
-
-extension Receiver {
-    fileprivate var quarantineService: QuarantineService {
-        QuarantineService(
-            store: store, ledger: ledger, authenticator: authenticator, bodyBytesMax: callbackBodyBytesMax
-        ) { [reconciler] in reconciler?.noted($0) }
     }
 }

@@ -3,7 +3,12 @@ import SessionIndex
 import SessionModel
 import SessionStore
 
-extension Receiver {
+/// Streams of changes, of one session, of a user's or of all.
+struct LiveStreams: Sendable {
+    let store: any SessionStore
+    let hub: LiveHub
+    let places: LivePlaces
+
     /// `GET /v1/sessions/{sessionId}/events`: the changes of one session as Server-Sent Events.
     func streamSession(_ call: borrowing Call<AccessGrant>) throws(Problem) {
         let (id, grant, exchange) = (call.path.sessionId, call.grant, call.exchange)
@@ -39,7 +44,7 @@ extension Receiver {
     }
 
     private func open(_ scope: LiveScope, _ grant: AccessGrant, _ resumingAfter: LiveEventId?, _ exchange: Exchange) {
-        guard live.hasRoom, !isDraining, let share = liveShare(grant) else {
+        guard !hub.isClosing, let share = places.take(grant) else {
             return exchange.respond(Response(.tooManyStreams))
         }
         var head = Response(status: 200, contentType: "text/event-stream")
@@ -49,49 +54,10 @@ extension Receiver {
         head.body = Array("retry: 2000\n\n".utf8)
         let stream = exchange.stream(head, endsAtHalfClose: true)
         let subscriber = LiveSubscriber(
-            scope: scope, grant: grant, stream: stream, bufferBytesMax: live.options.bufferBytesMax,
-            catchesUp: resumingAfter != nil, heldBytes: live.heldBytes)
+            scope: scope, grant: grant, stream: stream, bufferBytesMax: hub.options.bufferBytesMax,
+            catchesUp: resumingAfter != nil, heldBytes: hub.heldBytes)
         subscriber.share = share
-        live.subscribe(subscriber, resumingAfter: resumingAfter)
-    }
-
-    /// A place among those who listen. Who sees their own sessions only, a phone, has a few; a service many, though never
-    /// all.
-    private func liveShare(_ grant: AccessGrant) -> Share? {
-        let all = live.options.subscribersMax
-        let most = grant.allowsEverything ? all - all / 8 : min(live.options.subscribersOfUserMax, max(1, all / 2))
-        return liveShares.take(grant.principal, atMost: most)
-    }
-
-    /// The long poll of a session.
-    ///
-    /// It ends with the token at the latest, and then is answered as a request that comes after it.
-    func waitForSession(
-        _ id: String, _ wait: SessionWait, _ grant: AccessGrant, _ isOurs: @escaping @Sendable (SessionUsers) -> Bool,
-        _ exchange: Exchange
-    ) {
-        guard live.hasRoom, let share = liveShare(grant) else { return exchange.respond(Response(.tooManyStreams)) }
-        let key = SessionKey(id)
-        let waiter = live.wait(
-            LiveWaiter(
-                key: key, version: wait.version,
-                endsAtMicroseconds: live.elapsedMicroseconds + wait.milliseconds * 1000,
-                expiresAt: grant.expiresAt, isOurs: isOurs
-            ) { [self, share] record in
-                // Held for as long as the wait is.
-                defer { withExtendedLifetime(share) {} }
-                if grant.hasExpired(clock()) { return exchange.respond(Response(.expiredToken)) }
-                if let record { return exchange.respond(session(record)) }
-                // The end of the wait: 304 where there is such a session, else 404.
-                store.session(id) { [self] result in
-                    answer(result, exchange, isShown: { isOurs(SessionUsers($0)) }) { record in
-                        if record.state.version > wait.version { return session(record) }
-                        return .notModified(renderer.answer(record, now: clock()).tag)
-                    }
-                }
-            })
-        // Whoever closes waits no more; and of all who may have, nobody can tell.
-        exchange.whenPeerCloses { [live] in live.leave(waiter, key) }
+        hub.subscribe(subscriber, resumingAfter: resumingAfter)
     }
 }
 

@@ -4,30 +4,45 @@ import SessionIndex
 import SessionModel
 import SessionStore
 
-extension Receiver {
+/// Queries about one session.
+final class SessionQueries: Sendable {
+    let store: any SessionStore
+    private let renderer: SessionRenderer
+    private let waits: LiveWaits
+    private let clock: @Sendable () -> Instant
+
+    init(
+        store: any SessionStore, renderer: SessionRenderer, waits: LiveWaits, clock: @escaping @Sendable () -> Instant
+    ) {
+        self.store = store
+        self.renderer = renderer
+        self.waits = waits
+        self.clock = clock
+    }
+
     /// `GET /v1/sessions/{sessionId}`: the state and what follows from it for now, with an entity tag made of both.
     ///
     /// With `wait=30s&version=n` it answers as soon as the version is above n, or 304 at the end of the wait.
-    func answerSession(_ call: borrowing Call<AccessGrant>) throws(Problem) {
-        try answerSession(call, of: nil)
+    func answer(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        try answer(call, of: nil)
     }
 
     /// `GET /v1/users/{userId}/sessions/{sessionId}`: the same, if it is one of that user's.
-    func answerUserSession(_ call: borrowing Call<AccessGrant>) throws(Problem) {
-        try answerSession(call, of: call.path.userId)
+    func answerOfUser(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        try answer(call, of: call.path.userId)
     }
 
-    private func answerSession(_ call: borrowing Call<AccessGrant>, of userId: String?) throws(Problem) {
+    private func answer(_ call: borrowing Call<AccessGrant>, of userId: String?) throws(Problem) {
         let (id, grant) = (call.path.sessionId, call.grant)
         guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
         guard let wait = try SessionWait(query) else {
-            return answerSession(id, of: userId, grant, call.exchange, Preconditions(call.request.head))
+            return answer(id, of: userId, grant, call.exchange, Preconditions(call.request.head))
         }
-        waitForSession(id, wait, grant, { grant.allows($0, of: userId) }, call.exchange)
+        waits.wait(for: id, wait, grant, { grant.allows($0, of: userId) }, call.exchange)
     }
 
     /// With the answer that was kept, where it is still the right one.
-    private func answerSession(
+    private func answer(
         _ id: String, of userId: String?, _ grant: AccessGrant, _ exchange: Exchange,
         _ preconditions: Preconditions
     ) {
@@ -38,7 +53,7 @@ extension Receiver {
         }
         let ticket = kept.ticket
         store.session(id) { [self] result in
-            answer(result, exchange, isShown: { grant.allows($0, of: userId) }) { record in
+            exchange.respond(result, isShown: { grant.allows($0, of: userId) }) { record in
                 let answer = renderer.answer(record, now: clock())
                 store.keep(answer, of: record, ticket: ticket)
                 return answer.response(preconditions)
@@ -46,19 +61,18 @@ extension Receiver {
         }
     }
 
-    func session(_ record: SessionRecord) -> Response {
-        renderer.answer(record, now: clock()).response(Preconditions())
-    }
+}
 
+extension Exchange {
     /// Answers with what was found, as far as whoever asks may see it.
-    func answer(
-        _ result: Result<SessionRecord?, StoreError>, _ exchange: Exchange, isShown: (SessionRecord) -> Bool,
+    func respond(
+        _ result: Result<SessionRecord?, StoreError>, isShown: (SessionRecord) -> Bool,
         _ response: (SessionRecord) -> Response
     ) {
         switch result {
-        case .success(let record?) where isShown(record): exchange.respond(response(record))
-        case .success: exchange.respond(Response(.sessionNotFound))
-        case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
+        case .success(let record?) where isShown(record): respond(response(record))
+        case .success: respond(Response(.sessionNotFound))
+        case .failure(let error): respond(Response(Problem(error, .storeUnreadable)))
         }
     }
 }

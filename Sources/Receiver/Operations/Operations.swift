@@ -7,7 +7,29 @@ import SessionModel
 import SessionStore
 import Synchronization
 
-extension Receiver {
+/// What whoever runs the receiver wants to know: whether it should go on, whether callbacks can come, how it is.
+final class Operations: Sendable {
+    let metrics: ReceiverMetrics
+    let driveAPI: DriveAPIFeatures?
+    private let store: any SessionStore
+    private let ledger: Ledger
+    private let hub: LiveHub
+    private let secretUse: SecretUse
+    /// The server's own figures; set once the server exists.
+    let serverStatistics = Locked<(@Sendable () -> ServerStatistics?)?>(nil)
+
+    init(
+        store: any SessionStore, ledger: Ledger, hub: LiveHub, metrics: ReceiverMetrics, secretUse: SecretUse,
+        driveAPI: DriveAPIFeatures?
+    ) {
+        self.store = store
+        self.ledger = ledger
+        self.hub = hub
+        self.metrics = metrics
+        self.secretUse = secretUse
+        self.driveAPI = driveAPI
+    }
+
     /// `GET /healthz`: whether the process should go on. It should not only where a start could mend what it cannot.
     func answerHealth(_ call: borrowing Call<Void>) {
         let mustRestart = store.needsRestart != nil
@@ -20,7 +42,7 @@ extension Receiver {
     }
 
     private var readiness: Response {
-        if isDraining {
+        if hub.isClosing {
             return Response(Problem(503, "not-ready", "The server is shutting down."))
         }
         if let reason = store.unavailability {
@@ -40,7 +62,7 @@ extension Receiver {
         addDriveAPI(to: &page)
         add(store.statistics, to: &page)
         add(ledger.statistics, to: &page)
-        if let statistics = serverStatistics.withLock({ $0?() }) { add(statistics, to: &page) }
+        if let statistics = serverStatistics.withLock({ $0.flatMap { $0() } }) { add(statistics, to: &page) }
         var response = Response(
             status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(page.text.utf8))
         response.add("Cache-Control", "no-store" as StaticString)
@@ -73,7 +95,7 @@ extension Receiver {
             "chargefold_callback_duration_seconds", "From the complete request to the durable answer.",
             metrics.callbackDuration)
         page.add(
-            "chargefold_live_listeners", .gauge, "Open live streams and long polls.", live.listenerCount)
+            "chargefold_live_listeners", .gauge, "Open live streams and long polls.", hub.listenerCount)
         page.add("chargefold_queries_total", .counter, "Queries that were allowed.", metrics.queries.value)
         page.add(
             "chargefold_queries_refused_total", .counter, "Queries refused for want of a valid token.",

@@ -1,0 +1,142 @@
+package import Base
+import HTTPServer
+package import Ledger
+package import Logging
+import SessionModel
+package import SessionStore
+package import WebhookSecurity
+
+/// What Chargefold does, each feature a type with the few things that it needs. Wired here and nowhere else.
+package final class Features: Sendable {
+    /// What is not configured: time, and what tests choose.
+    package struct Surroundings: Sendable {
+        /// The wall clock.
+        package var clock: @Sendable () -> Instant = SystemClock.now
+        /// The reconciler's clock.
+        package var reconciling = ReconcilerTiming()
+        package var live = LiveOptions()
+        /// Seconds within which a charge detail record is answered: upstream waits for five.
+        package var recordDeadlineSeconds = 4.5
+
+        package init() {}
+    }
+
+    // What is asked of us, by routes.
+    let callbacks: Callbacks
+    let recordCallbacks: RecordCallbacks
+    let sessions: SessionQueries
+    let lists: SessionLists
+    let records: SessionRecords
+    let streams: LiveStreams
+    let abandonments: Abandonments
+    let gateway: GatewayRequests
+    let tokens: TokenRequests
+    let erasures: ErasureRequests
+    let quarantine: QuarantineRequests
+    let log: LogExport
+    let downtimes: DowntimeRequests
+    let backfills: BackfillRequests
+    let operations: Operations
+    let secrets: SecretRequests
+
+    // What goes on by itself.
+    package let hub: LiveHub
+    package let downtime: DowntimeLedger
+    /// nil without a key.
+    package let driveAPI: DriveAPIFeatures?
+    package let cooldowns: ConnectorCooldowns
+    package let metrics = ReceiverMetrics()
+    let refusals: RefusalLog
+    let credentials: CurrentCredentials
+    private let secretUse: SecretUse
+    package let store: any SessionStore
+    package let ledger: Ledger
+    package let clock: @Sendable () -> Instant
+    let logger: Logger
+
+    /// - Throws: where the Drive API's base URL is none.
+    package init(
+        _ configuration: ReceiverConfiguration, access: AccessControl, store: any SessionStore, ledger: Ledger,
+        sealKey: SecretKey,
+        logger: Logger, surroundings: Surroundings = Surroundings()
+    ) throws {
+        let clock = surroundings.clock
+        self.clock = clock
+        self.store = store
+        self.ledger = ledger
+        self.logger = logger
+        let guidance = configuration.guidanceSettings
+        refusals = RefusalLog(logger)
+        cooldowns = ConnectorCooldowns(seconds: guidance.connectorCooldownSeconds)
+        let writes = UserWrites(configuration.gatewaySettings, clock: clock)
+        driveAPI = try DriveAPIFeatures(
+            configuration, store: store, ledger: ledger, writes: writes, cooldowns: cooldowns, logger: logger,
+            clock: clock, timing: surroundings.reconciling)
+        let reconciler = driveAPI?.reconciler
+        downtime = DowntimeLedger(ledger: ledger, store: store, logger: logger, clock: clock) {
+            reconciler?.mayHaveMissedEvents($0)
+        }
+
+        credentials = CurrentCredentials(
+            Credentials(authenticator: configuration.webhook.authenticator, access: access))
+        secretUse = SecretUse(logger)
+        secrets = SecretRequests(credentials: credentials, use: secretUse)
+        let verifier = BodyVerifier(credentials: credentials, bodyBytesMax: configuration.webhook.bodyBytesMax)
+        callbacks = Callbacks(
+            store: store, ledger: ledger, verifier: verifier, reconciler: reconciler, downtime: downtime,
+            metrics: metrics, refusals: refusals, secretUse: secretUse, clock: clock)
+        recordCallbacks = RecordCallbacks(
+            store: store, ledger: ledger, verifier: verifier, reconciler: reconciler, downtime: downtime,
+            metrics: metrics.chargeDetailRecords, refusals: refusals, secretUse: secretUse, clock: clock,
+            deadlineSeconds: surroundings.recordDeadlineSeconds)
+
+        var live = surroundings.live
+        // The other half is for whoever does not wait: callbacks above all.
+        live.subscribersMax = max(1, min(live.subscribersMax, configuration.serverConfiguration.connectionsMax / 2))
+        live.subscribersOfUserMax = configuration.api.userStreamsMax
+        hub = LiveHub(store: store, settings: guidance, options: live, logger: logger, clock: clock)
+        let places = LivePlaces(hub)
+        let renderer = SessionRenderer(settings: guidance, cooldowns: cooldowns)
+        sessions = SessionQueries(
+            store: store, renderer: renderer,
+            waits: LiveWaits(store: store, hub: hub, places: places, renderer: renderer, clock: clock), clock: clock)
+        lists = SessionLists(
+            store: store, renderer: renderer, cursors: PageCursor(seal: Seal(key: sealKey)), clock: clock)
+        records = SessionRecords(store: store)
+        streams = LiveStreams(store: store, hub: hub, places: places)
+        abandonments = Abandonments(store: store, renderer: renderer, writes: writes, clock: clock)
+        gateway = GatewayRequests(gateway: driveAPI?.gateway)
+
+        tokens = TokenRequests(userTokens: UserTokens(key: sealKey), clock: clock)
+        erasures = ErasureRequests(eraser: store as? any SessionEraser, logger: logger)
+        quarantine = QuarantineRequests(ledger: ledger, store: store, verifier: verifier, reconciler: reconciler)
+        log = LogExport(store: store)
+        downtimes = DowntimeRequests(ledger: ledger)
+        backfills = BackfillRequests(backfill: driveAPI?.backfill, reconciler: reconciler)
+        operations = Operations(
+            store: store, ledger: ledger, hub: hub, metrics: metrics, secretUse: secretUse, driveAPI: driveAPI)
+    }
+
+    /// From now on others are let in.
+    /// - Parameter ended: tokens by whose names nobody is let in any more, or somebody else is: their streams end.
+    func replaceCredentials(_ new: Credentials, ended: Set<String>) {
+        credentials.replace(new)
+        secretUse.beginAnew()
+        if !ended.isEmpty { hub.endAll(of: Set(ended.map { .token($0) })) }
+    }
+
+    /// Starts on connectors that were asked for before this process began. Blocks.
+    func restoreCooldowns() {
+        do throws(StoreError) {
+            try cooldowns.restore(from: store, now: clock())
+        } catch {
+            logger.warning("cooldowns of connectors are not known", metadata: ["reason": "\(error.message)"])
+        }
+    }
+
+    /// Callbacks are taken from now on: the time before that is a downtime. Blocks.
+    func noteBeginning() {
+        let last = try? store.logEntry(at: store.statistics.durable)
+        downtime.began(lastDelivery: last?.receivedAt)
+    }
+}
