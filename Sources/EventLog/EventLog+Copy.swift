@@ -8,9 +8,10 @@ extension EventLog {
     /// verified: what is damaged is copied as it is. Blocks.
     ///
     /// The caller keeps erasures away: a copy could have half of a step.
+    /// - Parameter progress: after each file; what it throws ends the copying.
     /// - Returns: the files' names with what they hold.
     package func copy(
-        to directory: String, progress: (_ done: Int64, _ total: Int64) -> Void
+        to directory: String, progress: (_ done: Int64, _ total: Int64) throws(FileCopyError) -> Void
     ) throws(FileCopyError) -> [(name: String, summary: FileSummary)] {
         let segments = segments.withLock { $0 }
         let total = segments.reduce(0) { $0 + Int64($1.limit) }
@@ -23,7 +24,7 @@ extension EventLog {
                 paddedTo: Int64(LogFormat.blockBytes))
             copies.append((segment.name, summary))
             done += summary.bytes
-            progress(done, max(total, done))
+            try progress(done, max(total, done))
         }
         return copies
     }

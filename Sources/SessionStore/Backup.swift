@@ -1,6 +1,7 @@
 package import Base
 internal import Dispatch
 internal import EventLog
+internal import Glibc
 internal import Ledger
 internal import Logging
 
@@ -62,13 +63,21 @@ package struct Backup {
             }
             let created = FileSystem.makeDirectory(log)
             guard created == 0 else { throw FileCopyError(code: created, action: "making \(log)") }
-            for copy in try store.log.copy(to: log, progress: { progress("copying", $0, $1) }) {
+            let copies = try store.log.copy(to: log) { (done, total) throws(FileCopyError) in
+                progress("copying", done, total)
+                // A stop does not wait for a backup.
+                if store.isClosing { throw FileCopyError(code: ECANCELED, action: "the server stops") }
+            }
+            for copy in copies {
                 files.append(.init(name: EventLog.directoryName + "/" + copy.name, summary: copy.summary))
             }
         } catch {
             throw StoreError(.unavailable, "the backup cannot be made: \(error)")
         }
-        let (end, verified) = try Self.verify(target, progress)
+        let (end, verified) = try Self.verify(target, progress) { !store.isClosing }
+        guard !store.isClosing else {
+            throw StoreError(.closed, "the backup cannot be made: the server stops")
+        }
         let manifest = BackupManifest(
             version: version, createdAt: createdAt, identity: store.log.identity, end: end, deliveries: verified.rows,
             damagedFiles: verified.damagedFiles, files: files)
@@ -81,7 +90,8 @@ package struct Backup {
 
     /// Reads every byte of the log in a directory, and looks at the ledger.
     private static func verify(
-        _ directory: String, _ progress: (_ what: String, _ done: Int64, _ total: Int64) -> Void
+        _ directory: String, _ progress: (_ what: String, _ done: Int64, _ total: Int64) -> Void,
+        while goesOn: () -> Bool = { true }
     ) throws(StoreError) -> (end: Int64, LogVerification) {
         try Ledger.check(fileAt: FileSystem.join(directory, Ledger.fileName))
         let quiet = Logger(label: "chargefold") { _ in SwiftLogNoOpLogHandler() }
@@ -90,7 +100,7 @@ package struct Backup {
         let last = log.lastPosition
         let verified = try log.verify { position in
             progress("verifying", position, last)
-            return true
+            return goesOn()
         }
         return (last, verified)
     }

@@ -110,6 +110,7 @@ package final class DiskSessionStore: SessionStore {
         }
     }
 
+    var isClosing: Bool { closing.withLock { $0 } }
     var index: SessionIndex { current.withLock { $0 } }
     var eraser: Eraser? { eraserIfWritable.withLock { $0 } }
 

@@ -1,5 +1,7 @@
 import Base
+import Dispatch
 import EventLog
+import Glibc
 import Ledger
 import SessionIndex
 import StoreTestSupport
@@ -116,6 +118,24 @@ struct BackupTests {
         #expect(manifest.deliveries < 1_500)
         #expect(try Backup.restore(from: target, to: restored) == manifest)
         store.close()
+    }
+
+    @Test func `a stop does not wait for it, and nothing of it stays`() async throws {
+        let store = try openStore(directory)
+        _ = try await ingest(1_500, into: store)
+        let closed = DispatchSemaphore(value: 0)
+        let backup = Backup(version: "1", createdAt: "2026-01-01T00:00:00Z", furtherFiles: []) { _, _, _ in
+            guard store.unavailability?.code != .closed else { return }
+            DispatchQueue.global().async {
+                store.close()
+                closed.signal()
+            }
+            while store.unavailability?.code != .closed { sched_yield() }
+        }
+        let error = #expect(throws: StoreError.self) { try store.backUp(to: target, backup) }
+        #expect(error?.message.contains("the server stops") == true)
+        #expect(!FileSystem.exists(target))
+        #expect(closed.wait(timeout: .now() + 60) == .success)
     }
 
     @Test func `a list that leads out of the backup is not read`() {
