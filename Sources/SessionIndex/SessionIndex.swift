@@ -246,6 +246,9 @@ package final class SessionIndex: LogConsumer {
         try fold.replace(records, of: keys)
     }
 
+    /// Somebody else has found the file of rows damaged: as for `onDamage`.
+    package func giveUp(_ reason: String) { log.queue.async { self.fold.giveUp(reason) } }
+
     func requestRefold(number: Int64) { fold.requestRefold(RefoldRequest(key: nil, number: number)) }
 
     /// Leaves nothing of the past in the rows' files. Blocks.
@@ -318,8 +321,7 @@ private final class WeakIndex: Sendable {
     }
 
     func giveUp(_ reason: String) {
-        guard let index = state.withLock({ $0.index }) else { return }
-        index.log.queue.async { index.fold.giveUp(reason) }
+        state.withLock { $0.index }?.giveUp(reason)
     }
 
     func tell(_ reason: String) {

@@ -65,6 +65,8 @@ struct StoreCheck {
         } catch LogReadError<Never>.log(let error) {
             throw error
         } catch {
+            // Whoever finds the file damaged says so: it is made anew.
+            if let error = error as? SQLiteError, error.isCorruption { index.giveUp("\(error)") }
             throw StoreError(.unavailable, "the check cannot go on: \(error)")
         }
     }

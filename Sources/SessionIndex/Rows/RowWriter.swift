@@ -15,6 +15,9 @@ final class RowWriter {
     private let updateOrder: Statement
     private let updateExpectation: Statement
     private let updateStatus: Statement
+    private let countStatuses: Statement
+    /// How many rows there are of each status; statuses without a name of their own count as FAILED.
+    private(set) var statusCounts: [SessionStatus: Int] = [:]
     private let setProperty: Statement
     private let log: Identity
 
@@ -50,7 +53,9 @@ final class RowWriter {
             UPDATE sessions SET status = ?2, status_since = ?3
             WHERE number = ?1 AND (status IS NOT ?2 OR status_since IS NOT ?3)
             """)
+        countStatuses = try database.prepare("SELECT status, sessions FROM status_counts")
         setProperty = try database.prepare("UPDATE properties SET value = ?2 WHERE name = ?1")
+        try readStatusCounts()
     }
 
     /// A session whose rows go: those with its id in the partitions that may have one, and the one with a number.
@@ -100,6 +105,7 @@ final class RowWriter {
             setProperty.bind(1, text: "seal")
             setProperty.bind(2, Int64(bitPattern: seal))
             try setProperty.run()
+            try readStatusCounts()
         }
         covered = position
     }
@@ -153,19 +159,18 @@ final class RowWriter {
         }
     }
 
-    /// How many rows there are of each status; statuses without a name of their own count as FAILED.
-    func statusCounts() throws(SQLiteError) -> [SessionStatus: Int] {
-        let all = try database.prepare("SELECT status, sessions FROM status_counts")
-        defer { all.finalize() }
-        var counts: [SessionStatus: Int] = [:]
-        while try all.step() {
-            if let status = SessionStatus(listCode: all.int64(0)) { counts[status] = Int(all.int64(1)) }
+    private func readStatusCounts() throws(SQLiteError) {
+        defer { countStatuses.reset() }
+        while try countStatuses.step() {
+            guard let status = SessionStatus(listCode: countStatuses.int64(0)) else { continue }
+            statusCounts[status] = Int(countStatuses.int64(1))
         }
-        return counts
     }
 
     func close() {
-        for statement in [upsert, updateOrder, updateExpectation, updateStatus, setProperty] { statement.finalize() }
+        for statement in [upsert, updateOrder, updateExpectation, updateStatus, countStatuses, setProperty] {
+            statement.finalize()
+        }
         database.close()
     }
 }

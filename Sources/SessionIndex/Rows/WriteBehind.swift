@@ -62,7 +62,7 @@ final class WriteBehind: @unchecked Sendable {
         self.logger = logger
         self.onDamage = onDamage
         state = Locked(
-            State(folded: writer.covered, covered: writer.covered, statuses: (try? writer.statusCounts()) ?? [:]))
+            State(folded: writer.covered, covered: writer.covered, statuses: writer.statusCounts))
         writer.database.confine(to: queue)
     }
 
@@ -202,9 +202,8 @@ final class WriteBehind: @unchecked Sendable {
                 entry.hasRow = true
             }
         }
-        let statuses = try? writer.statusCounts()
         state.withLock { state in
-            if let statuses { state.statuses = statuses }
+            state.statuses = writer.statusCounts
             state.covered = position
             state.beingWritten = 0
             state.writing = []
@@ -232,8 +231,7 @@ final class WriteBehind: @unchecked Sendable {
             Result { () throws(SQLiteError) in
                 try writer.write(
                     rows, buffer: buffer, covering: writer.covered, seal: seal(at: writer.covered), replacing: sessions)
-                let statuses = try writer.statusCounts()
-                state.withLock { $0.statuses = statuses }
+                state.withLock { $0.statuses = writer.statusCounts }
             }
         }
         do throws(SQLiteError) {
