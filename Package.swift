@@ -65,7 +65,8 @@ let package = Package(
         .target(
             name: "Receiver",
             dependencies: [
-                "Base", "CEmbedded", "CLinux", "Compression", "DriveAPI", "EventLog", "HTTPServer", "Ledger",
+                "Base", "CEmbedded", "CLinux", "Compression", "DriveAPI", "EventLog", "HTTPClient", "HTTPServer",
+                "Ledger",
                 "SessionIndex",
                 "SessionModel", "SessionStore",
                 "WebhookSecurity", "YAML",

@@ -24,6 +24,21 @@ package enum FileSystem {
             modifiedSeconds: status.st_mtim.tv_sec, modifiedNanoseconds: status.st_mtim.tv_nsec)
     }
 
+    /// How large a file system is, and what of it is left for us.
+    package struct Room: Sendable, Equatable {
+        package let bytes: Int64
+        package let freeBytes: Int64
+    }
+
+    /// Of the file system that a path is on; nil where that cannot be said. May wait for a disk that does not answer.
+    package static func room(at path: String) -> Room? {
+        var figures = statvfs()
+        guard statvfs(path, &figures) == 0 else { return nil }
+        let unit = Int64(figures.f_frsize)
+        return Room(
+            bytes: Int64(clamping: figures.f_blocks) * unit, freeBytes: Int64(clamping: figures.f_bavail) * unit)
+    }
+
     /// Removes a file, if it is there.
     package static func remove(_ path: String) {
         unlink(path)

@@ -91,6 +91,9 @@ package final class Application: Sendable {
                     Part(
                         name: "reconciler", needsSessions: true, start: { features.driveAPI?.reconciler?.start() },
                         stop: { features.driveAPI?.reconciler?.stop() }),
+                    Part(
+                        name: "samples", start: { features.samples.start() }, stop: { features.samples.stop() }),
+                    Part(name: "canary", start: { features.canary?.start() }, stop: { features.canary?.stop() }),
                     Part(name: "retention", stop: { retention?.cancel() }),
                 ],
                 [Part(name: "live updates", stop: { features.hub.close() })],
@@ -109,6 +112,7 @@ package final class Application: Sendable {
     private func replaceCredentials(_ configuration: ReceiverConfiguration, ended: Set<String>) {
         var access = receiver.access
         access.tokens = configuration.api.tokenSet
+        receiver.features.canary?.replaceSigner(configuration.probeSigner(receiver.features.clock))
         receiver.features.replaceCredentials(
             Credentials(authenticator: configuration.webhook.authenticator, access: access), ended: ended)
     }

@@ -37,11 +37,15 @@ package final class Features: Sendable {
     let downtimes: DowntimeRequests
     let backfills: BackfillRequests
     let operations: Operations
+    let overview: Overview
     let secrets: SecretRequests
 
     // What goes on by itself.
     package let hub: LiveHub
     package let downtime: DowntimeLedger
+    package let samples: Samples
+    /// nil where none is configured.
+    package let canary: Canary?
     /// nil without a key.
     package let driveAPI: DriveAPIFeatures?
     package let cooldowns: ConnectorCooldowns
@@ -101,7 +105,8 @@ package final class Features: Sendable {
             store: store, renderer: renderer,
             waits: LiveWaits(store: store, hub: hub, places: places, renderer: renderer, clock: clock), clock: clock)
         lists = SessionLists(
-            store: store, renderer: renderer, cursors: PageCursor(seal: Seal(key: sealKey)), clock: clock)
+            store: store, renderer: renderer, cursors: PageCursor(seal: Seal(key: sealKey)), reconciler: reconciler,
+            clock: clock)
         records = SessionRecords(store: store)
         streams = LiveStreams(store: store, hub: hub, places: places)
         abandonments = Abandonments(store: store, renderer: renderer, writes: writes, clock: clock)
@@ -113,8 +118,14 @@ package final class Features: Sendable {
         log = LogExport(store: store)
         downtimes = DowntimeRequests(ledger: ledger)
         backfills = BackfillRequests(backfill: driveAPI?.backfill, reconciler: reconciler)
+        samples = Samples(metrics, store: store, directory: configuration.data.directory, clock: clock)
+        canary = try configuration.canary(logger: logger, clock: clock)
         operations = Operations(
-            store: store, ledger: ledger, hub: hub, metrics: metrics, secretUse: secretUse, driveAPI: driveAPI)
+            store: store, ledger: ledger, hub: hub, metrics: metrics, secretUse: secretUse, driveAPI: driveAPI,
+            samples: samples, canary: canary)
+        overview = Overview(
+            store: store, ledger: ledger, hub: hub, metrics: metrics, samples: samples, driveAPI: driveAPI,
+            guidance: guidance, clock: clock)
     }
 
     /// From now on others are let in.

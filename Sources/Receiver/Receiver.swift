@@ -82,6 +82,7 @@ package final class Receiver: RequestHandler, Sendable {
             return callbacks.takeStray(request, .notFound, exchange)
         }
         if route.coded { exchange.transform = ContentCoding.transform(for: request.head) }
+        if route.access.isQuery { exchange.transform = metrics.timing(exchange.transform) }
         let path = Self.router.values(route, request.head.path)
         do throws(Problem) {
             try route.run(self, control, request, path, exchange)

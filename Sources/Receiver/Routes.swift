@@ -11,7 +11,7 @@ extension Route {
             .post, "/webhooks/cdrs", .callbacks, body: .callback, needsSessions: false, coded: false
         ) { $0.recordCallbacks.receive },
 
-        Route(.get, "/v1/sessions", .readingEverything) { $0.lists.answerAnomalies },
+        Route(.get, "/v1/sessions", .readingEverything) { $0.lists.answerSessions },
         Route(.get, "/v1/sessions/{sessionId}/facts", .reading) { $0.sessions.answerFacts },
         Route(.get, "/v1/sessions/{sessionId}/cdr", .reading) { $0.records.answer },
         Route(.get, "/v1/sessions/{sessionId}/events", .reading) { $0.streams.streamSession },
@@ -35,6 +35,7 @@ extension Route {
         Route(.delete, "/v1/users/{userId}", .operating) { $0.erasures.eraseUser },
         Route(.post, "/v1/tokens", .operating, needsSessions: false) { $0.tokens.mint },
         Route(.get, "/v1/log", .operating, needsSessions: false) { $0.log.answer },
+        Route(.get, "/v1/overview", .operating, needsSessions: false) { $0.overview.answer },
         Route(.get, "/v1/downtime", .operating, needsSessions: false) { $0.downtimes.list },
         Route(.get, "/v1/secrets", .operating, needsSessions: false) { $0.secrets.show },
         Route(.post, "/v1/backfill", .operating) { $0.backfills.run },
@@ -52,6 +53,7 @@ extension Route {
         },
         Route(.get, "/metrics", .anybody, sheds: false, needsSessions: false) { $0.operations.answerMetrics },
         // Coded once and for all.
+        Route(.get, "/dashboard", .anybody, needsSessions: false, coded: false) { $0.operations.answerDashboard },
         Route(.get, "/openapi.json", .anybody, needsSessions: false, coded: false) { $0.operations.answerOpenAPI },
     ]
 }

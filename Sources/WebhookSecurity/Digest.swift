@@ -3,12 +3,12 @@ internal import COpenSSL
 /// A SHA-256 digest. Equality takes the same time wherever two digests differ.
 ///
 /// Secrets of differing lengths are compared by their digests: the time then tells nothing of the length either.
-struct Digest: Sendable {
+package struct Digest: Sendable {
     static let count = 32
     private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
     /// The digest of `bytes`.
-    init(of bytes: UnsafeRawBufferPointer) {
+    package init(of bytes: UnsafeRawBufferPointer) {
         var context = SHA256_CTX()
         SHA256_Init(&context)
         SHA256_Update(&context, bytes.baseAddress, bytes.count)
@@ -27,7 +27,7 @@ struct Digest: Sendable {
         }
     }
 
-    func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    package func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         Swift.withUnsafeBytes(of: words, body)
     }
 

@@ -123,9 +123,13 @@ import Testing
             let cursor = try #require(page.json?.string("cursor"))
             #expect(try found("STARTED_TOO_LONG", "&limit=1&cursor=\(cursor)") == ["future"])
             #expect(try server.get("/v1/sessions?anomaly=STARTED_MISSING&cursor=\(cursor)").problem == "invalid-cursor")
-            for query in ["", "?anomaly=X", "?anomaly=", "?anomaly=STARTED_MISSING&limit=501"] {
+            for query in [
+                "?anomaly=X", "?anomoly=STARTED_MISSING", "?olderThan=long", "?anomaly=STARTED_MISSING&limit=501",
+            ] {
                 #expect(try server.get("/v1/sessions\(query)").status == 400)
             }
+            let misspelt = try server.get("/v1/sessions?anomoly=STARTED_MISSING")
+            #expect(misspelt.json?.string("detail")?.contains("Did you mean anomaly?") == true)
             try server.report("SESSION_STOP_FAILED", "stuck", at: 0)
             #expect(try found("STOP_FAILING_TOO_LONG") == ["stuck"])
             #expect(try found("START_TIMED_OUT") == [])

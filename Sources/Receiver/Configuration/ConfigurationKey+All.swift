@@ -1,8 +1,8 @@
 extension ConfigurationKey {
     /// Every key, in the order of the documented file.
     package static let all: [ConfigurationKey] =
-        http + data + webhook + api + driveApi + gateway + reconciliation + guidance + retention + log + store
-        + shutdown
+        http + data + webhook + api + driveApi + gateway + reconciliation + guidance + retention + canary + log
+        + store + shutdown
 
     private static let http: [ConfigurationKey] = [
         .text(
@@ -168,6 +168,15 @@ extension ConfigurationKey {
             Remove by the wall clock alone. Off: where it is more than a day ahead of the newest event, sessions are \
             removed as of that event only, for a clock that is wrong would delete everything.
             """),
+    ]
+
+    private static let canary: [ConfigurationKey] = [
+        .optionalText(
+            "canary.url", \.canary.url, example: "https://chargefold.example/webhooks/session-events",
+            """
+            The webhook's public address, as the Drive API has it. Once a minute a signed probe is posted there: what keeps \
+            callbacks from arriving is a metric and a log line then. Probes are never logged or folded.
+            """)
     ]
 
     private static let log: [ConfigurationKey] = [

@@ -1,3 +1,4 @@
+internal import HTTPClient
 internal import WebhookSecurity
 
 extension ConfigurationLoader {
@@ -14,6 +15,7 @@ extension ConfigurationLoader {
             add(.init("webhook.secretNext", origins["webhook.secretNext"], "needs webhook.secretCurrent"))
         }
         checkHost(configuration.http)
+        checkCanary()
         for (name, secret) in [
             ("webhook.secretCurrent", webhook.secretCurrent), ("webhook.secretNext", webhook.secretNext),
             ("api.sealKey", configuration.api.sealKey),
@@ -37,6 +39,18 @@ extension ConfigurationLoader {
                     """))
         }
         warnAboutAccess()
+    }
+
+    private mutating func checkCanary() {
+        guard let url = configuration.canary.url else { return }
+        let key = "canary.url"
+        do throws(HTTPClientError) {
+            if case .unix = try Endpoint(url: url).transport {
+                add(.init(key, origins[key], "must be the public address, http:// or https://"))
+            }
+        } catch {
+            add(.init(key, origins[key], "\(error.detail)"))
+        }
     }
 
     /// What no address and no name can be. Whether a name has an address is for ``ReceiverConfiguration/obstacles()``.

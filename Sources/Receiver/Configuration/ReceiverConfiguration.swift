@@ -13,6 +13,7 @@ package struct ReceiverConfiguration: Sendable {
     package var reconciliation = Reconciliation()
     package var guidance = Guidance()
     package var retention = Retention()
+    package var canary = CanaryProbes()
     package var log = Log()
     package var store = Store()
     package var shutdown = Shutdown()
@@ -124,6 +125,11 @@ package struct ReceiverConfiguration: Sendable {
         package var days = 0
         /// Whether the wall clock alone decides what is old.
         package var trustClock = false
+    }
+
+    package struct CanaryProbes: Sendable {
+        /// nil: none are sent.
+        package var url: String?
     }
 
     package struct Log: Sendable {

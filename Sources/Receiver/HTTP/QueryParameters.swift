@@ -21,6 +21,13 @@ package struct QueryParameters {
 
     package var names: some Collection<String> { values.keys }
 
+    /// - Throws: with its name, where one is given that is not known.
+    func check(known: Set<String>) throws(Problem) {
+        guard let name = values.keys.filter({ !known.contains($0) }).min() else { return }
+        throw .malformedQuery.with(
+            detail: "There is no parameter \(name.prefix(64)) here.\(NearestName.hint(name, among: known))")
+    }
+
     /// The number given: nil where there is none, `.some(nil)` where it is no number in the range.
     func integer(_ name: String, in range: ClosedRange<Int64>) -> Int64?? {
         guard let text = values[name] else { return nil }

@@ -78,7 +78,7 @@ struct HistoryRequest: Sendable {
         return number
     }
 
-    private static func instant(_ text: String?, _ name: StaticString) throws(Problem) -> Instant? {
+    static func instant(_ text: String?, _ name: StaticString) throws(Problem) -> Instant? {
         guard let text else { return nil }
         guard let instant = Instant(rfc3339: text) else { throw invalid(name, "must be an RFC 3339 timestamp") }
         return instant

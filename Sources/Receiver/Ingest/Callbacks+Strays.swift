@@ -25,7 +25,7 @@ extension Callbacks {
             return exchange.respond(Response(problem))
         }
         let arrival = Arrival(
-            receivedAt: receivedAt, startedNanoseconds: SystemClock.monotonicNanoseconds(), isVerified: true)
+            receivedAt: receivedAt, startedNanoseconds: SystemClock.monotonicNanoseconds(), means: [])
         let kept = problem.with(
             detail: "The callback is authentic, but no webhook has this method and path: it is kept in the quarantine.")
         set(

@@ -43,8 +43,9 @@ final class Callbacks: Sendable {
     struct Arrival: Sendable {
         let receivedAt: Instant
         let startedNanoseconds: UInt64
+        let means: CallbackAuthentication.Means
         /// False where the configuration lets everybody in.
-        let isVerified: Bool
+        var isVerified: Bool { means != .unverified }
     }
 
     /// `POST /webhooks/session-events`. The answer is 200 only once the event is durable and folded.
@@ -54,8 +55,7 @@ final class Callbacks: Sendable {
         let body = verifier.verify(call.request, at: receivedAt)
         switch body.authentication {
         case .authentic(let means):
-            secretUse.note(means, atMicroseconds: receivedAt.microsecondsSince1970)
-            let arrival = Arrival(receivedAt: receivedAt, startedNanoseconds: started, isVerified: means != .unverified)
+            let arrival = Arrival(receivedAt: receivedAt, startedNanoseconds: started, means: means)
             take(body, call.request, arrival, call.exchange)
         case .missing(let problem):
             refuse(call.request, .missingCredentials, .missingCredentials, problem, receivedAt, call.exchange)
@@ -90,11 +90,31 @@ final class Callbacks: Sendable {
             let problem = Problem.invalidEvent.with(detail: error.detail).with(member: "code", error.code.rawValue)
             return set(aside: request, arrival, .invalidEvent, problem, reason: error.code.rawValue, exchange)
         }
+        if event.isProbe { return answerProbe(exchange) }
         let body = UTF8ByteOrderMark.dropped(from: content)
         append(Delivery(event: event, body: body, receivedAt: arrival.receivedAt), arrival, exchange)
     }
 
+    /// That a callback came, and which secret it was signed with; a probe is none.
+    private func noteAuthentic(_ arrival: Arrival) {
+        metrics.noteCallback(at: arrival.receivedAt)
+        secretUse.note(arrival.means, atMicroseconds: arrival.receivedAt.microsecondsSince1970)
+    }
+
+    /// A probe of a canary: it proves the way here, and is kept out of everything that callbacks are counted in.
+    private func answerProbe(_ exchange: Exchange) {
+        guard store.isWritable else { return exchange.respond(Response(.storeUnavailable)) }
+        exchange.respond(
+            Response(
+                json: JSONWriter.bytes { writer in
+                    writer.beginObject()
+                    writer.field("outcome", Canary.outcome)
+                    writer.endObject()
+                }))
+    }
+
     private func append(_ delivery: consuming Delivery, _ arrival: Arrival, _ exchange: Exchange) {
+        noteAuthentic(arrival)
         store.append(delivery) { [self] result in
             switch result {
             case .success(let outcome):
@@ -132,6 +152,7 @@ final class Callbacks: Sendable {
             refuse(kind, problem, code: reason, problem.detail ?? problem.title, origin: origin, exchange)
         }
         guard !request.body.isEmpty else { return refusal(nil) }
+        noteAuthentic(arrival)
         guard arrival.isVerified else { return refusal(ledger.quarantineUnverified(kept)) }
         ledger.quarantineVerified(kept) { [self] result in
             switch result {

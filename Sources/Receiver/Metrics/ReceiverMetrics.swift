@@ -1,6 +1,8 @@
 package import Base
+import HTTPServer
 import SessionIndex
 import SessionStore
+import Synchronization
 
 /// What the receiver counts. Monotonic since the start of the process; safe from any thread.
 package final class ReceiverMetrics: Sendable {
@@ -10,6 +12,10 @@ package final class ReceiverMetrics: Sendable {
     package let unavailable = Counter()
     package let refusedCallbacks: [RefusedCallback: Counter]
     package let callbackDuration = DurationHistogram()
+    /// Of queries that are answered at once; those that wait for a change are not in it.
+    package let queryDuration = DurationHistogram()
+    /// Microseconds since 1970; `Int64.min`: none is known.
+    private let lastCallbackMicroseconds = Atomic<Int64>(.min)
     package let chargeDetailRecords = ChargeDetailRecordMetrics()
     package let queries = Counter()
     package let refusedQueries = Counter()
@@ -28,6 +34,28 @@ package final class ReceiverMetrics: Sendable {
         case invalidEvent = "invalid_event"
         /// Authentic, at an address that is no webhook's.
         case stray = "stray"
+    }
+
+    /// When the last authentic callback came; nil: none is known.
+    package var lastCallback: Instant? {
+        let microseconds = lastCallbackMicroseconds.load(ordering: .relaxed)
+        return microseconds == .min ? nil : Instant(microsecondsSince1970: microseconds)
+    }
+
+    package func noteCallback(at instant: Instant) {
+        lastCallbackMicroseconds.store(instant.microsecondsSince1970, ordering: .relaxed)
+    }
+
+    /// Notes how long an answer took that is made from now on.
+    func timing(
+        _ transform: (@Sendable (consuming Response) -> Response)?
+    ) -> @Sendable (consuming Response) -> Response {
+        let began = SystemClock.monotonicNanoseconds()
+        return { [queryDuration] response in
+            queryDuration.record(microseconds: (SystemClock.monotonicNanoseconds() - began) / 1000)
+            guard let transform else { return response }
+            return transform(response)
+        }
     }
 
     package init() {

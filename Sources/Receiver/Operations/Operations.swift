@@ -11,7 +11,10 @@ import Synchronization
 final class Operations: Sendable {
     let metrics: ReceiverMetrics
     let driveAPI: DriveAPIFeatures?
-    private let store: any SessionStore
+    let store: any SessionStore
+    let samples: Samples
+    /// nil where none is configured.
+    let canary: Canary?
     private let ledger: Ledger
     private let hub: LiveHub
     private let secretUse: SecretUse
@@ -20,7 +23,7 @@ final class Operations: Sendable {
 
     init(
         store: any SessionStore, ledger: Ledger, hub: LiveHub, metrics: ReceiverMetrics, secretUse: SecretUse,
-        driveAPI: DriveAPIFeatures?
+        driveAPI: DriveAPIFeatures?, samples: Samples, canary: Canary?
     ) {
         self.store = store
         self.ledger = ledger
@@ -28,6 +31,8 @@ final class Operations: Sendable {
         self.metrics = metrics
         self.secretUse = secretUse
         self.driveAPI = driveAPI
+        self.samples = samples
+        self.canary = canary
     }
 
     /// `GET /healthz`: whether the process should go on. It should not only where a start could mend what it cannot.
@@ -63,6 +68,7 @@ final class Operations: Sendable {
         add(store.statistics, to: &page)
         add(ledger.statistics, to: &page)
         if let statistics = serverStatistics.withLock({ $0.flatMap { $0() } }) { add(statistics, to: &page) }
+        addProcess(to: &page)
         var response = Response(
             status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(page.text.utf8))
         response.add("Cache-Control", "no-store" as StaticString)

@@ -1,3 +1,4 @@
+internal import Base
 import HTTPServer
 import SessionIndex
 import SessionModel
@@ -36,26 +37,49 @@ extension SessionLists {
     }
 
     /// Answers a page as the Drive API does: `{"sessions":[…],"cursor":"…","count":n}`, without `cursor` on the last one.
-    func select(_ selection: SessionSelection, context: [UInt8], _ exchange: Exchange) {
+    /// - Parameter showsQuestions: says of each session when it is asked about next.
+    func select(
+        _ selection: SessionSelection, context: [UInt8], showsQuestions: Bool = false, _ exchange: Exchange
+    ) {
         let now = clock()
         store.select(selection) { [self] result in
             switch result {
             case .success(let page):
-                var writer = JSONWriter(capacity: 256 + page.records.count * 1024)
-                writer.beginObject()
-                writer.key("sessions")
-                writer.beginArray()
-                for record in page.records { renderer.write(record, now: now, to: &writer) }
-                writer.endArray()
-                if let cursor = page.next.flatMap({ cursors.text($0, context: context) }) {
-                    writer.field("cursor", cursor)
+                guard showsQuestions, let reconciler else {
+                    return exchange.respond(render(page, context: context, now: now))
                 }
-                writer.field("count", page.records.count)
-                writer.endObject()
-                exchange.respond(Response(json: writer.bytes))
+                reconciler.questions(about: page.records.map(\.sessionId)) { [self] questions in
+                    exchange.respond(render(page, context: context, now: now, questions))
+                }
             case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
             }
         }
+    }
+
+    private func render(
+        _ page: SessionPage, context: [UInt8], now: Instant,
+        _ questions: [SessionKey: (at: Instant?, tries: Int)] = [:]
+    ) -> Response {
+        var writer = JSONWriter(capacity: 256 + page.records.count * 1024)
+        writer.beginObject()
+        writer.key("sessions")
+        writer.beginArray()
+        for record in page.records {
+            let question = questions[SessionKey(record.sessionId)]
+            renderer.write(record, now: now, to: &writer) { writer in
+                guard let question else { return }
+                writer.key("nextQuestion")
+                writer.beginObject()
+                writer.field("at", question.at)
+                writer.field("tries", question.tries)
+                writer.endObject()
+            }
+        }
+        writer.endArray()
+        if let cursor = page.next.flatMap({ cursors.text($0, context: context) }) { writer.field("cursor", cursor) }
+        writer.field("count", page.records.count)
+        writer.endObject()
+        return Response(json: writer.bytes)
     }
 }
 

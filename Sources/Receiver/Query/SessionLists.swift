@@ -9,25 +9,19 @@ struct SessionLists: Sendable {
     let store: any SessionStore
     let renderer: SessionRenderer
     let cursors: PageCursor
+    /// Says when sessions are asked about next; nil where none are.
+    let reconciler: Reconciler?
     let clock: @Sendable () -> Instant
 
-    /// `GET /v1/sessions?anomaly=CODE`, with `limit` and `cursor`: all sessions that have the anomaly now.
-    func answerAnomalies(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+    /// `GET /v1/sessions`: everybody's sessions, by status, anomaly, user, charger and time. Of each that is watched it says
+    /// when the Drive API is asked next.
+    func answerSessions(_ call: borrowing Call<AccessGrant>) throws(Problem) {
         guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
-        let codes = Anomaly.allCases.map(\.rawValue).joined(separator: ", ")
-        guard let anomaly = query["anomaly"].flatMap({ Anomaly(rawValue: $0) }) else {
-            throw .malformedQuery.with(detail: "anomaly must be one of \(codes).")
-        }
-        let settings = renderer.settings
-        var scope = SessionSelection.Scope.anomaly(anomaly)
-        if let state = anomaly.lastingState, let seconds = anomaly.patienceSeconds(settings) {
-            // The index has since when; how long is too long is for now to say.
-            scope = .lasting(state, since: clock().adding(seconds: -seconds))
-        }
-        let context = Array("anomaly \(anomaly.rawValue)".utf8)
-        var selection = SessionSelection(scope, limit: try HistoryRequest.limit(query))
-        selection.after = try cursors.place(query["cursor"].flatMap { $0.isEmpty ? nil : $0 }, context: context)
-        select(selection, context: context, call.exchange)
+        let request = try SessionListRequest(query)
+        let context = request.context
+        var selection = request.selection(now: clock(), settings: renderer.settings)
+        selection.after = try cursors.place(request.cursor, context: context)
+        select(selection, context: context, showsQuestions: true, call.exchange)
     }
 
     /// `GET /v1/fees?dueWithin=10m`, with `limit`: fees that begin to apply within that time, the soonest first, of
@@ -130,8 +124,15 @@ struct FeesDue {
 }
 
 extension Anomaly {
+    /// Where the sessions that have it now are found.
+    func scope(now: Instant, settings: GuidanceSettings) -> SessionSelection.Scope {
+        guard let state = lastingState, let seconds = patienceSeconds(settings) else { return .anomaly(self) }
+        // The index has since when; how long is too long is for now to say.
+        return .lasting(state, since: now.adding(seconds: -seconds))
+    }
+
     /// What has lasted too long; nil for those that do not depend on time.
-    fileprivate var lastingState: LastingState? {
+    private var lastingState: LastingState? {
         switch self {
         case .startedTooLong: .started
         case .startTimedOut: .starting

@@ -15,10 +15,16 @@ struct FactsRequest: Sendable {
     /// No page begins a further fact beyond it.
     static let bytesMax = 512 << 10
 
+    /// The same, with bodies.
+    static let bodiesMax = 100
+
     var after: FactPlace?
     var limit = limitMax
+    /// Whether each fact is shown with its body as it came.
+    var showsBodies = false
 
     init(_ query: QueryParameters) throws(Problem) {
+        try query.check(known: ["after", "limit", "bodies"])
         if let text = query["after"] {
             guard let place = FactPlace(text) else {
                 throw .malformedQuery.with(detail: "after must be the next of another page of facts.")
@@ -31,6 +37,13 @@ struct FactsRequest: Sendable {
             }
             self.limit = Int(limit)
         }
+        switch query["bodies"] {
+        case nil, "false"?: break
+        case "true"?:
+            showsBodies = true
+            limit = min(limit, Self.bodiesMax)
+        default: throw .malformedQuery.with(detail: "bodies must be true or false.")
+        }
     }
 }
 
@@ -41,13 +54,25 @@ extension SessionQueries {
         let (id, grant, exchange) = (call.path.sessionId, call.grant, call.exchange)
         guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
         let facts = try FactsRequest(query)
+        // What a body has besides its fact may be of no concern to whoever reads the fact.
+        guard !facts.showsBodies || grant.isAdmin else { throw .insufficientScope }
         factsQueue.async { [self] in
             store.session(id) { result in
                 exchange.respond(result, isShown: { grant.allows($0) }) {
                     Response(
-                        json: $0.factsJSON(after: facts.after, limit: facts.limit, bytesMax: FactsRequest.bytesMax))
+                        json: $0.factsJSON(
+                            after: facts.after, limit: facts.limit, bytesMax: FactsRequest.bytesMax,
+                            body: facts.showsBodies ? { [store] in store.body(of: $0) } : nil))
                 }
             }
         }
+    }
+}
+
+extension SessionStore {
+    /// The body of the delivery that made a fact known here, as it came; nil where it is not in this log. Blocks.
+    fileprivate func body(of fact: Fact) -> String? {
+        guard let entry = (try? logEntry(at: fact.position)) ?? nil else { return nil }
+        return String(validating: entry.body, as: UTF8.self)
     }
 }

@@ -38,7 +38,10 @@ final class SessionQueries: Sendable {
         guard let wait = try SessionWait(query) else {
             return answer(id, of: userId, grant, call.exchange, Preconditions(call.request.head))
         }
-        waits.wait(for: id, wait, grant, { grant.allows($0, of: userId) }, call.exchange)
+        var exchange = call.exchange
+        // How long it takes is for whoever asks to say: that tells nothing of us.
+        exchange.transform = ContentCoding.transform(for: call.request.head)
+        waits.wait(for: id, wait, grant, { grant.allows($0, of: userId) }, exchange)
     }
 
     /// With the answer that was kept, where it is still the right one.

@@ -21,8 +21,12 @@ struct SessionRenderer: Sendable {
     }
 
     /// Writes the session as one object.
+    /// - Parameter extras: writes further members.
     @discardableResult
-    func write(_ record: SessionRecord, now: Instant, to writer: inout JSONWriter) -> TimeDependence {
+    func write(
+        _ record: SessionRecord, now: Instant, to writer: inout JSONWriter,
+        extras: (inout JSONWriter) -> Void = { _ in }
+    ) -> TimeDependence {
         var depends = TimeDependence()
         depends.connectorId = record.state.enrichment.string(.connectorId)
         depends.connectorStartedAt = depends.connectorId.flatMap { cooldowns.latest($0, now: now) }
@@ -32,6 +36,7 @@ struct SessionRenderer: Sendable {
         record.write(to: &writer) { writer in
             guidance.writeMembers(to: &writer)
             Anomaly.writeMember(anomalies, to: &writer)
+            extras(&writer)
         }
         depends.digest = Self.digest(guidance, anomalies)
         depends.changesAt = guidance.changesAt

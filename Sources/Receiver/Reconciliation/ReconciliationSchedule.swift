@@ -42,6 +42,12 @@ package struct ReconciliationSchedule: Sendable {
     }
 
     package var count: Int { entries.count }
+
+    /// When a session is asked about next; nil where it is not watched.
+    package func question(about key: SessionKey) -> Question? {
+        entries[key].map { Question(dueAt: $0.isOut ? nil : $0.dueAt, tries: $0.tries) }
+    }
+
     package var nextDueAt: UInt64? { heap.first?.dueAt }
     /// Elements of the heap, those that no longer count included.
     var heapCount: Int { heap.count }

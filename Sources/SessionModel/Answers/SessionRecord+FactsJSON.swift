@@ -57,7 +57,10 @@ extension SessionRecord {
     /// - Parameters:
     ///   - limit: facts at most; at least 1.
     ///   - bytesMax: no further fact is begun beyond it, so that the answer may be longer by one.
-    package func factsJSON(after place: FactPlace?, limit: Int, bytesMax: Int) -> [UInt8] {
+    ///   - body: finds the body that a fact came in, to be shown with it.
+    package func factsJSON(
+        after place: FactPlace?, limit: Int, bytesMax: Int, body: ((Fact) -> String?)? = nil
+    ) -> [UInt8] {
         let start = place?.index(in: facts) ?? 0
         var writer = JSONWriter(capacity: 256 + min(limit, facts.count - start) * 384)
         let decision = decisionReason
@@ -79,6 +82,7 @@ extension SessionRecord {
             fact.writeMembers(to: &writer)
             writer.field("decided", index == state.decidingIndex)
             writer.reason(reason(ofFactAt: index, decision: decision))
+            if let body = body?(fact) { writer.field("body", body) }
             writer.endObject()
             index += 1
         }

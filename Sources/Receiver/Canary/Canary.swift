@@ -1,0 +1,145 @@
+internal import Base
+import Dispatch
+import HTTPClient
+import Logging
+import SessionModel
+import Synchronization
+import WebhookSecurity
+
+/// Posts a signed probe to our own public address once a minute, as the Drive API would: through DNS, TLS, proxy and
+/// signature. What keeps callbacks from arriving keeps the probe from arriving, and that is a metric and a log line before
+/// anybody misses a session. A probe is never logged or folded, whichever receiver it arrives at.
+package final class Canary: Sendable {
+    /// The event that a probe is; the Drive API has none like it.
+    package static let eventName = "CHARGEFOLD_CANARY"
+    /// What the answer says to a probe that could have been made durable.
+    static let outcome: StaticString = "canary"
+    private static let everySeconds = 60
+    private static let patienceSeconds = 10.0
+
+    /// What probes came to.
+    package struct Figures: Sendable, Equatable {
+        package var answered: UInt64 = 0
+        package var failed: UInt64 = 0
+        /// Whether the last one was answered; nil before the first one.
+        package var isUp: Bool?
+        package var seconds = 0.0
+    }
+
+    typealias Signer = @Sendable ([UInt8]) -> [(name: String, value: String)]
+
+    private let endpoint: Endpoint
+    /// Makes the fields that verify a body.
+    private let sign: Locked<Signer>
+    private let logger: Logger
+    private let clock: @Sendable () -> Instant
+    private let queue = DispatchQueue(label: "chargefold.canary", qos: .utility)
+    private let state = Locked(Figures())
+    private let ticker = Locked<Ticker?>(nil)
+
+    /// - Parameter endpoint: the webhook's address, as the Drive API has it.
+    init(
+        _ endpoint: Endpoint, logger: Logger, clock: @escaping @Sendable () -> Instant,
+        sign: @escaping Signer
+    ) {
+        self.endpoint = endpoint
+        self.logger = logger
+        self.clock = clock
+        self.sign = Locked(sign)
+    }
+
+    /// Signs otherwise from now on: secrets were read again.
+    func replaceSigner(_ sign: @escaping Signer) { self.sign.withLock { $0 = sign } }
+
+    package var figures: Figures { state.withLock { $0 } }
+
+    package func start() {
+        ticker.withLock {
+            $0 = Ticker(on: queue, after: 2, every: Self.everySeconds) { [weak self] in self?.probe() }
+        }
+    }
+
+    /// Probes no more. One that is under way ends by itself.
+    package func stop() { ticker.withLock { $0.take() }?.cancel() }
+
+    /// Probes once. Blocks, for ten seconds at most.
+    package func probe() {
+        let began = SystemClock.monotonicNanoseconds()
+        let failure = failure()
+        let seconds = Double(SystemClock.monotonicNanoseconds() - began) / 1_000_000_000
+        let wasUp = state.withLock { state in
+            defer {
+                state.isUp = failure == nil
+                state.seconds = seconds
+                if failure == nil { state.answered += 1 } else { state.failed += 1 }
+            }
+            return state.isUp
+        }
+        if let failure {
+            logger.error("a probe of our own address failed", metadata: ["url": "\(endpoint)", "reason": "\(failure)"])
+        } else if wasUp == false {
+            logger.notice("probes of our own address are answered again")
+        }
+    }
+
+    /// What went wrong; nil: nothing.
+    private func failure() -> String? {
+        let body = JSONWriter.bytes { writer in
+            writer.beginObject()
+            writer.field("event", Self.eventName)
+            writer.key("payload")
+            writer.beginObject()
+            writer.field("sessionId", "chargefold-canary")
+            writer.field("timestamp", clock())
+            writer.endObject()
+            writer.endObject()
+        }
+        var options = ClientOptions()
+        options.connectSeconds = Self.patienceSeconds / 2
+        options.responseSeconds = Self.patienceSeconds
+        options.bodyBytesMax = 65_536
+        // A connection of its own each time, so that name and certificate are looked at again.
+        let connection = HTTPConnection(endpoint, options: options)
+        let request = ClientRequest(
+            method: "POST", target: endpoint.target,
+            fields: [("Content-Type", "application/json")] + sign.withLock { $0 }(body), body: body)
+        do throws(HTTPClientError) {
+            let response = try connection.send(request)
+            guard response.status == 200 else { return "it was answered \(response.status)" }
+            // Whoever else answers 200 there takes callbacks in vain.
+            let answer = try? CanonicalJSON(parsing: response.body)
+            guard answer?.string("outcome") == "\(Self.outcome)" else { return "the answer is not a receiver's" }
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+}
+
+extension SessionEvent {
+    /// Whether it is a probe of a canary, and no event at all.
+    var isProbe: Bool {
+        if case .other(let text) = name { text == Canary.eventName } else { false }
+    }
+}
+
+extension ReceiverConfiguration {
+    /// nil where none is configured.
+    func canary(logger: Logger, clock: @escaping @Sendable () -> Instant) throws -> Canary? {
+        try canary.url.map { Canary(try Endpoint(url: $0), logger: logger, clock: clock, sign: probeSigner(clock)) }
+    }
+
+    /// Verifies probes by all configured modes, with the CURRENT secret.
+    func probeSigner(_ clock: @escaping @Sendable () -> Instant) -> Canary.Signer {
+        let verifier = webhook.secretCurrent.map { SignatureVerifier(current: $0) }
+        let agreed = webhook.authorizationHeaders.map {
+            (name: $0.name, value: $0.value.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
+        }
+        return { body in
+            guard let verifier else { return agreed }
+            return agreed + [
+                (SignatureVerifier.headerName, verifier.sign(body)), (SignedAt.headerName, clock().rfc3339),
+            ]
+        }
+    }
+}
