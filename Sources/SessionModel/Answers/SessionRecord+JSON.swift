@@ -1,3 +1,5 @@
+package import Base
+
 extension SessionRecord {
     /// The answer of `GET /v1/sessions/{sessionId}`.
     ///

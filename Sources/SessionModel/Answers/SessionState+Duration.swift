@@ -1,3 +1,5 @@
+package import Base
+
 extension SessionState {
     /// How long the session has run, as the Drive API writes it: from its start to its stop, or to `now` while it runs, in
     /// whole seconds. nil where either is not known.

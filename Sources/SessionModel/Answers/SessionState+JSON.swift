@@ -1,3 +1,5 @@
+internal import Base
+
 extension SessionState {
     /// The members of the session answer that follow from the set of facts alone. Absent values are left out, as in the
     /// Drive API.
