@@ -13,7 +13,6 @@ package struct Guidance: Sendable, Equatable {
         case sessionOngoing = "SESSION_ONGOING"
         case mayStillCharge = "MAY_STILL_CHARGE"
         case localSession = "LOCAL_SESSION"
-        case keyTypeUnknown = "KEY_TYPE_UNKNOWN"
         case stopInProgress = "STOP_IN_PROGRESS"
         case stopCanBeRetried = "STOP_CAN_BE_RETRIED"
         case stopTimedOut = "STOP_TIMED_OUT"
@@ -47,18 +46,12 @@ package struct Guidance: Sendable, Equatable {
             self.reason = reason
             self.notBefore = notBefore
         }
-
-        /// Whether another start that is not allowed here is allowed on every other connector: a start must not keep its
-        /// user from charging somewhere else.
-        package var isElsewhereAllowed: Bool {
-            !isAllowed && (reason == .cooldown || reason == .startInProgress)
-        }
     }
 
     /// The status to go by: a start that takes too long, and every status that is not known, read as `FAILED`.
     package let effectiveStatus: SessionStatus
     package let stop: Action
-    /// Another start. `COOLDOWN` and `START_IN_PROGRESS` concern the session's connector only: elsewhere it may be started.
+    /// Another start. `COOLDOWN` concerns the same connector only.
     package let startAnother: Action
     package let abandon: Action
     package let retryPayment: Action
@@ -91,9 +84,7 @@ package struct Guidance: Sendable, Equatable {
         writer.key("actions")
         writer.beginObject()
         writer.action("stop", stop)
-        writer.action(
-            "startAnother", startAnother, connectorId: startAnother.isElsewhereAllowed ? connectorId : nil,
-            isElsewhereAllowed: startAnother.isElsewhereAllowed)
+        writer.action("startAnother", startAnother, connectorId: startAnother.reason == .cooldown ? connectorId : nil)
         writer.action("abandon", abandon)
         writer.action("retryPayment", retryPayment)
         writer.endObject()
@@ -101,16 +92,13 @@ package struct Guidance: Sendable, Equatable {
 }
 
 extension JSONWriter {
-    fileprivate mutating func action(
-        _ name: StaticString, _ action: Guidance.Action, connectorId: String? = nil, isElsewhereAllowed: Bool = false
-    ) {
+    fileprivate mutating func action(_ name: StaticString, _ action: Guidance.Action, connectorId: String? = nil) {
         key(name)
         beginObject()
         field("allowed", action.isAllowed)
         field("notBefore", action.notBefore)
         field("reason", action.reason.rawValue)
         if let connectorId { field("connectorId", connectorId) }
-        if isElsewhereAllowed { field("elsewhere", true) }
         endObject()
     }
 }
