@@ -1,3 +1,5 @@
+import HTTPClient
+import SessionModel
 import Testing
 
 @testable import Receiver
