@@ -2,7 +2,7 @@ package import Base
 internal import Dispatch
 internal import Glibc
 package import HTTPClient
-package import SessionModel
+internal import SessionModel
 
 /// One connection to the API. Blocking; used by one thread at a time.
 package protocol DriveAPITransport {

@@ -1,4 +1,4 @@
-package import Base
+internal import Base
 
 /// The classes of bytes that HTTP knows.
 extension ASCII {

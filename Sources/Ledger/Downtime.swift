@@ -1,6 +1,6 @@
 package import Base
 internal import SQLite
-package import SessionModel
+internal import SessionModel
 
 /// A time in which callbacks could not be accepted.
 package struct Downtime: Sendable, Equatable {

@@ -1,6 +1,6 @@
 package import Base
 internal import SQLite
-package import SessionModel
+internal import SessionModel
 
 /// A request with an idempotency key, for which an answer is kept.
 package struct KeyedRequest: Sendable, Hashable {

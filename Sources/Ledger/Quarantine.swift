@@ -1,5 +1,5 @@
 package import Base
-package import SessionModel
+internal import SessionModel
 
 /// Why a body is in quarantine.
 package enum QuarantineKind: Int64, Sendable, CaseIterable {

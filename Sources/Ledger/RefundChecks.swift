@@ -1,6 +1,6 @@
 package import Base
 internal import SQLite
-package import SessionModel
+internal import SessionModel
 
 /// Settled sessions that are to be asked about once more, because a refund is told by nobody.
 extension Ledger {

@@ -1,6 +1,6 @@
 package import Base
 internal import SQLite
-package import SessionModel
+internal import SessionModel
 
 /// A start that the Drive API was asked for, and of which it is not known what became of it.
 package struct UnansweredStart: Sendable, Equatable {

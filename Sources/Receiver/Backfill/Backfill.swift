@@ -2,7 +2,7 @@ package import Base
 import Dispatch
 package import DriveAPI
 import SessionIndex
-package import SessionModel
+internal import SessionModel
 package import SessionStore
 
 /// Reads a user's history from the Drive API, page by page, and logs what it tells as facts.

@@ -1,5 +1,5 @@
 package import Base
-package import SessionModel
+internal import SessionModel
 
 /// Tells when the receiver could not accept callbacks while its process ran: a value, told the time.
 package struct DowntimeTracker: Sendable {

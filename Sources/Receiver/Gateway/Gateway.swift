@@ -5,7 +5,7 @@ package import HTTPServer
 package import Ledger
 package import Logging
 import SessionIndex
-package import SessionModel
+internal import SessionModel
 package import SessionStore
 import Synchronization
 

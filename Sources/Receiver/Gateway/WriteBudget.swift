@@ -1,5 +1,5 @@
 package import Base
-package import SessionModel
+internal import SessionModel
 
 /// How many durable writes one user may cause, and how many there may be to one session: a value, told the time.
 ///

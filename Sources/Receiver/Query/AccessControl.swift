@@ -1,6 +1,6 @@
 package import Base
 package import HTTPServer
-package import SessionModel
+internal import SessionModel
 package import WebhookSecurity
 
 /// Who may use the query API, and who the operators' resources: tokens of the configuration, and tokens that an

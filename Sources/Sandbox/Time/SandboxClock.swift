@@ -1,5 +1,5 @@
 package import Base
-package import SessionModel
+internal import SessionModel
 
 /// The sandbox's clock: runs faster than the wall clock, or stands still and is moved by hand.
 ///

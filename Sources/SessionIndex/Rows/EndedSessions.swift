@@ -1,6 +1,6 @@
 package import Base
 internal import SQLite
-package import SessionModel
+internal import SessionModel
 
 /// Looks through the session rows for those that ended before a moment, in the order of their creation.
 package final class EndedSessions {
