@@ -1,5 +1,5 @@
 package import Base
-package import SessionModel
+internal import SessionModel
 
 /// Removes persons and old sessions from everything that the store keeps.
 package protocol SessionEraser: AnyObject, Sendable {

@@ -1,4 +1,4 @@
-package import Base
+internal import Base
 
 extension SessionRecord {
     /// The answer of `GET /v1/sessions/{sessionId}`.
