@@ -20,7 +20,7 @@ final class Station: Sendable {
         self.memory = memory
         var settings = SharedLogSettings(postgres: try PostgresSettings(url: url), name: name)
         settings.schema = schema
-        settings.localAfterMilliseconds = 5_000
+        settings.localAfterMilliseconds = 60_000
         change(&settings)
         var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
@@ -53,7 +53,7 @@ final class Station: Sendable {
 func eventually(
     _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation, _ holds: () async throws -> Bool
 ) async throws {
-    let end = ContinuousClock.now + .seconds(60)
+    let end = ContinuousClock.now + .seconds(120)
     while ContinuousClock.now < end {
         if try await holds() { return }
         try await Task.sleep(for: .milliseconds(10))
