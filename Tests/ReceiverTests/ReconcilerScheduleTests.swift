@@ -10,6 +10,8 @@ import Testing
 
     private func schedule(_ change: (inout ReconciliationSettings) -> Void = { _ in }) -> ReconciliationSchedule {
         var settings = ReconciliationSettings()
+        // What is asked soon has tests of its own.
+        settings.soonSeconds = 0
         change(&settings)
         return ReconciliationSchedule(settings, seed: 1)
     }

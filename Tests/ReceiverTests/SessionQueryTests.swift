@@ -25,7 +25,7 @@ import Testing
                     + #""lastFact":{"event":"SESSION_STARTED","timestamp":"2025-06-12T10:00:00Z","#
                     + #""receivedAt":"2025-10-09T08:53:20Z","source":"webhook"},"#
                     + #""deliveries":{"received":3,"duplicates":1,"arrivedLate":1},"effectiveStatus":"STARTED","actions":{"#
-                    + #""stop":{"allowed":true,"reason":"SESSION_ONGOING"},"#
+                    + #""stop":{"allowed":false,"reason":"KEY_TYPE_UNKNOWN"},"#
                     + #""startAnother":{"allowed":true,"reason":"SEVERAL_SESSIONS_ALLOWED"},"#
                     + #""abandon":{"allowed":true,"reason":"STARTED_TOO_LONG"},"#
                     + #""retryPayment":{"allowed":false,"reason":"NOT_COMPLETE"}},"#

@@ -106,14 +106,24 @@ import Testing
         Case(
             name: "marked as failed after it stopped",
             steps: [.callback("SESSION_STOPPED", 0), .callback("SESSION_FAILED", 60)], now: 200,
-            effective: "FAILED", stop: (true, .mayStillCharge), start: (true, .startFailed, nil),
+            effective: "FAILED", stop: (false, .keyTypeUnknown), start: (true, .startFailed, nil),
             abandon: (false, .notStuck)),
         Case(
             name: "known from a fee alone", steps: [.callback("SESSION_FEE_INCURRING", 0)], now: 1, effective: "FAILED",
+            stop: (false, .keyTypeUnknown), start: (true, .statusUnknown, nil), abandon: (false, .notStuck)),
+        Case(
+            name: "a status that is new to us", steps: [.api("MELTED", 0, #","chargingKeyType":"virtual""#)], now: 1,
+            effective: "FAILED",
             stop: (true, .mayStillCharge), start: (true, .statusUnknown, nil), abandon: (false, .notStuck)),
         Case(
-            name: "a status that is new to us", steps: [.api("MELTED", 0)], now: 1, effective: "FAILED",
-            stop: (true, .mayStillCharge), start: (true, .statusUnknown, nil), abandon: (false, .notStuck)),
+            name: "started, and nothing tells whether by a card", steps: [.callback("SESSION_STARTED", 0)], now: 40,
+            effective: "STARTED", stop: (false, .keyTypeUnknown), start: (true, .severalSessionsAllowed, nil),
+            abandon: (false, .notStuck)),
+        Case(
+            name: "seen waiting for its start, as only remote sessions are",
+            steps: [.api("WAITING_TO_START", 0), .callback("SESSION_STARTED", 5)], now: 140,
+            effective: "STARTED", stop: (true, .sessionOngoing), start: (true, .severalSessionsAllowed, nil),
+            abandon: (false, .notStuck)),
     ]
 
     static let stopping: [Case] = [

@@ -28,7 +28,7 @@ struct BackfillRequests: Sendable {
             do throws(Backfill.Failure) {
                 let page = try backfill.page(userId: userId, from: from, to: to, cursor: cursor) {
                     // What has not ended is asked about from here on.
-                    if $1.isNews { reconciler?.noted(sessionId: $0, $1.status) }
+                    if $1.isNews { reconciler?.noted(sessionId: $0, $1.status, isDescribed: true) }
                 }
                 exchange.respond(Response(json: page.json))
             } catch {

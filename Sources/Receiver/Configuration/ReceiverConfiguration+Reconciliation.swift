@@ -10,6 +10,7 @@ extension ReceiverConfiguration {
     /// When the Drive API is asked about a session.
     package struct Reconciliation: Sendable {
         package var enabled = true
+        package var soonSeconds = 2
         package var waitingSeconds = 120
         package var startedSilenceSeconds = 1800
         package var stoppedSeconds = 300
@@ -34,6 +35,7 @@ extension ReceiverConfiguration {
 
     var reconciliationSettings: ReconciliationSettings {
         var settings = ReconciliationSettings()
+        settings.soonSeconds = Int64(reconciliation.soonSeconds)
         settings.waitingSeconds = Int64(reconciliation.waitingSeconds)
         settings.startedSilenceSeconds = Int64(reconciliation.startedSilenceSeconds)
         settings.stoppedSeconds = Int64(reconciliation.stoppedSeconds)
@@ -71,6 +73,12 @@ extension ConfigurationKey {
         .boolean(
             "reconciliation.enabled", \.reconciliation.enabled,
             "false: the Drive API is asked about no session, although there is a key."),
+        .integer(
+            "reconciliation.soonSeconds", \.reconciliation.soonSeconds, 0...3600, unit: "seconds",
+            """
+            After the first that is heard of a session, after COMPLETE and after a stop the Drive API is asked so soon: \
+            charger, kind of key, price and payment come from there only. 0: not for these reasons.
+            """),
         .integer(
             "reconciliation.waitingSeconds", \.reconciliation.waitingSeconds, 1...86_400, unit: "seconds",
             "CREATED, WAITING_TO_START, WAITING_TO_STOP or STOP_FAILED for so long: the Drive API is asked."),

@@ -33,17 +33,19 @@ extension Gateway {
     ) {
         client.stop(userId: userId, sessionId: sessionId, trace: trace) { [self] result in
             guard case .success(let answer) = result else {
-                if result.hasReachedTheAPI { reconciler?.askSoon(sessionId) }
+                // Refused, it tells something of the session that is not known here: that it is a local one, or has ended.
+                if result.hasReachedTheAPI || result.isRefusal { reconciler?.askAtOnce(sessionId) }
                 return pass(result, isOwn: isOwn, respond)
             }
             let isFirst = stops.begin(sessionId) { [self] error in
                 if let error, error.code != .erased {
                     logger.error("a stop could not be recorded", metadata: ["reason": "\(error)"])
-                    reconciler?.askSoon(sessionId)
                 }
                 // The stop was asked for: that is what the app has to know.
                 respond(Response(passing: answer))
             }
+            // It may be ignored: then the session goes on, and nothing tells.
+            reconciler?.askSoon(sessionId)
             if isFirst { noteStop(sessionId, at: answer.sentAt, within: work) }
         }
     }

@@ -135,16 +135,32 @@ package final class Gateway: Sendable {
         }
     }
 
-    /// Another try to take a payment; the session is looked at afterwards.
+    /// Another try to take a payment. What the answer tells of the payment is known before it is passed on; the session is
+    /// looked at afterwards.
     package func retryPayment(
         userId: String, sessionId: String, trace: RequestTrace = .none, respond: @escaping Respond
     ) {
         guard let respond = admit(userId: userId, respond) else { return }
         metrics.requests[.retryPayment]?.increment()
-        with(sessionId, of: userId, respond) { [self] isOwn, _ in
+        let work = store.beginWork(about: userId)
+        with(sessionId, of: userId, respond) { [self] isOwn, record in
             client.retryPayment(userId: userId, sessionId: sessionId, trace: trace) { [self] result in
-                if result.hasReachedTheAPI { reconciler?.askSoon(sessionId) }
-                pass(result, isOwn: isOwn, respond)
+                let goOn = { @Sendable [self] in
+                    if result.hasReachedTheAPI { reconciler?.askAtOnce(sessionId) }
+                    pass(result, isOwn: isOwn, respond)
+                }
+                guard isOwn, let record, case .success(let answer) = result,
+                    let session = answer.value.flatMap({ DriveSession($0) }),
+                    session.tells(of: sessionId, whatIsNotIn: record)
+                else { return goOn() }
+                Observation(session, sessionId: sessionId, userId: userId, sentAt: answer.sentAt, within: work)
+                    .log(in: store, clock: clock) { [self] logged in
+                        if case .failure(let error) = logged, error.code != .erased {
+                            logger.warning(
+                                "the answer to a payment can't be logged", metadata: ["reason": "\(error)"])
+                        }
+                        goOn()
+                    }
             }
         }
     }
@@ -175,6 +191,23 @@ extension Result where Failure == DriveAPIError {
         case .success: true
         case .failure(let error): error.mayHaveBeenSent
         }
+    }
+
+    /// Whether the API has looked at the call and does not do it.
+    var isRefusal: Bool {
+        switch self {
+        case .success: false
+        case .failure(let error): error.code == .rejected || error.code == .notFound
+        }
+    }
+}
+
+extension DriveSession {
+    /// Whether this is an answer about the session, with another state of its payment than is known. Its form is not
+    /// documented upstream: a whole session, or no more than the state.
+    fileprivate func tells(of sessionId: String, whatIsNotIn record: SessionRecord) -> Bool {
+        guard let balanceStatus, self.sessionId.map({ $0 == sessionId }) ?? true else { return false }
+        return balanceStatus != record.state.enrichment.string(.balanceStatus)
     }
 }
 

@@ -71,6 +71,14 @@ extension Operations {
             "chargefold_reconciliation_given_up_total", .counter,
             "Sessions left alone after too many answers without a change.", metrics.givenUp.load(ordering: .relaxed))
         page.add(
+            "chargefold_reconciliation_sessions_done_total", .counter,
+            "Sessions that are asked about no more: settled, given up, or not to be asked about.",
+            metrics.done.load(ordering: .relaxed))
+        page.add(
+            "chargefold_reconciliation_sessions_done_calls_total", .counter,
+            "Questions that those sessions took: divided by their number, the calls of a session.",
+            metrics.doneCalls.load(ordering: .relaxed))
+        page.add(
             "chargefold_reconciliation_unaskable_total", .counter,
             "Sessions that can't be asked about, because nobody has named their user.", metrics.unaskable.value)
         page.add(

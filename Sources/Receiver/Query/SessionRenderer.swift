@@ -33,16 +33,17 @@ struct SessionRenderer: Sendable {
         let guidance = Guidance(
             record, now: now, settings: settings, connectorStartedAt: depends.connectorStartedAt)
         let anomalies = Anomaly.all(of: record, now: now, settings: settings)
-        record.write(to: &writer) { writer in
+        record.write(to: &writer, now: now) { writer in
             guidance.writeMembers(to: &writer)
             Anomaly.writeMember(anomalies, to: &writer)
             extras(&writer)
         }
         depends.digest = Self.digest(guidance, anomalies)
-        depends.changesAt = guidance.changesAt
-        if let limit = Anomaly.changesAt(of: record, now: now, settings: settings) {
-            depends.changesAt = min(depends.changesAt ?? limit, limit)
-        }
+        // The duration of a session that runs is a clock reading: not to be told wrong, and no reason for another tag.
+        depends.changesAt = [
+            guidance.changesAt, Anomaly.changesAt(of: record, now: now, settings: settings),
+            record.state.durationChangesAt(now),
+        ].compactMap { $0 }.min()
         return depends
     }
 

@@ -23,19 +23,19 @@ extension Reconciler {
                         settled(record)
                     }
                 }
-                return ended(key, outcome)
+                return ended(key, outcome, calls: 0)
             }
             // A session of which only a fee is known names no user, and only a user's session can be asked about.
             guard let userId = record.state.userId else {
                 metrics.unaskable.increment()
-                return ended(key, .settled)
+                return ended(key, .settled, calls: 0)
             }
             metrics.calls.increment()
             let work = store.beginWork(about: userId)
             client.session(userId: userId, sessionId: key.sessionId, priority: .background) { [self] result in
                 switch result {
                 case .success(let answer): take(answer, key, userId, work)
-                case .failure(let error): failed(error, key, record.state.status)
+                case .failure(let error): failed(error, key, record)
                 }
             }
         }
@@ -54,7 +54,10 @@ extension Reconciler {
                     reconciled.append((key.sessionId, answer.sentAt))
                     settled(logged.settled)
                 }
-                ended(key, logged.settled != nil ? .settled : .answered(logged.status))
+                ended(
+                    key,
+                    logged.settled != nil
+                        ? .settled : .answered(logged.status, isDescribed: answer.value.evseId != nil))
             case .failure(let error) where error.code == .erased: ended(key, .settled)
             case .failure(let error):
                 logger.warning("an answer of the Drive API can't be logged", metadata: ["reason": "\(error)"])
@@ -63,13 +66,13 @@ extension Reconciler {
         }
     }
 
-    private func failed(_ error: DriveAPIError, _ key: SessionKey, _ status: SessionStatus) {
+    private func failed(_ error: DriveAPIError, _ key: SessionKey, _ record: SessionRecord) {
         metrics.failures.increment()
         if let nanoseconds = postponement(error) {
             ended(key, .postponed(nanoseconds: nanoseconds))
         } else {
             // It is about this session: counts as an answer, so that it ends some time.
-            ended(key, .answered(status))
+            ended(key, .answered(record.state.status, isDescribed: record.isDescribed))
         }
     }
 
@@ -93,10 +96,10 @@ extension Reconciler {
         queue.async { [self] in pausedUntil = max(pausedUntil, monotonic() + seconds * 1_000_000_000) }
     }
 
-    private func ended(_ key: SessionKey, _ outcome: ReconciliationSchedule.Outcome) {
+    private func ended(_ key: SessionKey, _ outcome: ReconciliationSchedule.Outcome, calls: Int = 1) {
         queue.async { [self] in
             underWay -= 1
-            schedule.ended(key, outcome, now: monotonic())
+            schedule.ended(key, outcome, calls: calls, now: monotonic())
             checkWhetherIdle()
         }
     }

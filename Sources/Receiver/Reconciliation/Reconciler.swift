@@ -46,7 +46,7 @@ package final class Reconciler: @unchecked Sendable {
     private let ticksAutomatically: Bool
 
     private struct News {
-        var outcomes: [(sessionId: String, status: SessionStatus)] = []
+        var outcomes: [(sessionId: String, status: SessionStatus, isDescribed: Bool)] = []
         var isIncomplete = false
     }
 
@@ -98,29 +98,40 @@ package final class Reconciler: @unchecked Sendable {
     }
 
     /// The same of news that came another way.
-    package func noted(sessionId: String, _ status: SessionStatus) {
+    ///
+    /// - Parameter isDescribed: they came from the Drive API, with the session's charger.
+    package func noted(sessionId: String, _ status: SessionStatus, isDescribed: Bool = false) {
         news.withLock { news in
             guard news.outcomes.count < Self.newsMax else {
                 news.isIncomplete = true
                 return
             }
-            news.outcomes.append((sessionId, status))
+            news.outcomes.append((sessionId, status, isDescribed))
         }
     }
 
     /// To be asked about soon, whatever is known of them: they may have missed events.
     package func mayHaveMissedEvents(_ records: [SessionRecord]) {
-        let sessions = records.map { (SessionKey($0.sessionId), $0.state.status) }
+        let sessions = records.map { (SessionKey($0.sessionId), $0.state.status, $0.isDescribed) }
         let now = monotonic()
         queue.async { [self] in
-            for (key, status) in sessions { schedule.add(key, status, at: now) }
+            for (key, status, isDescribed) in sessions {
+                schedule.add(key, status, isDescribed: isDescribed, at: now)
+            }
         }
     }
 
     /// To be asked about at once: the outcome of a request about it is not known.
+    package func askAtOnce(_ sessionId: String) { ask(sessionId, afterSeconds: 0) }
+
+    /// To be asked about soon: a request about it was taken, and what comes of it is not to be waited for.
     package func askSoon(_ sessionId: String) {
-        let now = monotonic()
-        queue.async { [self] in schedule.add(SessionKey(sessionId), .unknown, at: now) }
+        if settings.soonSeconds > 0 { ask(sessionId, afterSeconds: settings.soonSeconds) }
+    }
+
+    private func ask(_ sessionId: String, afterSeconds seconds: Int64) {
+        let instant = monotonic() + UInt64(seconds) * 1_000_000_000
+        queue.async { [self] in schedule.requested(SessionKey(sessionId), at: instant) }
     }
 
     /// Does what the timer does, and waits until everything that it began has ended. For tests.
@@ -152,6 +163,8 @@ package final class Reconciler: @unchecked Sendable {
         writeRefundChecks()
         metrics.watched.store(schedule.count, ordering: .relaxed)
         metrics.givenUp.store(schedule.givenUpCount, ordering: .relaxed)
+        metrics.done.store(schedule.doneCount, ordering: .relaxed)
+        metrics.doneCalls.store(schedule.doneCallCount, ordering: .relaxed)
         if now < pausedUntil { return }
         // Once its time is over, a call has to be made for it to close.
         if case .open(let until) = client.statistics.breaker, until > now {
@@ -168,7 +181,9 @@ package final class Reconciler: @unchecked Sendable {
             defer { news = News() }
             return news
         }
-        for (sessionId, status) in taken.outcomes { schedule.noted(SessionKey(sessionId), status, now: now) }
+        for news in taken.outcomes {
+            schedule.noted(SessionKey(news.sessionId), news.status, isDescribed: news.isDescribed, now: now)
+        }
         if taken.isIncomplete, searchAfter == nil { searchAfter = Self.beginning }
     }
 
@@ -201,7 +216,8 @@ package final class Reconciler: @unchecked Sendable {
                 let waited = max(0, wall.microseconds(since: record.lastReceivedAt)) / 1_000_000
                 let rest = max(0, settings.patienceSeconds(record.state.status) - waited)
                 schedule.add(
-                    SessionKey(record.sessionId), record.state.status, at: now + UInt64(rest) * 1_000_000_000)
+                    SessionKey(record.sessionId), record.state.status, isDescribed: record.isDescribed,
+                    at: now + UInt64(rest) * 1_000_000_000)
             }
             searchAfter = page.next
         case .failure(let error):
@@ -228,6 +244,9 @@ package final class Reconciler: @unchecked Sendable {
 }
 
 extension SessionRecord {
+    /// Whether the Drive API has told which charger it is: nobody else does.
+    var isDescribed: Bool { state.enrichment[.charger] != nil }
+
     /// When something was last heard of the session.
     var lastReceivedAt: Instant {
         facts.reduce(Instant.earliest) { max($0, $1.receivedAt) }

@@ -17,6 +17,9 @@ package final class ReconciliationMetrics: Sendable {
     package let refundChecks = Counter()
     package let watched = Atomic<Int>(0)
     package let givenUp = Atomic<Int>(0)
+    /// Sessions that are done with, and the calls that they took.
+    package let done = Atomic<Int>(0)
+    package let doneCalls = Atomic<Int>(0)
 
     package init() {}
 }

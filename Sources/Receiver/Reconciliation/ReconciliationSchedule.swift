@@ -13,16 +13,22 @@ package struct ReconciliationSchedule: Sendable {
         var isOut = false
         /// Something was heard of it while it was being asked about.
         var isFresh = false
-        /// It has to be asked about by then, whatever is heard of it.
+        /// It has to be asked about by then, whatever is heard of it. What such a question does not change is no try.
         var isUrgent = false
+        /// The question under way is one of those.
+        var isUrgentOut = false
+        /// The Drive API has told which charger it is.
+        var isDescribed = false
+        /// Questions asked so far.
+        var calls = 0
     }
 
     /// How a question ended.
     package enum Outcome: Sendable, Equatable {
         /// Nothing more is to be learnt, or nobody can be asked.
         case settled
-        /// The API has answered; what the session's status is now.
-        case answered(SessionStatus)
+        /// The API has answered; what the session's status is now, and whether its charger is known.
+        case answered(SessionStatus, isDescribed: Bool = true)
         /// No answer, and it was not the session's fault: try again after so many nanoseconds.
         case postponed(nanoseconds: UInt64)
     }
@@ -35,6 +41,9 @@ package struct ReconciliationSchedule: Sendable {
     package private(set) var isIncomplete = false
     /// Sessions left alone after too many answers without a change.
     package private(set) var givenUpCount = 0
+    /// Sessions that are done with, and the questions that they took: how many a session costs.
+    package private(set) var doneCount = 0
+    package private(set) var doneCallCount = 0
 
     package init(_ settings: ReconciliationSettings = ReconciliationSettings(), seed: UInt64) {
         self.settings = settings
@@ -58,15 +67,22 @@ package struct ReconciliationSchedule: Sendable {
     package mutating func willLookUp() { isIncomplete = false }
 
     /// Something new was heard of a session: the wait starts anew.
-    package mutating func noted(_ key: SessionKey, _ status: SessionStatus, now: UInt64) {
+    ///
+    /// - Parameter isDescribed: it was the Drive API that told, and it has named the charger.
+    package mutating func noted(
+        _ key: SessionKey, _ status: SessionStatus, isDescribed: Bool = false, now: UInt64
+    ) {
         if status == .refunded {
             if entries[key]?.isOut != true { entries[key] = nil }
             return
         }
-        let dueAt = now + wait(status, tries: 0)
+        let isSoon = !isDescribed && asksSoon(status, entries[key])
+        let dueAt = now + (isSoon ? soon : wait(status, tries: 0))
         if var entry = entries[key] {
             entry.status = status
             entry.tries = 0
+            entry.isUrgent = entry.isUrgent || isSoon
+            entry.isDescribed = entry.isDescribed || isDescribed
             if entry.isOut {
                 entry.isFresh = true
                 entry.dueAt = dueAt
@@ -77,13 +93,39 @@ package struct ReconciliationSchedule: Sendable {
             entries[key] = entry
             push(key, entry.dueAt)
         } else {
-            insert(key, Entry(dueAt: dueAt, status: status))
+            insert(key, Entry(dueAt: dueAt, status: status, isUrgent: isSoon, isDescribed: isDescribed))
         }
+    }
+
+    private var soon: UInt64 { UInt64(settings.soonSeconds) * 1_000_000_000 }
+
+    /// What callbacks do not tell is asked for soon: the charger and the key as soon as there is a session, and again when
+    /// it goes on and they are still not known; price and payment as soon as it is complete.
+    private func asksSoon(_ status: SessionStatus, _ known: Entry?) -> Bool {
+        guard settings.soonSeconds > 0, known?.status != status else { return false }
+        return status == .complete || known?.isDescribed != true
+    }
+
+    /// Something was asked of the Drive API about a session, and what came of it is to be seen by then.
+    package mutating func requested(_ key: SessionKey, at instant: UInt64) {
+        guard var entry = entries[key] else {
+            return insert(key, Entry(dueAt: instant, status: .unknown, isUrgent: true))
+        }
+        // What is under way may have been answered before.
+        let isWaiting = !entry.isOut || entry.isFresh
+        entry.dueAt = isWaiting && entry.isUrgent ? min(entry.dueAt, instant) : instant
+        entry.tries = 0
+        entry.isUrgent = true
+        entry.isFresh = entry.isOut
+        entries[key] = entry
+        if !entry.isOut { push(key, entry.dueAt) }
     }
 
     /// A session that has to be asked about by then, or earlier where it already is to be: at the start, or after a
     /// downtime. Spread over `spreadSeconds` beyond it.
-    package mutating func add(_ key: SessionKey, _ status: SessionStatus, at instant: UInt64) {
+    package mutating func add(
+        _ key: SessionKey, _ status: SessionStatus, isDescribed: Bool = false, at instant: UInt64
+    ) {
         let dueAt = instant + UInt64(random.between(0, settings.spreadSeconds * 1_000_000_000))
         if var entry = entries[key] {
             guard !entry.isOut, dueAt < entry.dueAt else { return }
@@ -93,7 +135,7 @@ package struct ReconciliationSchedule: Sendable {
             entries[key] = entry
             push(key, dueAt)
         } else {
-            insert(key, Entry(dueAt: dueAt, status: status, isUrgent: true))
+            insert(key, Entry(dueAt: dueAt, status: status, isUrgent: true, isDescribed: isDescribed))
         }
     }
 
@@ -105,6 +147,7 @@ package struct ReconciliationSchedule: Sendable {
             guard var entry = entries[first.key], !entry.isOut, entry.dueAt == first.dueAt else { continue }
             entry.isOut = true
             entry.isFresh = false
+            entry.isUrgentOut = entry.isUrgent
             entry.isUrgent = false
             entries[first.key] = entry
             return first.key
@@ -112,23 +155,23 @@ package struct ReconciliationSchedule: Sendable {
         return nil
     }
 
-    package mutating func ended(_ key: SessionKey, _ outcome: Outcome, now: UInt64) {
+    /// - Parameter calls: how often the Drive API was asked; 0 where that had become needless.
+    package mutating func ended(_ key: SessionKey, _ outcome: Outcome, calls: Int = 1, now: UInt64) {
         guard var entry = entries[key], entry.isOut else { return }
         entry.isOut = false
+        entry.calls += calls
         switch outcome {
         case .settled:
+            if !entry.isFresh { return forget(key, entry) }
+        case .answered(let status, let isDescribed):
+            entry.isDescribed = entry.isDescribed || isDescribed
             if !entry.isFresh {
-                entries[key] = nil
-                return
-            }
-        case .answered(let status):
-            if !entry.isFresh {
-                entry.tries = status == entry.status ? entry.tries + 1 : 0
+                let isTry = status == entry.status && !entry.isUrgentOut
+                entry.tries = isTry ? entry.tries + 1 : 0
                 entry.status = status
                 guard entry.tries < settings.triesMax else {
                     givenUpCount += 1
-                    entries[key] = nil
-                    return
+                    return forget(key, entry)
                 }
                 entry.dueAt = now + wait(status, tries: entry.tries)
             }
@@ -139,6 +182,12 @@ package struct ReconciliationSchedule: Sendable {
         }
         entries[key] = entry
         push(key, entry.dueAt)
+    }
+
+    private mutating func forget(_ key: SessionKey, _ entry: Entry) {
+        entries[key] = nil
+        doneCount += 1
+        doneCallCount += entry.calls
     }
 
     private mutating func insert(_ key: SessionKey, _ entry: Entry) {

@@ -5,6 +5,9 @@ package import SessionModel
 package struct ReconciliationSettings: Sendable, Hashable {
     /// CREATED, WAITING_TO_START, WAITING_TO_STOP and STOP_FAILED for so long.
     package var waitingSeconds: Int64 = 120
+    /// From the first that is heard of a session, from its completion and from a request of our own to a question: what
+    /// callbacks do not tell is wanted at once. 0: no such question is asked.
+    package var soonSeconds: Int64 = 2
     /// STARTED for so long without news.
     package var startedSilenceSeconds: Int64 = 1800
     /// STOPPED for so long without COMPLETE.

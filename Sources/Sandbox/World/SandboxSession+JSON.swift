@@ -35,7 +35,7 @@ extension SandboxSession {
         writer.field("chargingKeyId", chargingKeyId)
         writer.field("chargingKeyType", kind.rawValue)
         writer.field("connectorId", place.connector.id)
-        if let startedAt { writer.field("duration", Self.duration((endedAt ?? time) - startedAt)) }
+        if let startedAt { writer.field("duration", ISODuration.text(microseconds: (endedAt ?? time) - startedAt)) }
         if endedAt != nil { writeEnergy(to: &writer, at: time) }
         if isPriced { writePrice(to: &writer) }
         writer.field("receiptAvailable", isPaid)
@@ -118,22 +118,5 @@ extension SandboxSession {
         for callback in callbacks { callback.write(to: &writer) }
         writer.endArray()
         writer.endObject()
-    }
-
-    /// ISO 8601, as the API writes durations: `PT12.333S`, `PT15M`, `PT1H2M3S`.
-    static func duration(_ microseconds: Int64) -> String {
-        let milliseconds = max(microseconds, 0) / 1000
-        let (hours, minutes) = (milliseconds / 3_600_000, milliseconds / 60_000 % 60)
-        let (seconds, fraction) = (milliseconds / 1000 % 60, milliseconds % 1000)
-        var text = "PT"
-        if hours > 0 { text += "\(hours)H" }
-        if minutes > 0 { text += "\(minutes)M" }
-        if fraction > 0 {
-            let digits = String(fraction + 1000).dropFirst()
-            text += "\(seconds).\(digits[...(digits.lastIndex { $0 != "0" } ?? digits.startIndex)])S"
-        } else if seconds > 0 || text == "PT" {
-            text += "\(seconds)S"
-        }
-        return text
     }
 }

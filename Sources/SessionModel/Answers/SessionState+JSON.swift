@@ -3,7 +3,9 @@ internal import Base
 extension SessionState {
     /// The members of the session answer that follow from the set of facts alone. Absent values are left out, as in the
     /// Drive API.
-    func writeMembers(to writer: inout JSONWriter) {
+    ///
+    /// - Parameter now: for the duration of a session that runs; nil leaves it out.
+    func writeMembers(to writer: inout JSONWriter, now: Instant? = nil) {
         writer.field("sessionId", sessionId)
         if let userId {
             writer.field("userId", userId)
@@ -21,10 +23,18 @@ extension SessionState {
         writer.field("startTime", startTime)
         writer.field("stopTime", stopTime)
         writer.field("abandonedAt", abandonedAt)
+        var duration = enrichment[.duration] == nil ? duration(at: now) : nil
+        func writeDuration() {
+            guard let text = duration else { return }
+            writer.field("duration", text)
+            duration = nil
+        }
         for entry in enrichment.entries {
+            if entry.field.rawValue > Enrichment.Field.duration.rawValue { writeDuration() }
             writer.key(entry.field.name)
             writer.json(entry.value)
         }
+        writeDuration()
         if !fees.isEmpty {
             writer.key("fees")
             writer.beginArray()

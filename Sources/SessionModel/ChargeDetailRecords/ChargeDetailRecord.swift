@@ -10,6 +10,8 @@ package struct ChargeDetailRecord: Sendable, Hashable {
     package let requestId: String?
     package let sessionId: String
     package let userId: String?
+    /// The key that was charged with: what histories can be filtered by.
+    package let chargingKeyId: String?
     package let startTime: Instant?
     package let endTime: Instant?
     /// When the record was made, where it says so.
@@ -68,6 +70,7 @@ package struct ChargeDetailRecord: Sendable, Hashable {
         self.sessionId = sessionId
         requestId = string("requestId", "request_id")
         userId = string("userId", "user_id")
+        chargingKeyId = string("chargingKeyId", "charging_key_id")
         startTime = instant(Self.startNames)
         endTime = instant(Self.endNames)
         issuedAt = instant(Self.issueNames)
@@ -142,7 +145,9 @@ package struct ChargeDetailRecord: Sendable, Hashable {
         writer.field("timestamp", timestamp ?? otherwise)
         // A record is sent once a session is completed and priced (domain.md), whatever a field of it may say.
         writer.field("sessionStatus", SessionStatus.complete.name)
-        for (name, text) in [("requestId" as StaticString, requestId), ("userId", userId)] {
+        for (name, text) in [
+            ("requestId" as StaticString, requestId), ("userId", userId), ("chargingKeyId", chargingKeyId),
+        ] {
             guard let text else { continue }
             writer.key(name)
             writer.string(text)

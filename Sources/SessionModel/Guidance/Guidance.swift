@@ -13,6 +13,7 @@ package struct Guidance: Sendable, Equatable {
         case sessionOngoing = "SESSION_ONGOING"
         case mayStillCharge = "MAY_STILL_CHARGE"
         case localSession = "LOCAL_SESSION"
+        case keyTypeUnknown = "KEY_TYPE_UNKNOWN"
         case stopInProgress = "STOP_IN_PROGRESS"
         case stopCanBeRetried = "STOP_CAN_BE_RETRIED"
         case stopTimedOut = "STOP_TIMED_OUT"
@@ -46,12 +47,18 @@ package struct Guidance: Sendable, Equatable {
             self.reason = reason
             self.notBefore = notBefore
         }
+
+        /// Whether another start that is not allowed here is allowed on every other connector: a start must not keep its
+        /// user from charging somewhere else.
+        package var isElsewhereAllowed: Bool {
+            !isAllowed && (reason == .cooldown || reason == .startInProgress)
+        }
     }
 
     /// The status to go by: a start that takes too long, and every status that is not known, read as `FAILED`.
     package let effectiveStatus: SessionStatus
     package let stop: Action
-    /// Another start. `COOLDOWN` concerns the same connector only.
+    /// Another start. `COOLDOWN` and `START_IN_PROGRESS` concern the session's connector only: elsewhere it may be started.
     package let startAnother: Action
     package let abandon: Action
     package let retryPayment: Action
@@ -84,7 +91,9 @@ package struct Guidance: Sendable, Equatable {
         writer.key("actions")
         writer.beginObject()
         writer.action("stop", stop)
-        writer.action("startAnother", startAnother, connectorId: startAnother.reason == .cooldown ? connectorId : nil)
+        writer.action(
+            "startAnother", startAnother, connectorId: startAnother.isElsewhereAllowed ? connectorId : nil,
+            isElsewhereAllowed: startAnother.isElsewhereAllowed)
         writer.action("abandon", abandon)
         writer.action("retryPayment", retryPayment)
         writer.endObject()
@@ -92,13 +101,16 @@ package struct Guidance: Sendable, Equatable {
 }
 
 extension JSONWriter {
-    fileprivate mutating func action(_ name: StaticString, _ action: Guidance.Action, connectorId: String? = nil) {
+    fileprivate mutating func action(
+        _ name: StaticString, _ action: Guidance.Action, connectorId: String? = nil, isElsewhereAllowed: Bool = false
+    ) {
         key(name)
         beginObject()
         field("allowed", action.isAllowed)
         field("notBefore", action.notBefore)
         field("reason", action.reason.rawValue)
         if let connectorId { field("connectorId", connectorId) }
+        if isElsewhereAllowed { field("elsewhere", true) }
         endObject()
     }
 }

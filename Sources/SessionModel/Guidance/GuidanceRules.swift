@@ -47,10 +47,11 @@ struct GuidanceRules {
         }
     }
 
-    /// A local session can't be stopped remotely; what kind it is, the Drive API tells, callbacks do not.
-    private var isLocal: Bool {
-        guard let type = enrichment.string(.chargingKeyType) else { return false }
-        return type.lowercased() != "virtual"
+    /// Whether the session was started remotely, and so can be stopped remotely: the Drive API tells, callbacks do not.
+    /// What only happens to remote sessions tells as well. nil: not known.
+    private var isRemote: Bool? {
+        if let type = enrichment.string(.chargingKeyType) { return type.lowercased() == "virtual" }
+        return summary.isRemote ? true : nil
     }
 
     func stop() -> Guidance.Action {
@@ -58,7 +59,12 @@ struct GuidanceRules {
         case .stopped, .complete, .refunded: return .init(false, .alreadyStopped)
         default: break
         }
-        if isLocal { return .init(false, .localSession) }
+        if isRemote == false { return .init(false, .localSession) }
+        let action = stopByStatus()
+        return action.isAllowed && isRemote == nil ? .init(false, .keyTypeUnknown) : action
+    }
+
+    private func stopByStatus() -> Guidance.Action {
         switch status {
         case .created, .waitingToStart: return .init(false, .notStarted)
         case .started: return .init(true, .sessionOngoing)

@@ -33,6 +33,8 @@ struct FactSummary {
     /// Some fact tells of an end, whatever the status is.
     var wasSaidToEnd = false
     var hasComplete = false
+    /// Some fact is only true of a session that was started remotely (domain.md, "Statuses of a session").
+    var isRemote = false
     /// A fact's timestamp lay ahead of the clock when it was received.
     var isAheadOfTime = false
 
@@ -42,6 +44,10 @@ struct FactSummary {
                 isAheadOfTime = true
             }
             let reference = Self.reference(fact)
+            switch fact.status {
+            case .waitingToStart, .waitingToStop, .stopFailed: isRemote = true
+            default: break
+            }
             switch fact.status {
             case .created, .waitingToStart:
                 startRequestedAt = min(startRequestedAt ?? reference, reference)

@@ -28,7 +28,7 @@ final class ReconcilerTime: Sendable {
 }
 
 /// Runs an application that reconciles with `upstream`, as the configuration's defaults say, and whose time the test has
-/// in hand. Nothing is spread over time.
+/// in hand. Nothing is spread over time, and nothing is asked soon.
 @discardableResult
 func withReconciliation<Result>(
     _ upstream: Upstream, in directory: TestDirectory = TestDirectory(), time: ReconcilerTime = ReconcilerTime(),
@@ -40,6 +40,7 @@ func withReconciliation<Result>(
         {
             $0.reconciliation.enabled = true
             $0.reconciliation.spreadSeconds = 0
+            $0.reconciliation.soonSeconds = 0
             try change(&$0)
         }
     ) { server in

@@ -1,0 +1,194 @@
+import Base
+import HTTPClient
+import HTTPServer
+import Receiver
+import SessionModel
+import Testing
+
+/// What callbacks do not tell is asked for soon, and once.
+@Suite struct SoonScheduleTests {
+    private static let second: UInt64 = 1_000_000_000
+    private let a = SessionKey("a")
+
+    private func schedule() -> ReconciliationSchedule { ReconciliationSchedule(ReconciliationSettings(), seed: 1) }
+
+    /// Asks at a second, and answers.
+    private func ask(
+        _ schedule: inout ReconciliationSchedule, at seconds: UInt64, _ status: SessionStatus, isDescribed: Bool = true
+    ) {
+        let now = seconds * Self.second
+        #expect(schedule.takeDue(now: now) == a)
+        schedule.ended(a, .answered(status, isDescribed: isDescribed), now: now)
+    }
+
+    private func dueInSeconds(_ schedule: ReconciliationSchedule) -> UInt64? { schedule.nextDueAt.map { $0 / Self.second } }
+
+    @Test func aSessionIsAskedAboutSoonAfterItsFirstFactAndNotAgainWhileItsChargerIsKnown() {
+        var schedule = schedule()
+        schedule.noted(a, .waitingToStart, now: 0)
+        #expect(dueInSeconds(schedule) == 2)
+        ask(&schedule, at: 2, .waitingToStart)
+        schedule.noted(a, .started, now: 10 * Self.second)
+        #expect(schedule.takeDue(now: 1_800 * Self.second) == nil)
+    }
+
+    @Test func whereTheFirstAnswerNamesNoChargerTheNextStatusIsAskedAboutSoonToo() {
+        var schedule = schedule()
+        schedule.noted(a, .waitingToStart, now: 0)
+        ask(&schedule, at: 2, .waitingToStart, isDescribed: false)
+        schedule.noted(a, .started, now: 10 * Self.second)
+        ask(&schedule, at: 12, .started, isDescribed: false)
+        // The same status once more is no reason.
+        schedule.noted(a, .started, now: 20 * Self.second)
+        #expect(schedule.takeDue(now: 1_800 * Self.second) == nil)
+    }
+
+    @Test func newsBeforeTheQuestionDoNotPutItOff() {
+        var schedule = schedule()
+        schedule.noted(a, .started, now: 0)
+        schedule.noted(a, .started, now: Self.second)
+        #expect(schedule.takeDue(now: 2 * Self.second) == a)
+    }
+
+    @Test func aCompleteSessionIsAskedAboutSoonAndThenAsEver() {
+        var schedule = schedule()
+        schedule.noted(a, .started, now: 0)
+        ask(&schedule, at: 2, .started)
+        schedule.noted(a, .stopped, now: 100 * Self.second)
+        schedule.noted(a, .complete, now: 110 * Self.second)
+        #expect(schedule.takeDue(now: 111 * Self.second) == nil)
+        ask(&schedule, at: 112, .complete)
+        // The payment is not known yet: no try is spent, and the wait is that of the first.
+        #expect(schedule.takeDue(now: 171 * Self.second) == nil)
+        #expect(schedule.takeDue(now: 185 * Self.second) == a)
+        schedule.ended(a, .settled, now: 185 * Self.second)
+        #expect(schedule.doneCount == 1)
+        #expect(schedule.doneCallCount == 3)
+    }
+
+    @Test func whatTheDriveAPIHasToldNeedsNoQuestion() {
+        var schedule = schedule()
+        schedule.noted(a, .started, isDescribed: true, now: 0)
+        schedule.noted(a, .waitingToStop, now: 1)
+        #expect(schedule.takeDue(now: 120 * Self.second) == nil)
+    }
+
+    @Test func aRequestOfOursIsFollowedByAQuestionAlsoWhereOneIsUnderWay() {
+        var schedule = schedule()
+        schedule.noted(a, .started, isDescribed: true, now: 0)
+        schedule.requested(a, at: 12 * Self.second)
+        schedule.noted(a, .waitingToStop, now: 11 * Self.second)
+        #expect(schedule.takeDue(now: 12 * Self.second) == a)
+        schedule.requested(a, at: 15 * Self.second)
+        schedule.ended(a, .answered(.started), now: 13 * Self.second)
+        #expect(schedule.takeDue(now: 14 * Self.second) == nil)
+        #expect(schedule.takeDue(now: 15 * Self.second) == a)
+    }
+
+    @Test func ofASessionThatIsNotWatchedARequestIsAReasonToAsk() {
+        var schedule = schedule()
+        schedule.requested(a, at: 0)
+        #expect(schedule.takeDue(now: 0) == a)
+        schedule.ended(a, .settled, calls: 0, now: 0)
+        #expect(schedule.count == 0)
+        #expect(schedule.doneCallCount == 0)
+    }
+}
+
+/// The same over sockets.
+@Suite struct ReconcilerSoonTests {
+    private static let charger = ##","chargingKeyType":"virtual","charger":{"evseId":"E1"},"connectorId":"c1""##
+
+    private static func session(_ status: String, extra: String = "") -> Response {
+        Upstream.json(#"{"sessionId":"S1","sessionStatus":"\#(status)"\#(charger)\#(extra)}"#)
+    }
+
+    @discardableResult
+    private func withSoon(_ upstream: Upstream, _ body: (RunningServer, ReconcilerTime) throws -> Void) throws {
+        try withReconciliation(upstream, { $0.reconciliation.soonSeconds = 2 }, body)
+    }
+
+    @Test func aSessionShowsItsChargerWithinSecondsAndItsPriceSoonAfterTheEndByTwoCalls() throws {
+        let upstream = Upstream { _, number in
+            number == 1
+                ? Self.session("STARTED")
+                : Self.session("COMPLETE", extra: #","balanceStatus":"PAID","price":{"minorInclVat":95}"#)
+        }
+        try withSoon(upstream) { server, time throws in
+            _ = try server.post(Callback.body("SESSION_STARTED", "S1", extra: #","userId":"u1""#))
+            try time.pass(0, server)
+            #expect(upstream.calls.isEmpty)
+            try time.pass(2, server)
+            let started = try server.get("/v1/sessions/S1").json
+            #expect(started?.member("charger")?.string("evseId") == "E1")
+            #expect(started?.string("chargingKeyType") == "virtual")
+            _ = try server.post(Callback.body("SESSION_COMPLETE", "S1", at: "2025-06-12T11:30:00Z", extra: #","userId":"u1""#))
+            try time.pass(0, server)
+            try time.pass(2, server)
+            let complete = try server.get("/v1/sessions/S1").json
+            #expect(complete?.string("balanceStatus") == "PAID")
+            #expect(complete?.member("price")?.member("minorInclVat")?.integer == 95)
+            #expect(upstream.calls.count == 2)
+            try time.pass(0, server)
+            let metrics = try server.get("/metrics").text
+            #expect(metrics.contains("chargefold_reconciliation_sessions_done_total 1\n"))
+            #expect(metrics.contains("chargefold_reconciliation_sessions_done_calls_total 2\n"))
+        }
+    }
+
+    @Test func anIgnoredStopIsSeenWithinSeconds() throws {
+        let upstream = Upstream { call, _ in
+            call.method == "POST" ? Response(status: 200) : Self.session("STARTED")
+        }
+        try withSoon(upstream) { server, time throws in
+            _ = try server.post(Callback.body("SESSION_STARTED", "S1", extra: #","userId":"u1""#))
+            try time.pass(0, server)
+            try time.pass(2, server)
+            _ = try server.post("/v1/users/u1/sessions/S1/stop", "")
+            #expect(try server.get("/v1/sessions/S1").json?.string("sessionStatus") == "WAITING_TO_STOP")
+            try time.pass(0, server)
+            try time.pass(3, server)
+            #expect(try server.get("/v1/sessions/S1").json?.string("sessionStatus") == "STARTED")
+            #expect(upstream.calls.count == 3)
+        }
+    }
+
+    @Test func aStopThatIsRefusedTellsThatTheSessionIsALocalOne() throws {
+        let upstream = Upstream { call, _ in
+            call.method == "POST"
+                ? Upstream.json(#"{"code":"NOT_REMOTE"}"#, status: 409)
+                : Upstream.json(#"{"sessionId":"S1","sessionStatus":"STARTED","chargingKeyType":"rfid"}"#)
+        }
+        try withReconciliation(upstream) { server, time throws in
+            _ = try server.post(Callback.body("SESSION_STARTED", "S1", extra: #","userId":"u1""#))
+            let before = try server.get("/v1/sessions/S1").json?.member("actions")?.member("stop")
+            #expect(before?.string("reason") == "KEY_TYPE_UNKNOWN")
+            #expect(before?.member("allowed")?.bool == false)
+            #expect(try server.post("/v1/users/u1/sessions/S1/stop", "").status == 409)
+            try time.pass(0, server)
+            let after = try server.get("/v1/sessions/S1").json?.member("actions")?.member("stop")
+            #expect(after?.string("reason") == "LOCAL_SESSION")
+        }
+    }
+
+    @Test func whatAPaymentRetryAnswersIsShownAtOnce() throws {
+        let upstream = Upstream { call, _ in
+            call.method == "POST"
+                ? Upstream.json(#"{"balanceStatus":"PAID"}"#)
+                : Self.session("COMPLETE", extra: #","balanceStatus":"DEBT","price":{"minorInclVat":95}"#)
+        }
+        try withSoon(upstream) { server, time throws in
+            _ = try server.post(Callback.body("SESSION_COMPLETE", "S1", extra: #","userId":"u1""#))
+            try time.pass(0, server)
+            try time.pass(2, server)
+            #expect(try server.get("/v1/sessions/S1").json?.string("balanceStatus") == "DEBT")
+            #expect(try server.post("/v1/users/u1/sessions/S1/retry-payment", "").status == 200)
+            let session = try server.get("/v1/sessions/S1").json
+            #expect(session?.string("balanceStatus") == "PAID")
+            #expect(session?.string("sessionStatus") == "COMPLETE")
+            // And nothing more is to be learnt.
+            try time.pass(60, server)
+            #expect(upstream.calls.count == 2)
+        }
+    }
+}
