@@ -42,12 +42,13 @@ extension FuzzTarget {
         guard last > 0 else { return }
         do {
             let salvage = try SegmentSalvage(
-                file, limit: limit, seed: image.seed, positions: 1...last, soundThrough: 0)
+                file, limit: limit, seed: image.seed, positions: 1...last, soundThrough: 0, origins: image.origins)
             var position: Int64 = 0
             for row in salvage.rows {
                 precondition(row.position > position, "not ascending")
                 position = row.position
                 precondition(row.offset + row.bytes <= limit, "outside of the file")
+                precondition(image.places[Int(position) - 1] == (row.origin, row.sequence), "another delivery")
                 let place = image.rows[Int(position) - 1]
                 precondition(
                     image.bytes[row.offset..<row.offset + row.bytes].elementsEqual(original[place]),
@@ -106,13 +107,18 @@ private struct LogImage {
     private(set) var bytes: [UInt8]
     /// Where each row stands, by position.
     private(set) var rows: [Range<Int>] = []
+    /// Whose each row is.
+    private(set) var places: [(origin: Identity, sequence: Int64)] = []
+    private(set) var origins = OriginTable()
     private var seal: UInt64 = 0
 
     init(identity: Identity) {
         seed = LogFormat.seed(identity)
         bytes = [UInt8](repeating: 0, count: LogFormat.blockBytes)
+        // Some of another receiver.
+        for origin in [identity, Identity(high: 8, low: 10)] { origins.advance(origin, to: 1) }
         let header = SegmentHeader(
-            identity: identity, origin: identity, nextSequence: 1, firstPosition: 1, previousSeal: 0,
+            identity: identity, origin: identity, table: origins, firstPosition: 1, previousSeal: 0,
             previousFirstPosition: 0)
         bytes.withUnsafeMutableBytes { header.write(to: $0) }
     }
@@ -120,6 +126,8 @@ private struct LogImage {
     mutating func append(_ bodies: [[UInt8]]) {
         let start = bytes.count
         let first = Int64(rows.count) + 1
+        let origin = origins.entries[rows.count % 2].origin
+        let sequence = origins.next(origin)
         var entry = [UInt8](repeating: 0, count: EntryHeader.bytes)
         var checksum = RowsChecksum(seed: seed)
         for (index, body) in bodies.enumerated() {
@@ -127,14 +135,21 @@ private struct LogImage {
             row.withUnsafeMutableBytes { row in
                 checksum.add(
                     RowHeader.seal(
-                        row, position: first + Int64(index), receivedMicroseconds: 5, source: 0, seed: seed))
+                        row,
+                        RowHeader.Name(
+                            position: first + Int64(index), originTag: RowHeader.tag(origin),
+                            sequence: sequence + Int64(index)),
+                        receivedMicroseconds: 5, source: 0, seed: seed))
             }
             rows.append(start + entry.count..<start + entry.count + row.count)
+            places.append((origin, sequence + Int64(index)))
             entry += row
         }
         let header = EntryHeader(
             entryBytes: entry.count, firstPosition: first, count: bodies.count, rowsChecksum: checksum.value,
-            seal: UInt64(first), previousSeal: seal, origin: Identity(high: 7, low: 9), firstSequence: first)
+            seal: UInt64(first), previousSeal: seal, origin: origin, firstSequence: sequence,
+            flags: rows.count % 2 == 0 ? .own : [])
+        origins.advance(origin, to: sequence + Int64(bodies.count))
         seal = header.seal
         entry.withUnsafeMutableBytes { header.write(to: $0, seed: seed) }
         bytes += entry + [UInt8](repeating: 0, count: header.stride - entry.count)

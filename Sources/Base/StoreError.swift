@@ -27,6 +27,10 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         package static let catchingUp = Code(rawValue: "CATCHING_UP")
         /// The user or the session was erased while the work that this was to end was under way.
         package static let erased = Code(rawValue: "ERASED")
+        /// More receivers, or lives of receivers, than a log can hold deliveries of.
+        package static let originsFull = Code(rawValue: "TOO_MANY_ORIGINS")
+        /// Deliveries between what is here and what was to be added are missing.
+        package static let placesMissing = Code(rawValue: "PLACES_MISSING")
         /// The store is closed.
         package static let closed = Code(rawValue: "CLOSED")
     }

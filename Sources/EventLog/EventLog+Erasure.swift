@@ -96,7 +96,7 @@ package struct LogPatches: Sendable, Equatable {
         for patch in patches {
             // Of an entry all but its checksums stays, of a row its position and length.
             let isEntry = patch.bytes.starts(with: EntryHeader.magicBytes) && patch.bytes.count == EntryHeader.bytes
-            let same = isEntry ? [0..<20, 24..<64] : [4..<12]
+            let same = isEntry ? [0..<20, 24..<72] : [4..<12, 21..<29]
             guard patch.bytes.count >= RowHeader.bytes else { return false }
             var found = [UInt8](repeating: 0, count: patch.bytes.count)
             guard pread(file.descriptor, &found, found.count, off_t(patch.offset)) == found.count,
@@ -248,7 +248,10 @@ extension EventLog {
         }
         let sum = whole.withUnsafeMutableBytes { bytes in
             RowHeader.seal(
-                bytes, position: erasure.position, receivedMicroseconds: isErased ? 0 : row.receivedMicroseconds,
+                bytes,
+                RowHeader.Name(
+                    position: erasure.position, originTag: row.originTag, sequence: Int64(row.sequenceLow)),
+                receivedMicroseconds: isErased ? 0 : row.receivedMicroseconds,
                 source: isErased ? RowHeader.sourceErased : row.source, seed: seed)
         }
         guard isErased else { return (bytes: whole, zeros: 0, checksum: sum) }

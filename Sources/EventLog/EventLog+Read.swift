@@ -91,6 +91,7 @@ extension EventLog {
             seal = !segment.isSalvaged ? try segment.lastSeal() : nil
             guard goesOn, progress(min(segment.lastPosition, last)) else { break }
         }
+        if !result.isSound { try accountMissing() }
         result.missingRows = figures.withLock { $0.missingRows }
         return result
     }

@@ -50,7 +50,7 @@ extension EventLog {
             }
             for segment in moved {
                 try segment.writeAgain()
-                if segment.firstPosition == appender.segmentFirst {
+                if segment.firstPosition == appender.header.firstPosition {
                     let file = try LogFile(path: segment.path, .write, hook: options.writeHook)
                     appender.replaceFile(PreparedFile(file, prepared: segment.file.size & ~(LogFormat.blockBytes - 1)))
                 }

@@ -9,24 +9,24 @@ package import Logging
 ///     ┌──────────┬───────┬───────┬──┐   ┌──────────┬───────┬───────┬─────────────┐
 ///     │ header   │ entry │ entry │…0│   │ header   │ entry │ entry │ 0 0 0 0 0 0 │
 ///     └──────────┴───────┴───────┴──┘   └──────────┴───────┴───────┴─────────────┘
-///       4 KiB      one commit each        │                          written ahead with zeros
-///       identity, first position,         └ seal of the last entry before it
-///       seal of the entry before it
+///       4 KiB      one origin of one      │                          written ahead with zeros
+///       identity,  commit each            └ seal of the last entry before it
+///       first position, next sequence of each origin, seal of the entry before it
 ///
-///     entry:  header (68 bytes: first position, count, seal, seal of the entry before it,
+///     entry:  header (76 bytes: first position, count, seal, seal of the entry before it,
 ///             origin, first sequence, checksum)  row  row  row …
-///     row:    header (21 bytes: checksum, position, length, received, source)  body
+///     row:    header (29 bytes: checksum, position, length, received, source, place)  body
 ///
 /// It promises:
 /// - **What is answered stays.** An append completes when it would survive a power cut: one direct write in place and one
-///   sync, shared by all that arrived while the one before ran.
+///   sync, shared by all that arrived while the one before ran: what is received here, and what others have received.
 /// - **What is not as it was written is not believed, and said.** Each row and each entry carry a CRC-32C that begins with
 ///   the log's identity; entries are chained by seals. Every read verifies. What is sound behind something damaged is read
 ///   all the same, row by row.
 /// - **What was erased is gone**, overwritten in place; the chain still holds.
 ///
 /// Positions count what this log holds, in the order of arrival, and never leave the receiver. (Origin, sequence) names a
-/// delivery everywhere.
+/// delivery everywhere; no delivery is here twice (`EventLog+Places`).
 ///
 /// Whoever opens it must own the data directory. `append` and the reads may be called from any thread; reads block, and are
 /// not for a worker's. The consumer is called on `queue`.
@@ -34,8 +34,6 @@ package final class EventLog: Sendable {
     /// The log's queue: it takes a batch, writes, syncs, folds, answers. Whoever needs the fold to stand still runs here.
     package let queue = DispatchQueue(label: "chargefold.log")
     package let identity: Identity
-    /// Whose deliveries are appended here.
-    package let origin: Identity
     /// Nothing was there when it was opened.
     package let isNew: Bool
 
@@ -51,6 +49,15 @@ package final class EventLog: Sendable {
     let claim: any DirectoryClaim
     /// What was not where it belongs at the last look.
     let outage = Locked<StoreError?>(nil)
+    /// Which deliveries are durable here, and whose the next own one is.
+    let places: Locked<LogPlaces>
+    let ownOrigin: Locked<Identity>
+    /// See `deliveries`.
+    let placeHints = Locked<[Identity: PlaceHint]>([:])
+    /// What fills holes; nil until somebody asked.
+    let lateRows = Locked<[LateRows]?>(nil)
+    /// Held while it is looked for; true when it is known.
+    let lateSearch = Locked(false)
     private let confined: Confined
     let end: Locked<LogEnd>
 
@@ -69,6 +76,7 @@ package final class EventLog: Sendable {
         /// nil when open for reading only.
         let appender: LogAppender?
         weak var consumer: (any LogConsumer)?
+        var ownObserver: OwnObserver?
         var isProbeScheduled = false
 
         init(_ appender: LogAppender?) { self.appender = appender }
@@ -95,10 +103,11 @@ package final class EventLog: Sendable {
         self.options = options
         self.logger = logger
         identity = opened.identity
-        origin = opened.end.origin
         seed = LogFormat.seed(opened.identity)
         isNew = opened.isNew
         segments = Locked(opened.segments)
+        places = Locked(opened.end.places)
+        ownOrigin = Locked(opened.end.origin)
         end = Locked(LogEnd(position: opened.end.position, seal: opened.end.seal))
         pending = PendingQueue(countMax: options.queueCountMax, bytesMax: options.queueBytesMax)
         stall = StallWatch(milliseconds: options.stallMilliseconds, logger: logger)
@@ -163,56 +172,159 @@ package final class EventLog: Sendable {
             return
         }
         commit(batch, consumer)
-        pending.release(batch)
+        pending.release(batch.items)
         queue.async { self.drain() }
     }
 
-    private func commit(_ items: [any LogItem], _ consumer: (any LogConsumer)?) {
+    /// Appends what others have received; see `PulledRows`. What is known already is passed over.
+    package func append(_ pulled: PulledRows) {
+        switch pending.add(pulled) {
+        case .full: pulled.completion(.failure(StoreError(.queueFull, "too much of others waits for the disk")))
+        case .closed: pulled.completion(.failure(StoreError(.closed, "the log is closed")))
+        case .queued: break
+        case .mustSchedule: queue.async { self.drain() }
+        }
+    }
+
+    private func commit(_ batch: PendingQueue.Batch, _ consumer: (any LogConsumer)?) {
+        var batch = batch
         do throws(StoreError) {
-            let batch = try stall.during { () throws(StoreError) in try makeDurable(items) }
-            consumer?.take(batch)
+            let committed = try stall.during { () throws(StoreError) in
+                try proveIfDoubtful()
+                return try makeDurable(runs(&batch))
+            }
+            if let committed {
+                if let observer = confined.ownObserver {
+                    for entry in committed.entries where entry.isOwn { observer(entry) }
+                }
+                consumer?.take(committed)
+            }
+            batch.pulled?.completion(.success(()))
         } catch {
-            for item in items { item.failed(error) }
+            for item in batch.items { item.failed(error) }
+            batch.pulled?.completion(.failure(error))
             scheduleProbe()
         }
     }
 
-    private func makeDurable(_ items: [any LogItem]) throws(StoreError) -> CommittedBatch {
-        try proveIfDoubtful()
+    /// What of a batch is to be written. What others have received comes first: it may be of an earlier life of this
+    /// origin, behind which own deliveries go on.
+    private func runs(_ batch: inout PendingQueue.Batch) -> [LogAppender.Run] {
+        var places = self.places.withLock { $0 }
+        var runs: [LogAppender.Run] = []
+        if let pulled = batch.pulled {
+            do throws(StoreError) {
+                runs = try places.runs(of: pulled)
+            } catch {
+                // What is received here does not suffer for it.
+                pulled.completion(.failure(error))
+                batch.pulled = nil
+            }
+        }
+        if !batch.items.isEmpty {
+            let origin = origin
+            for run in runs { places.table.advance(run.origin, to: run.nextSequence) }
+            runs.append(LogAppender.Run(batch.items[...], origin, from: places.table.next(origin), .own))
+        }
+        return runs
+    }
+
+    /// - Returns: nil where nothing was to be written.
+    private func makeDurable(_ runs: [LogAppender.Run]) throws(StoreError) -> CommittedBatch? {
         guard let appender = confined.appender else { throw StoreError(.readOnly, "the log is open for reading only") }
+        guard !runs.isEmpty else { return nil }
         do throws(LogFileError) {
             let isDamaged = segments.withLock { $0.last }?.isSalvaged ?? false
-            try appender.makeRoom(for: items, leavingSegment: isDamaged)
-            if let new = appender.unlisted {
-                try add(new)
-                appender.noteListed()
-            }
-            let commit = try appender.append(items)
-            publish(appender, from: commit.firstPosition)
+            try appender.makeRoom(for: runs, leavingSegment: isDamaged)
+            try list(appender)
+            let batch = CommittedBatch(entries: try appender.append(runs))
+            publish(appender, batch)
             figures.withLock { figures in
                 figures.commits += 1
-                figures.rows += items.count
+                figures.rows += batch.count
             }
-            return CommittedBatch(
-                items: items, firstPosition: commit.firstPosition, origin: origin, firstSequence: commit.firstSequence,
-                seal: appender.lastSeal)
+            return batch
         } catch {
             throw failed(error.storeError)
         }
     }
 
+    /// A segment that was begun can be read.
+    private func list(_ appender: LogAppender) throws(LogFileError) {
+        guard let new = appender.unlisted else { return }
+        try add(new)
+        appender.noteListed()
+    }
+
     private func add(_ new: LogAppender.NewSegment) throws(LogFileError) {
         let segment = Segment(
-            directory: directory, firstPosition: new.header.firstPosition, header: new.header, seed: seed,
-            file: try ReadFile(path: new.path), limit: LogFormat.entriesStart,
-            lastPosition: new.header.firstPosition - 1)
+            directory: directory, firstPosition: new.header.firstPosition, header: new.header,
+            origins: segments.withLock { $0.last?.origins } ?? KnownOrigins(), seed: seed,
+            file: try ReadFile(path: new.path),
+            limit: LogFormat.entriesStart, lastPosition: new.header.firstPosition - 1)
         segments.withLock { $0.append(segment) }
     }
 
     /// What is durable can be read.
-    private func publish(_ appender: LogAppender, from first: Int64) {
-        segments.withLock { $0.last }?.extend(to: appender.offset, lastPosition: appender.lastPosition)
-        end.withLock { $0 = LogEnd(position: appender.lastPosition, seal: appender.lastSeal, sealedFrom: first) }
+    private func publish(_ appender: LogAppender, _ batch: CommittedBatch) {
+        let segment = segments.withLock { $0.last }
+        if batch.entries.contains(where: { !$0.isOwn && $0.firstSequence == 1 }) {
+            segment?.origins.merge(appender.table)
+        }
+        segment?.extend(to: appender.offset, lastPosition: appender.lastPosition)
+        let sealedFrom = batch.entries.last?.firstPosition ?? .max
+        end.withLock {
+            $0 = LogEnd(position: appender.lastPosition, seal: appender.lastSeal, sealedFrom: sealedFrom)
+        }
+        places.withLock { places in
+            for entry in batch.entries {
+                places.table.advance(entry.origin, to: entry.lastSequence + 1)
+                if entry.isLate { places.noteFound(entry.firstSequence...entry.lastSequence, of: entry.origin) }
+            }
+        }
+        for entry in batch.entries where entry.isLate { noteLate(LateRows(entry)) }
+    }
+
+    // MARK: Origins
+
+    /// Of what is received here from now on.
+    package var origin: Identity { ownOrigin.withLock { $0 } }
+
+    /// Which deliveries are durable here.
+    package var placesNow: LogPlaces { places.withLock { $0 } }
+
+    /// Sets who is told of own rows as soon as they are durable, before the consumer takes them; on the log's queue.
+    package func observeOwn(_ observer: OwnObserver?) { queue.sync { confined.ownObserver = observer } }
+
+    package typealias OwnObserver = @Sendable (CommittedBatch.Entry) -> Void
+
+    /// Gives what is received from now on a new origin, which is durable before this returns. Not on the log's queue;
+    /// blocks.
+    /// - Throws: `originsFull`, `unavailable`, `closed`.
+    package func beginOrigin() throws(StoreError) -> Identity {
+        try queue.sync { Result { () throws(StoreError) in try beginOriginOnQueue() } }.get()
+    }
+
+    private func beginOriginOnQueue() throws(StoreError) -> Identity {
+        try proveIfDoubtful()
+        try restoreIfMoved()
+        guard let appender = confined.appender else { throw StoreError(.readOnly, "the log is open for reading only") }
+        let origin = Identity.random()
+        guard places.withLock({ $0.table.hasRoom(for: origin) }) else { throw .originsFull }
+        do throws(LogFileError) {
+            try stall.during { () throws(LogFileError) in try appender.begin(origin) }
+            try list(appender)
+        } catch {
+            scheduleProbe()
+            throw failed(error.storeError)
+        }
+        let segment = segments.withLock { $0.last }
+        segment?.replaceHeader(appender.header)
+        segment?.origins.merge(appender.table)
+        places.withLock { $0.table.advance(origin, to: 1) }
+        ownOrigin.withLock { $0 = origin }
+        logger.notice("what is received from now on has a new origin", metadata: ["origin": "\(origin)"])
+        return origin
     }
 
     // MARK: Doubt

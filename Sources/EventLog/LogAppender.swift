@@ -19,9 +19,10 @@ final class LogAppender {
     private(set) var offset: Int
     private(set) var lastPosition: Int64
     private(set) var lastSeal: UInt64
-    let origin: Identity
-    private(set) var nextSequence: Int64
-    private(set) var segmentFirst: Int64
+    private(set) var origin: Identity
+    private(set) var table: OriginTable
+    /// Of the segment in use.
+    private(set) var header: SegmentHeader
     /// A segment that was begun, until somebody knows of it who reads.
     private(set) var unlisted: NewSegment?
     /// Begins with what the last block holds.
@@ -35,25 +36,44 @@ final class LogAppender {
         var position: Int64
         var seal: UInt64
         var origin: Identity
-        var nextSequence: Int64
+        var places: LogPlaces
+    }
+
+    /// Items of one origin with consecutive sequences: they become one entry.
+    struct Run {
+        let items: ArraySlice<any LogItem>
+        let origin: Identity
+        let firstSequence: Int64
+        let flags: EntryHeader.Flags
+        /// Of the entry.
+        let bytes: Int
+
+        init(_ items: ArraySlice<any LogItem>, _ origin: Identity, from sequence: Int64, _ flags: EntryHeader.Flags) {
+            self.items = items
+            self.origin = origin
+            firstSequence = sequence
+            self.flags = flags
+            bytes = items.reduce(EntryHeader.bytes) { $0 + RowHeader.bytes + $1.body.count }
+        }
+
+        var nextSequence: Int64 { firstSequence + Int64(items.count) }
     }
 
     /// Goes on in a segment that ends soundly.
     init(
-        directory: String, identity: Identity, options: LogOptions, file: PreparedFile, segmentFirst: Int64,
-        offset: Int, end: End
+        directory: String, options: LogOptions, file: PreparedFile, header: SegmentHeader, offset: Int, end: End
     ) throws(LogFileError) {
         self.directory = directory
-        self.identity = identity
+        identity = header.identity
         self.options = options
         self.file = file
         self.offset = offset
-        self.segmentFirst = segmentFirst
+        self.header = header
         seed = LogFormat.seed(identity)
         lastPosition = end.position
         lastSeal = end.seal
         origin = end.origin
-        nextSequence = end.nextSequence
+        table = end.places.table
         preparer = LogPreparer(directory: directory, options: options)
         seals = SystemRandomNumberGenerator()
         let start = offset & ~(LogFormat.blockBytes - 1)
@@ -77,42 +97,77 @@ final class LogAppender {
         }
     }
 
-    /// What a commit has added.
-    struct Commit {
-        let firstPosition: Int64
-        let firstSequence: Int64
-    }
-
     struct NewSegment {
         let header: SegmentHeader
         let path: String
     }
 
     /// Begins a new segment where a batch has no room in this one, or where this one is to be left as it is.
-    func makeRoom(for items: [any LogItem], leavingSegment isLeaving: Bool) throws(LogFileError) {
+    func makeRoom(for runs: [Run], leavingSegment isLeaving: Bool) throws(LogFileError) {
         guard offset > LogFormat.entriesStart else { return }
-        let bytes = items.reduce(EntryHeader.bytes) { $0 + RowHeader.bytes + $1.body.count }
-        if isLeaving || offset + bytes > options.segmentBytes { try beginSegment() }
+        let bytes = runs.reduce(0) { $0 + LogFormat.aligned($1.bytes) }
+        if isLeaving || offset + bytes > options.segmentBytes { try beginSegment(origin) }
+    }
+
+    /// What is received here from now on is of another origin: a segment begins with it.
+    func begin(_ origin: Identity) throws(LogFileError) {
+        guard table.hasRoom(for: origin) else { throw LogFileError(code: ENOSPC, action: "taking another origin") }
+        if offset > LogFormat.entriesStart { return try beginSegment(origin) }
+        // Nothing is in this one: its header is written anew, one copy after the other.
+        var changed = header
+        changed.origin = origin
+        changed.table.advance(origin, to: 1)
+        var buffer = AlignedBuffer()
+        let block = buffer.reserve(LogFormat.blockBytes)
+        for first in [header, changed] {
+            block.initializeMemory(as: UInt8.self, repeating: 0)
+            first.write(to: block, before: changed)
+            try file.file.write(UnsafeRawBufferPointer(block), at: 0)
+            try file.file.sync()
+        }
+        adopt(changed)
+    }
+
+    private func adopt(_ header: SegmentHeader) {
+        self.header = header
+        origin = header.origin
+        table.merge(header.table)
     }
 
     /// Whoever reads knows of the segment that was begun.
     func noteListed() { unlisted = nil }
 
-    /// Makes a batch durable, after `makeRoom`.
+    /// Makes a batch durable, after `makeRoom`: an entry a run, in one write.
     /// - Throws: `isFull` where there was no room: then nothing was written. Otherwise nobody knows what is on disk, and
     ///   `prove` must come first.
-    func append(_ items: [any LogItem]) throws(LogFileError) -> Commit {
-        var entryBytes = EntryHeader.bytes
-        for item in items { entryBytes += RowHeader.bytes + item.body.count }
-        let end = offset + LogFormat.aligned(entryBytes)
+    func append(_ runs: [Run]) throws(LogFileError) -> [CommittedBatch.Entry] {
+        let end = runs.reduce(offset) { $0 + LogFormat.aligned($1.bytes) }
         try file.reserve(through: LogFormat.wholeBlocks(end), preparer: preparer)
 
         let start = offset & ~(LogFormat.blockBytes - 1)
         let kept = offset - start
         let blocks = buffer.reserve(LogFormat.wholeBlocks(end) - start, keeping: kept)
-        let header = fill(blocks.slice(kept, entryBytes), with: items)
-        let padding = kept + entryBytes
-        blocks.slice(padding, blocks.count - padding).initializeMemory(as: UInt8.self, repeating: 0)
+        var entries: [CommittedBatch.Entry] = []
+        entries.reserveCapacity(runs.count)
+        var place = kept
+        var position = lastPosition
+        var seal = lastSeal
+        for run in runs {
+            let bytes = run.bytes
+            let header = fill(
+                blocks.slice(place, bytes), with: run, behind: position, seal, rowsBefore: Int(position - lastPosition))
+            let padding = place + bytes
+            place += header.stride
+            blocks.slice(padding, place - padding).initializeMemory(as: UInt8.self, repeating: 0)
+            position = header.lastPosition
+            seal = header.seal
+            entries.append(
+                CommittedBatch.Entry(
+                    items: run.items, firstPosition: header.firstPosition, origin: run.origin,
+                    firstSequence: run.firstSequence, seal: seal, isOwn: run.flags.contains(.own),
+                    isLate: run.flags.contains(.late)))
+        }
+        blocks.slice(place, blocks.count - place).initializeMemory(as: UInt8.self, repeating: 0)
         do throws(LogFileError) {
             try file.file.write(UnsafeRawBufferPointer(blocks), at: start)
             try file.file.sync()
@@ -121,49 +176,56 @@ final class LogAppender {
             throw error
         }
         offset = end
-        lastPosition = header.lastPosition
-        lastSeal = header.seal
-        nextSequence += Int64(items.count)
+        lastPosition = position
+        lastSeal = seal
+        for run in runs { table.advance(run.origin, to: run.firstSequence + Int64(run.items.count)) }
         let newStart = offset & ~(LogFormat.blockBytes - 1)
         if newStart > start, offset > newStart {
             blocks.slice(0, offset - newStart).copyMemory(
                 from: UnsafeRawBufferPointer(blocks.slice(newStart - start, offset - newStart)))
         }
         preparer.prepare(file, ahead: offset, segmentBytes: options.segmentBytes)
-        return Commit(firstPosition: header.firstPosition, firstSequence: header.firstSequence)
+        return entries
     }
 
-    private func fill(_ entry: UnsafeMutableRawBufferPointer, with items: [any LogItem]) -> EntryHeader {
+    private func fill(
+        _ entry: UnsafeMutableRawBufferPointer, with run: Run, behind last: Int64, _ seal: UInt64, rowsBefore: Int
+    ) -> EntryHeader {
         var rows = RowsChecksum(seed: seed)
         var start = EntryHeader.bytes
-        var position = lastPosition
-        for item in items {
+        let tag = RowHeader.tag(run.origin)
+        var position = last
+        var sequence = run.firstSequence
+        for item in run.items {
             position += 1
             let body = item.body
             let row = entry.slice(start, RowHeader.bytes + body.count)
             body.withUnsafeBytes { row.slice(RowHeader.bytes, body.count).copyMemory(from: $0) }
             rows.add(
                 RowHeader.seal(
-                    row, position: position, receivedMicroseconds: item.receivedMicroseconds, source: item.source,
-                    seed: seed))
+                    row, RowHeader.Name(position: position, originTag: tag, sequence: sequence),
+                    receivedMicroseconds: item.receivedMicroseconds, source: item.source, seed: seed))
             start += row.count
+            sequence += 1
         }
         let header = EntryHeader(
-            entryBytes: entry.count, firstPosition: lastPosition + 1, count: items.count, rowsChecksum: rows.value,
-            seal: seals.next() | 1, previousSeal: lastSeal, origin: origin, firstSequence: nextSequence)
+            entryBytes: entry.count, firstPosition: last + 1, count: run.items.count, rowsChecksum: rows.value,
+            seal: seals.next() | 1, previousSeal: seal, origin: run.origin, firstSequence: run.firstSequence,
+            rowsBefore: rowsBefore, flags: run.flags)
         header.write(to: entry, seed: seed)
         return header
     }
 
     /// Goes on in a new file.
-    private func beginSegment() throws(LogFileError) {
+    private func beginSegment(_ origin: Identity) throws(LogFileError) {
+        var table = table
+        table.advance(origin, to: 1)
         let header = SegmentHeader(
-            identity: identity, origin: origin, nextSequence: nextSequence, firstPosition: lastPosition + 1,
-            previousSeal: lastSeal, previousFirstPosition: segmentFirst)
-        let next = try preparer.makeSegment(header)
-        file = next
+            identity: identity, origin: origin, table: table, firstPosition: lastPosition + 1, previousSeal: lastSeal,
+            previousFirstPosition: self.header.firstPosition)
+        file = try preparer.makeSegment(header)
         offset = LogFormat.entriesStart
-        segmentFirst = header.firstPosition
+        adopt(header)
         unlisted = NewSegment(
             header: header, path: directory + "/" + LogFormat.fileName(firstPosition: header.firstPosition))
     }

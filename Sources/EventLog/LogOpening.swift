@@ -53,7 +53,8 @@ struct LogOpening {
         guard file.first > reach + 1 else { return false }
         let salvage = try SegmentSalvage(
             file.file, limit: file.size, seed: seed,
-            positions: file.first...file.first + Int64(file.size / RowHeader.bytes), soundThrough: 0)
+            positions: file.first...file.first + Int64(file.size / RowHeader.bytes), soundThrough: 0,
+            origins: OriginTable())
         return salvage.rows.isEmpty && salvage.entries.isEmpty
     }
 
@@ -79,7 +80,7 @@ struct LogOpening {
             let block = try window.bytes(0, LogFormat.blockBytes)
             // A copy under another name is not this segment.
             header = SegmentHeader(block).flatMap { $0.firstPosition == first ? $0 : nil }
-            isWhole = header?.isWhole(block) ?? false
+            isWhole = header != nil && SegmentHeader.isWhole(block)
         }
     }
 
@@ -118,11 +119,13 @@ struct LogOpening {
         let seed = LogFormat.seed(identity)
         var segments: [Segment] = []
         var damages: [LogDamage] = []
+        let origins = KnownOrigins()
+        for file in files { if let header = file.header { origins.merge(header.table) } }
         for (index, file) in files.enumerated() {
             let isLast = index == files.count - 1
             let segment = Segment(
-                directory: path, firstPosition: file.first, header: file.header, seed: seed,
-                file: file.file, limit: file.size,
+                directory: path, firstPosition: file.first, header: file.header,
+                origins: origins, seed: seed, file: file.file, limit: file.size,
                 lastPosition: isLast ? file.first - 1 : files[index + 1].first - 1)
             if !file.isWhole {
                 damages.append(
@@ -145,7 +148,7 @@ struct LogOpening {
             segments.append(segment)
         }
         guard let last = segments.last else { throw StoreError(.damaged, "there is no log at \(path)") }
-        var tail = try LogTail(last, end: knownEnd(segments), remembered: remembered)
+        var tail = try LogTail(last, end: try knownEnd(segments), remembered: remembered)
         damages += tail.damages
         if tail.end.position < remembered {
             guard tail.isUnsound || acceptsLoss else {
@@ -154,12 +157,10 @@ struct LogOpening {
             }
             if tail.isUnsound {
                 // Given once, though lost now: never again.
-                tail.end.nextSequence += remembered - tail.end.position
-                tail.end.position = remembered
+                tail.end.passOver(remembered - tail.end.position)
             } else {
                 // What comes now must not have the name of anything that is gone.
                 tail.end.origin = .random()
-                tail.end.nextSequence = 1
                 tail.isUnsound = true
             }
         }
@@ -173,9 +174,9 @@ struct LogOpening {
         if tail.end.origin == .none {
             // Nobody knows who has received what stands there: what comes now gets a name of its own.
             tail.end.origin = .random()
-            tail.end.nextSequence = 1
             tail.isUnsound = true
         }
+        guard tail.end.places.table.hasRoom(for: tail.end.origin) else { throw .originsFull }
         last.extend(to: tail.limit, lastPosition: tail.end.position)
         guard !readOnly else {
             return Opened(
@@ -184,20 +185,20 @@ struct LogOpening {
         }
         do throws(LogFileError) {
             let appender: LogAppender
-            if tail.isUnsound || last.header == nil || last.isEmptied {
-                if isReplaced { segments.removeLast() }
-                let made = try makeSegment(
-                    identity, tail.end, previousFirst: segments.last?.firstPosition ?? 0)
-                segments.append(made.segment)
-                appender = made.appender
-            } else {
+            if let header = last.header, !tail.isUnsound, !last.isEmptied {
                 let file = PreparedFile(
                     try LogFile(path: last.path, .write, hook: options.writeHook),
                     prepared: last.file.size & ~(LogFormat.blockBytes - 1))
                 appender = try LogAppender(
-                    directory: path, identity: identity, options: options, file: file,
-                    segmentFirst: last.firstPosition, offset: tail.limit, end: tail.end)
+                    directory: path, options: options, file: file, header: header, offset: tail.limit, end: tail.end)
+            } else {
+                if isReplaced { segments.removeLast() }
+                let made = try makeSegment(
+                    identity, tail.end, origins, previousFirst: segments.last?.firstPosition ?? 0)
+                segments.append(made.segment)
+                appender = made.appender
             }
+            tail.end.places.table.advance(tail.end.origin, to: 1)
             return Opened(
                 directory: path, identity: identity, segments: segments, end: tail.end, appender: appender,
                 damages: damages, isNew: false)
@@ -206,18 +207,35 @@ struct LogOpening {
         }
     }
 
-    /// What the segments before the last one say of where it begins.
-    private func knownEnd(_ segments: [Segment]) -> LogAppender.End? {
+    /// What is known of where the last segment begins.
+    private func knownEnd(_ segments: [Segment]) throws(StoreError) -> LogAppender.End? {
         guard let last = segments.last else { return nil }
-        if let header = last.header {
-            let isEmptied = header.emptiedThrough > 0
+        guard let header = last.header else {
+            // Nobody says who stands where but the segments before it.
             return LogAppender.End(
-                position: isEmptied ? header.emptiedThrough : header.firstPosition - 1,
-                seal: isEmptied ? header.emptiedSeal : header.previousSeal, origin: header.origin,
-                nextSequence: header.nextSequence
-                    + (isEmptied ? header.emptiedThrough - header.firstPosition + 1 : 0))
+                position: last.firstPosition - 1, seal: 0, origin: .none, places: try placesBefore(segments))
         }
-        return nil
+        let isEmptied = header.emptiedThrough > 0
+        var end = LogAppender.End(
+            position: header.firstPosition - 1, seal: isEmptied ? header.emptiedSeal : header.previousSeal,
+            origin: header.origin, places: LogPlaces(table: header.table))
+        // As if all of it had been received here: sequences that nobody has are better than some that two have.
+        if isEmptied { end.passOver(header.emptiedThrough - end.position) }
+        return end
+    }
+
+    private func placesBefore(_ segments: [Segment]) throws(StoreError) -> LogPlaces {
+        var places = LogPlaces()
+        let start = segments.lastIndex { $0.header != nil } ?? 0
+        for segment in segments[start...].dropLast() {
+            if let header = segment.header { places.table.merge(header.table) }
+            if let salvage = try segment.makeSalvage(tell: { _ in }) {
+                salvage.account(in: &places)
+            } else {
+                try segment.account(in: &places)
+            }
+        }
+        return places
     }
 
     // MARK: A log that is new
@@ -232,9 +250,11 @@ struct LogOpening {
             throw StoreError(.directory, "cannot create \(path): \(String(cString: strerror(errno)))")
         }
         let identity = Identity.random()
-        let end = LogAppender.End(position: 0, seal: 0, origin: identity, nextSequence: 1)
+        var places = LogPlaces()
+        places.table.advance(identity, to: 1)
+        let end = LogAppender.End(position: 0, seal: 0, origin: identity, places: places)
         do throws(LogFileError) {
-            let made = try makeSegment(identity, end, previousFirst: 0)
+            let made = try makeSegment(identity, end, KnownOrigins(), previousFirst: 0)
             try LogFile.syncDirectory(directory)
             return Opened(
                 directory: path, identity: identity, segments: [made.segment], end: end, appender: made.appender,
@@ -245,10 +265,13 @@ struct LogOpening {
     }
 
     private func makeSegment(
-        _ identity: Identity, _ end: LogAppender.End, previousFirst: Int64
+        _ identity: Identity, _ end: LogAppender.End, _ origins: KnownOrigins, previousFirst: Int64
     ) throws(LogFileError) -> (segment: Segment, appender: LogAppender) {
+        var table = end.places.table
+        table.advance(end.origin, to: 1)
+        origins.merge(table)
         let header = SegmentHeader(
-            identity: identity, origin: end.origin, nextSequence: end.nextSequence, firstPosition: end.position + 1,
+            identity: identity, origin: end.origin, table: table, firstPosition: end.position + 1,
             previousSeal: end.seal, previousFirstPosition: previousFirst)
         let name = path + "/" + LogFormat.fileName(firstPosition: header.firstPosition)
         // A damaged file of which nothing could be saved.
@@ -256,11 +279,11 @@ struct LogOpening {
         let preparer = LogPreparer(directory: path, options: options)
         let file = try preparer.makeSegment(header)
         let segment = Segment(
-            directory: path, firstPosition: header.firstPosition, header: header, seed: LogFormat.seed(identity),
-            file: try ReadFile(path: name), limit: LogFormat.entriesStart, lastPosition: end.position)
+            directory: path, firstPosition: header.firstPosition, header: header, origins: origins,
+            seed: LogFormat.seed(identity), file: try ReadFile(path: name), limit: LogFormat.entriesStart,
+            lastPosition: end.position)
         let appender = try LogAppender(
-            directory: path, identity: identity, options: options, file: file, segmentFirst: header.firstPosition,
-            offset: LogFormat.entriesStart, end: end)
+            directory: path, options: options, file: file, header: header, offset: LogFormat.entriesStart, end: end)
         return (segment, appender)
     }
 }
@@ -277,6 +300,9 @@ struct LogTail {
     private(set) var isTorn = false
     private(set) var damages: [LogDamage] = []
 
+    /// What was known where the segment begins.
+    private let begin: LogPlaces
+
     /// - Parameters:
     ///   - end: what is known of the place where the segment begins.
     ///   - remembered: a position up to which everything was answered.
@@ -284,8 +310,9 @@ struct LogTail {
         end =
             known
             ?? LogAppender.End(
-                position: segment.firstPosition - 1, seal: 0, origin: .none, nextSequence: segment.firstPosition)
+                position: segment.firstPosition - 1, seal: 0, origin: .none, places: LogPlaces())
         limit = LogFormat.entriesStart
+        begin = end.places
         if segment.isEmptied { return }
         var walk = segment.walk(to: segment.firstPosition)
         do throws(WalkError<Never>) {
@@ -301,7 +328,7 @@ struct LogTail {
                     guard try walk.forEachRow(of: header, at: offset, visit: { (_) throws(Never) in true }) else {
                         break walking
                     }
-                    end = LogAppender.End(header)
+                    end.pass(header)
                     limit = offset + header.stride
                 }
             }
@@ -314,23 +341,26 @@ struct LogTail {
     private mutating func save(_ segment: Segment, _ remembered: Int64) throws(StoreError) {
         isUnsound = true
         let size = segment.file.size
+        segment.origins.merge(end.places.table)
         // Not more rows than there is room for.
         let highest = segment.firstPosition + Int64(size / RowHeader.bytes)
         let salvage = try SegmentSalvage(
             segment.file, limit: size, seed: segment.seed, positions: segment.firstPosition...highest,
-            soundThrough: end.position)
+            soundThrough: end.position, origins: segment.origins.now)
         segment.keep(salvage)
         _ = segment.noteTold()
         let soundEnd = end.position
         let unsoundStart = limit
         limit = size
+        for entry in salvage.entries where entry.header.flags.contains(.own) { end.origin = entry.header.origin }
         if let last = salvage.entries.last, last.header.lastPosition > end.position {
-            end = LogAppender.End(last.header)
+            end.position = last.header.lastPosition
+            end.seal = last.header.seal
         }
-        if let last = salvage.rows.last, last.position > end.position {
-            end.nextSequence += last.position - end.position
-            end.position = last.position
-        }
+        end.position = max(end.position, salvage.rows.last?.position ?? 0)
+        // From the start: what stands before the damage is sound as well.
+        end.places = begin
+        salvage.account(in: &end.places)
         // One commit at most, and nothing behind it: a power cut leaves that, too.
         isTorn = salvage.isTornOnly && remembered <= soundEnd && segment.header != nil
         let missing = salvage.missing(from: segment.firstPosition, through: end.position)
@@ -342,9 +372,24 @@ struct LogTail {
 }
 
 extension LogAppender.End {
-    init(_ header: EntryHeader) {
-        self.init(
-            position: header.lastPosition, seal: header.seal, origin: header.origin,
-            nextSequence: header.firstSequence + Int64(header.count))
+    /// Advances over a sound entry.
+    mutating func pass(_ header: EntryHeader) {
+        position = header.lastPosition
+        seal = header.seal
+        places.table.advance(header.origin, to: header.lastSequence + 1)
+        if header.flags.contains(.late) {
+            places.noteFound(header.firstSequence...header.lastSequence, of: header.origin)
+        }
+        if header.flags.contains(.own) { origin = header.origin }
+    }
+
+    /// Advances over rows that are lost, as if all of them had been received here.
+    mutating func passOver(_ count: Int64) {
+        guard count > 0 else { return }
+        position += count
+        guard origin != .none else { return }
+        let next = places.table.next(origin)
+        places.noteMissing(next...next + count - 1, of: origin)
+        places.table.advance(origin, to: next + count)
     }
 }

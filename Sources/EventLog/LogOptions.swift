@@ -37,23 +37,55 @@ package protocol LogItem: AnyObject, Sendable {
     var body: [UInt8] { get }
     /// Microseconds since 1970.
     var receivedMicroseconds: Int64 { get }
-    /// Not 0xFF, which says that a row was erased.
+    /// 0xFF and 0xFE say that there is no body (any more).
     var source: UInt8 { get }
     /// It is not in the log, or nobody knows. Called once, on the log's queue or on the caller's thread.
     func failed(_ error: StoreError)
 }
 
-/// Rows that are durable now, and not yet answered.
-package struct CommittedBatch: Sendable {
-    package let items: [any LogItem]
-    /// The position of the first one; the others follow without a gap.
-    package let firstPosition: Int64
+/// What others have received, on its way into the log: consecutive deliveries of one origin.
+package final class PulledRows: Sendable {
     package let origin: Identity
     package let firstSequence: Int64
-    /// Of the entry that holds them.
-    package let seal: UInt64
+    package let items: [any LogItem]
+    /// Called once: when the rows are durable and the consumer has taken them, on the log's queue; or with why not.
+    let completion: @Sendable (Result<Void, StoreError>) -> Void
 
-    package var lastPosition: Int64 { firstPosition + Int64(items.count) - 1 }
+    package init(
+        origin: Identity, firstSequence: Int64, items: [any LogItem],
+        completion: @escaping @Sendable (Result<Void, StoreError>) -> Void
+    ) {
+        self.origin = origin
+        self.firstSequence = firstSequence
+        self.items = items
+        self.completion = completion
+    }
+}
+
+/// Rows that are durable now, and not yet answered.
+package struct CommittedBatch: Sendable {
+    /// Rows of one origin, with consecutive positions and sequences.
+    package struct Entry: Sendable {
+        package let items: ArraySlice<any LogItem>
+        package let firstPosition: Int64
+        package let origin: Identity
+        package let firstSequence: Int64
+        package let seal: UInt64
+        /// Received here.
+        package let isOwn: Bool
+        /// See `LogRow.isLate`.
+        package let isLate: Bool
+
+        package var lastPosition: Int64 { firstPosition + Int64(items.count) - 1 }
+        package var lastSequence: Int64 { firstSequence + Int64(items.count) - 1 }
+    }
+
+    /// In the order of positions, without a gap. At least one.
+    package let entries: [Entry]
+
+    package var count: Int { entries.reduce(0) { $0 + $1.items.count } }
+    package var firstPosition: Int64 { entries.first?.firstPosition ?? 0 }
+    package var lastPosition: Int64 { entries.last?.lastPosition ?? 0 }
 }
 
 /// Who takes what is durable. All calls come on the log's queue.

@@ -11,6 +11,8 @@ final class PendingQueue: Sendable {
     private struct State {
         var items: [any LogItem] = []
         var itemBytes = 0
+        /// What others have received: whoever brings it waits for each piece, so these are few.
+        var pulled: [PulledRows] = []
         var unansweredCount = 0
         var unansweredBytes = 0
         /// A drain is queued or running.
@@ -46,34 +48,59 @@ final class PendingQueue: Sendable {
         }
     }
 
-    /// Takes the next batch, or nil when nothing waits: then the next `add` must schedule a drain again.
-    func takeBatch(countMax: Int, bytesMax: Int) -> [any LogItem]? {
+    /// Pieces that may wait.
+    private static let pulledMax = 16
+
+    func add(_ pulled: PulledRows) -> Admission {
         state.withLock { state in
-            guard !state.items.isEmpty else {
+            guard !state.isClosed else { return .closed }
+            guard state.pulled.count < Self.pulledMax else { return .full }
+            state.pulled.append(pulled)
+            if state.isScheduled { return .queued }
+            state.isScheduled = true
+            return .mustSchedule
+        }
+    }
+
+    /// What goes into one commit.
+    struct Batch {
+        var items: [any LogItem]
+        var pulled: PulledRows?
+    }
+
+    /// Takes the next batch, or nil when nothing waits: then the next `add` must schedule a drain again.
+    func takeBatch(countMax: Int, bytesMax: Int) -> Batch? {
+        state.withLock { state in
+            guard !state.items.isEmpty || !state.pulled.isEmpty else {
                 state.isScheduled = false
                 return nil
             }
-            if state.items.count <= countMax && state.itemBytes <= bytesMax {
-                var batch: [any LogItem] = []
-                // The next batch is likely to be as large as this one.
-                batch.reserveCapacity(state.items.count)
-                swap(&batch, &state.items)
-                state.itemBytes = 0
-                return batch
-            }
-            var count = 0
-            var bytes = 0
-            while count < state.items.count, count < countMax {
-                let cost = state.items[count].cost
-                if count > 0 && bytes + cost > bytesMax { break }
-                bytes += cost
-                count += 1
-            }
-            let batch = Array(state.items[..<count])
-            state.items.removeFirst(count)
-            state.itemBytes -= bytes
+            let pulled = state.pulled.isEmpty ? nil : state.pulled.removeFirst()
+            return Batch(items: Self.takeItems(&state, countMax, bytesMax), pulled: pulled)
+        }
+    }
+
+    private static func takeItems(_ state: inout State, _ countMax: Int, _ bytesMax: Int) -> [any LogItem] {
+        if state.items.count <= countMax && state.itemBytes <= bytesMax {
+            var batch: [any LogItem] = []
+            // The next batch is likely to be as large as this one.
+            batch.reserveCapacity(state.items.count)
+            swap(&batch, &state.items)
+            state.itemBytes = 0
             return batch
         }
+        var count = 0
+        var bytes = 0
+        while count < state.items.count, count < countMax {
+            let cost = state.items[count].cost
+            if count > 0 && bytes + cost > bytesMax { break }
+            bytes += cost
+            count += 1
+        }
+        let batch = Array(state.items[..<count])
+        state.items.removeFirst(count)
+        state.itemBytes -= bytes
+        return batch
     }
 
     /// Gives back the room of items that have their answer.
@@ -101,7 +128,7 @@ final class PendingQueue: Sendable {
 
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
-    var isEmpty: Bool { state.withLock { $0.items.isEmpty } }
+    var isEmpty: Bool { state.withLock { $0.items.isEmpty && $0.pulled.isEmpty } }
 
     var load: (count: Int, bytes: Int) {
         state.withLock { ($0.unansweredCount, $0.unansweredBytes) }

@@ -1,18 +1,20 @@
 internal import Base
 
 extension Segment {
-    /// Visits the sound rows with positions above `position`, up to `last`, in order; what was erased is passed over.
+    /// Visits the sound rows with positions above `position`, up to `last`, in order.
     ///
-    /// - Parameter tell: hears of what is not as it was written.
+    /// - Parameters:
+    ///   - all: also those of which nothing is left but their place.
+    ///   - tell: hears of what is not as it was written.
     /// - Returns: whether to go on with the next segment: false where `visit` has said that it is enough.
     func read<Failure: Error>(
-        after position: Int64, through last: Int64, tell: (LogDamage) -> Void,
+        after position: Int64, through last: Int64, all: Bool = false, tell: (LogDamage) -> Void,
         visit: (LogRow) throws(Failure) -> Bool
     ) throws(WalkError<Failure>) -> Bool {
         if isEmptied { return true }
         // What stands behind the beginning of the next segment is not of this history.
         let last = min(last, lastPosition)
-        if let salvage { return try read(salvage, after: position, through: last, visit: visit) }
+        if let salvage { return try read(salvage, after: position, through: last, all, visit: visit) }
         var reached = position
         var goesOn = true
         var walk = walk(to: position + 1)
@@ -33,36 +35,37 @@ extension Segment {
                 if header.firstPosition > last { return true }
                 noteEntry(before)
                 if header.lastPosition <= position { continue }
-                if try walk.forEachRow(of: header, at: offset, visit: admit) { continue }
+                if try walk.forEachRow(of: header, at: offset, all: all, visit: admit) { continue }
                 fallthrough
             case .end, .unsound:
                 let made: SegmentSalvage?
                 do throws(StoreError) { made = try makeSalvage(tell: tell) } catch { throw .log(error) }
-                if let made { return try read(made, after: reached, through: last, visit: visit) }
+                if let made { return try read(made, after: reached, through: last, all, visit: visit) }
                 // It was just being written over.
-                return try read(after: reached, through: last, tell: tell, visit: visit)
+                return try read(after: reached, through: last, all: all, tell: tell, visit: visit)
             }
         }
         return goesOn
     }
 
     private func read<Failure: Error>(
-        _ salvage: SegmentSalvage, after position: Int64, through last: Int64,
+        _ salvage: SegmentSalvage, after position: Int64, through last: Int64, _ all: Bool,
         visit: (LogRow) throws(Failure) -> Bool
     ) throws(WalkError<Failure>) -> Bool {
         var window = ReadWindow(file, limit: limit)
+        let table = header?.table
         for row in salvage.rows[salvage.index(after: position)...] {
             guard row.position <= last else { return true }
-            if row.isErased { continue }
+            if row.isGone && !all { continue }
             let bytes: UnsafeRawBufferPointer
             do throws(StoreError) { bytes = try window.bytes(row.offset, row.bytes) } catch { throw .log(error) }
-            let entry = salvage.entry(at: row.position)
             // Verified once more: it may have been erased, or damaged, since.
-            guard
-                let read = LogRow(
-                    bytes, 0, in: row.position...row.position, seed: seed, of: entry?.header, at: row.offset),
-                !read.isErased
-            else { continue }
+            guard let found = LogRow.find(bytes, 0, in: row.position...row.position, seed: seed) else { continue }
+            let entry = salvage.entry(holding: row.position)?.header
+            let read = LogRow(
+                found, origin: row.origin, sequence: row.sequence, seal: entry?.seal ?? 0,
+                isLate: entry?.flags.contains(.late) ?? (row.sequence < table?.next(row.origin) ?? 0), at: row.offset)
+            if read.isGone && !all { continue }
             do throws(Failure) {
                 guard try visit(read) else { return false }
             } catch { throw .visitor(error) }
@@ -83,7 +86,7 @@ extension Segment {
             if sound.isAll, sound.position >= last { return nil }
             let made = try SegmentSalvage(
                 file, limit: limit, seed: seed, positions: firstPosition...max(last, firstPosition),
-                soundThrough: sound.position)
+                soundThrough: sound.position, origins: origins.now)
             keep(made)
             return made
         }
@@ -134,8 +137,7 @@ extension Segment {
                 if header.lastPosition >= position { return (header, offset) }
             }
         }
-        guard let entry = salvage?.entry(at: position), entry.header.lastPosition >= position else { return nil }
-        return (entry.header, entry.offset)
+        return salvage?.entry(holding: position).map { ($0.header, $0.offset) }
     }
 }
 

@@ -25,6 +25,8 @@ final class Segment: Sendable {
     let path: String
     let name: String
     let seed: UInt32
+    /// Whose rows may be in it, and where their sequences are about.
+    let origins: KnownOrigins
     private let state: Locked<State>
     /// Held by whoever writes over what was written, and by whoever decides whether something is damaged: bytes that are
     /// just being erased are not.
@@ -34,9 +36,10 @@ final class Segment: Sendable {
     private static let indexStride = 64 << 10
 
     init(
-        directory: String, firstPosition: Int64, header: SegmentHeader?, seed: UInt32, file: ReadFile, limit: Int,
-        lastPosition: Int64
+        directory: String, firstPosition: Int64, header: SegmentHeader?, origins: KnownOrigins, seed: UInt32,
+        file: ReadFile, limit: Int, lastPosition: Int64
     ) {
+        self.origins = origins
         self.firstPosition = firstPosition
         self.seed = seed
         name = LogFormat.fileName(firstPosition: firstPosition)
@@ -73,6 +76,9 @@ final class Segment: Sendable {
             state.salvage = nil
         }
     }
+
+    /// Nothing but its header is in it, and that was written anew.
+    func replaceHeader(_ header: SegmentHeader) { state.withLock { $0.header = header } }
 
     /// The same content in another file, which took the place of this one.
     func replaceFile(_ file: ReadFile) {

@@ -10,7 +10,10 @@ struct SegmentSalvage: Sendable {
         let offset: Int
         /// With its header.
         let bytes: Int
-        let isErased: Bool
+        let isGone: Bool
+        /// `.none` where nobody can say.
+        let origin: Identity
+        let sequence: Int64
     }
 
     struct Entry {
@@ -28,13 +31,17 @@ struct SegmentSalvage: Sendable {
     let soundThrough: Int64
 
     /// Whether it may be a commit that a power cut has torn: nothing that was written after it.
-    var isTornOnly: Bool { entries.count { $0.header.lastPosition > soundThrough } <= 1 }
+    var isTornOnly: Bool {
+        Set(entries.lazy.filter { $0.header.lastPosition > soundThrough }.map(\.header.commit)).count <= 1
+    }
 
     /// - Parameters:
     ///   - positions: those that the segment may have.
     ///   - soundThrough: the position of the last row before anything that is not sound.
+    ///   - origins: those whose rows may be there, and where their sequences are about.
     init(
-        _ file: ReadFile, limit: Int, seed: UInt32, positions: ClosedRange<Int64>, soundThrough: Int64
+        _ file: ReadFile, limit: Int, seed: UInt32, positions: ClosedRange<Int64>, soundThrough: Int64,
+        origins: OriginTable
     ) throws(StoreError) {
         self.limit = limit
         self.soundThrough = soundThrough
@@ -52,23 +59,30 @@ struct SegmentSalvage: Sendable {
             offset += LogFormat.alignment
         }
         entries.sort { $0.header.firstPosition < $1.header.firstPosition }
+        var origins = origins
+        for entry in entries { origins.advance(entry.header.origin, to: entry.header.firstSequence) }
         var found: [Row] = []
         offset = 0
         while offset + RowHeader.bytes <= bytes.count {
-            guard let row = LogRow(bytes, offset, in: positions, seed: seed, of: nil, at: 0) else {
+            guard let row = LogRow.find(bytes, offset, in: positions, seed: seed) else {
                 offset += 1
                 continue
             }
-            found.append(Row(position: row.position, offset: offset, bytes: row.bytes, isErased: row.isErased))
-            offset += row.bytes
+            found.append(Row(row, at: offset, of: entry(holding: row.position)?.header, origins))
+            offset += RowHeader.bytes + row.body.count
         }
-        found.sort { ($0.position, $0.isErased ? 0 : 1, $0.offset) < ($1.position, $1.isErased ? 0 : 1, $1.offset) }
+        found.sort { ($0.position, $0.isGone ? 0 : 1, $0.offset) < ($1.position, $1.isGone ? 0 : 1, $1.offset) }
         for row in found where row.position != rows.last?.position { rows.append(row) }
     }
 
-    /// The header of the entry that holds a position, or of one before it: those that follow an entry without a header
-    /// go on with its sequence.
-    func entry(at position: Int64) -> Entry? {
+    /// The sound header of the entry that holds a position.
+    func entry(holding position: Int64) -> Entry? {
+        guard let entry = entry(at: position), entry.header.lastPosition >= position else { return nil }
+        return entry
+    }
+
+    /// The header of the entry that holds a position, or of the last one before it.
+    private func entry(at position: Int64) -> Entry? {
         var low = 0
         var high = entries.count
         while low < high {
@@ -132,5 +146,25 @@ struct SegmentSalvage: Sendable {
         }
         if end > start { unsound.append(start..<end) }
         return unsound
+    }
+}
+
+extension SegmentSalvage.Row {
+    /// What its entry says, or, where that is lost, the row itself.
+    fileprivate init(_ row: LogRow.Found, at offset: Int, of entry: EntryHeader?, _ origins: OriginTable) {
+        position = row.position
+        self.offset = offset
+        bytes = RowHeader.bytes + row.body.count
+        isGone = row.header.source >= RowHeader.sourceLost
+        if let entry {
+            origin = entry.origin
+            sequence = entry.firstSequence + row.position - entry.firstPosition
+        } else if let named = origins.origin(tagged: row.header.originTag) {
+            origin = named
+            sequence = row.header.sequence(near: origins.next(named))
+        } else {
+            origin = .none
+            sequence = row.position
+        }
     }
 }

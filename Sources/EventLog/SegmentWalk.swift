@@ -14,6 +14,8 @@ package struct LogRow {
     package let body: UnsafeRawBufferPointer
     /// Of the entry that holds it; 0 where that is not known.
     package let seal: UInt64
+    /// It fills a hole that damage had left: what was folded may have it already.
+    package let isLate: Bool
     /// Where the row begins in its segment.
     let offset: Int
 }
@@ -88,9 +90,10 @@ struct SegmentWalk: ~Copyable {
     }
 
     /// Visits the rows of an entry that was passed, in their order, until `visit` returns false or one is not sound.
+    /// - Parameter all: also those of which nothing is left but their place.
     /// - Returns: whether everything was sound, as far as it was looked at.
     mutating func forEachRow<Failure: Error>(
-        of header: EntryHeader, at offset: Int, visit: (LogRow) throws(Failure) -> Bool
+        of header: EntryHeader, at offset: Int, all: Bool = false, visit: (LogRow) throws(Failure) -> Bool
     ) throws(WalkError<Failure>) -> Bool {
         let entry: UnsafeRawBufferPointer
         do throws(StoreError) { entry = try window.bytes(offset, header.stride) } catch { throw .log(error) }
@@ -98,12 +101,13 @@ struct SegmentWalk: ~Copyable {
         var checksum = RowsChecksum(seed: seed)
         var start = EntryHeader.bytes
         for position in header.positions {
-            guard let row = LogRow(entry, start, in: position...position, seed: seed, of: header, at: offset) else {
-                return false
-            }
+            guard let found = LogRow.find(entry, start, in: position...position, seed: seed) else { return false }
             checksum.add(entry.integer(start))
+            let row = LogRow(
+                found, origin: header.origin, sequence: header.firstSequence + position - header.firstPosition,
+                seal: header.seal, isLate: header.flags.contains(.late), at: offset + start)
             start += row.bytes
-            if row.isErased { continue }
+            if row.isGone && !all { continue }
             do throws(Failure) {
                 guard try visit(row) else { return true }
             } catch { throw .visitor(error) }
@@ -122,17 +126,22 @@ extension LogRow {
     /// Bytes of the row, with its header.
     var bytes: Int { RowHeader.bytes + body.count }
 
-    /// What an erasure has left: nobody is shown it.
-    var isErased: Bool { source == RowHeader.sourceErased }
+    /// Nothing is left of it but its place: it was erased, or its origin has lost it. Nobody is shown it.
+    var isGone: Bool { Self.isGone(source: source) }
 
-    /// The row at an offset, if it is sound and one of those.
-    /// - Parameters:
-    ///   - header: of the entry that it belongs to, or of one before that.
-    ///   - base: where `bytes` begin in the segment.
-    init?(
-        _ bytes: UnsafeRawBufferPointer, _ offset: Int, in positions: ClosedRange<Int64>, seed: UInt32,
-        of header: EntryHeader?, at base: Int
-    ) {
+    package static func isGone(source: UInt8) -> Bool { source >= RowHeader.sourceLost }
+
+    /// A sound row, whosever it is.
+    struct Found {
+        let position: Int64
+        let header: RowHeader
+        let body: UnsafeRawBufferPointer
+    }
+
+    /// The row at an offset, if it is sound and at one of those positions.
+    static func find(
+        _ bytes: UnsafeRawBufferPointer, _ offset: Int, in positions: ClosedRange<Int64>, seed: UInt32
+    ) -> Found? {
         guard offset + RowHeader.bytes <= bytes.count else { return nil }
         let low = bytes.integer(offset + 4, as: UInt32.self)
         // The least position from the lower bound on that ends in those bits.
@@ -142,14 +151,19 @@ extension LogRow {
         guard row.bodyBytes <= bytes.count - offset - RowHeader.bytes,
             RowHeader.isSound(bytes.slice(offset, RowHeader.bytes + row.bodyBytes), seed: seed)
         else { return nil }
-        self.position = position
-        receivedMicroseconds = row.receivedMicroseconds
-        source = row.source
-        origin = header?.origin ?? .none
-        sequence = header.map { $0.firstSequence + position - $0.firstPosition } ?? position
-        body = bytes.slice(offset + RowHeader.bytes, row.bodyBytes)
-        seal = header.flatMap { $0.lastPosition >= position ? $0.seal : nil } ?? 0
-        self.offset = base + offset
+        return Found(position: position, header: row, body: bytes.slice(offset + RowHeader.bytes, row.bodyBytes))
+    }
+
+    init(_ found: Found, origin: Identity, sequence: Int64, seal: UInt64, isLate: Bool, at offset: Int) {
+        position = found.position
+        receivedMicroseconds = found.header.receivedMicroseconds
+        source = found.header.source
+        self.origin = origin
+        self.sequence = sequence
+        body = found.body
+        self.seal = seal
+        self.isLate = isLate
+        self.offset = offset
     }
 }
 

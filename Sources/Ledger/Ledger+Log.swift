@@ -34,4 +34,36 @@ extension Ledger {
             return found
         }
     }
+
+    /// What replication remembers beside the log. Some hundred bytes, in place of what was there before; durable when this
+    /// returns.
+    package func setReplicationMemory(_ memory: [UInt8]) throws(StoreError) {
+        let bytes = memory + Self.checksum(memory)
+        try write { (database) throws(SQLiteError) in
+            let insert = try database.prepare("INSERT OR REPLACE INTO replication VALUES(1, ?1)")
+            defer { insert.finalize() }
+            try bytes.withUnsafeBufferPointer { (bytes) throws(SQLiteError) in
+                insert.bindBorrowed(1, blob: UnsafeRawBufferPointer(bytes))
+                try insert.run()
+            }
+        }
+    }
+
+    /// nil where nothing was ever remembered, or it is not as it was written.
+    package func replicationMemory() throws(StoreError) -> [UInt8]? {
+        try run { (database) throws(SQLiteError) in
+            var found: [UInt8]?
+            try database.query("SELECT memory FROM replication", row: { found = $0.array(0) })
+            guard let found, found.count >= 8, Self.checksum(found.dropLast(8)).elementsEqual(found.suffix(8)) else {
+                return nil
+            }
+            return Array(found.dropLast(8))
+        }
+    }
+
+    /// FNV-1a: a cell that a bad disk has changed must not tell another number or epoch.
+    private static func checksum(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+        let hash = bytes.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return withUnsafeBytes(of: hash.littleEndian) { Array($0) }
+    }
 }

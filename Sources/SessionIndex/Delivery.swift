@@ -29,38 +29,65 @@ package struct IngestOutcome: Sendable, Equatable {
     package let version: Int
     /// Where the delivery stands in the log.
     package let position: Int64
+    /// Its name everywhere.
+    package let place: Place
 
-    package init(duplicate: Bool, sessionId: String, status: SessionStatus, version: Int, position: Int64) {
+    package init(
+        duplicate: Bool, sessionId: String, status: SessionStatus, version: Int, position: Int64, place: Place
+    ) {
         self.duplicate = duplicate
         self.sessionId = sessionId
         self.status = status
         self.version = version
         self.position = position
+        self.place = place
     }
 
     /// Of a delivery that is durable and will be folded later: what it makes of its session is not known yet.
-    static func unfolded(_ sessionId: String, position: Int64) -> IngestOutcome {
-        IngestOutcome(duplicate: false, sessionId: sessionId, status: .unknown, version: 0, position: position)
+    static func unfolded(_ sessionId: String, position: Int64, place: Place) -> IngestOutcome {
+        IngestOutcome(
+            duplicate: false, sessionId: sessionId, status: .unknown, version: 0, position: position, place: place)
     }
 }
 
 /// Called once, on the log's queue: return soon, and do not call blocking functions of the store from it.
 package typealias IngestCompletion = @Sendable (Result<IngestOutcome, StoreError>) -> Void
 
-/// A delivery, and whom to tell what became of it.
+/// A delivery on its way into the log, and whom to tell what became of it.
 package final class PendingDelivery: LogItem {
-    let delivery: Delivery
-    let completion: IngestCompletion
+    /// nil: this release cannot read it, or nothing is left of it but its place.
+    let event: SessionEvent?
+    package let body: [UInt8]
+    package let receivedMicroseconds: Int64
+    package let source: UInt8
+    /// nil: nobody, for others have received it.
+    let completion: IngestCompletion?
 
     package init(_ delivery: consuming Delivery, _ completion: @escaping IngestCompletion) {
-        self.delivery = delivery
+        event = delivery.event
+        body = delivery.body
+        receivedMicroseconds = delivery.receivedAt.microsecondsSince1970
+        source = delivery.event.source.rawValue
         self.completion = completion
     }
 
-    package var body: [UInt8] { delivery.body }
-    package var receivedMicroseconds: Int64 { delivery.receivedAt.microsecondsSince1970 }
-    package var source: UInt8 { delivery.event.source.rawValue }
-    package func failed(_ error: StoreError) { completion(.failure(error)) }
+    /// What another receiver has received, or this one in an earlier life. It is decoded here, beside the log's queue.
+    package init(
+        source: UInt8, body: [UInt8], receivedMicroseconds: Int64, _ completion: IngestCompletion? = nil
+    ) {
+        event = body.withUnsafeBytes { LogRow.event(UnsafeRawBufferPointer($0), source: source) }
+        self.body = body
+        self.receivedMicroseconds = receivedMicroseconds
+        self.source = source
+        self.completion = completion
+    }
+
+    /// Whether there is something that this release cannot read.
+    package var isUndecodable: Bool { event == nil && !LogRow.isGone(source: source) }
+
+    package func failed(_ error: StoreError) { completion?(.failure(error)) }
+
+    var receivedAt: Instant { Instant(microsecondsSince1970: receivedMicroseconds) }
 }
 
 extension LogRow {
@@ -69,9 +96,11 @@ extension LogRow {
     package var factSource: FactSource? { FactSource(rawValue: source) }
 
     /// The event, unless this release cannot read it (a source or a body of another one).
-    package func event() -> SessionEvent? {
-        guard let factSource else { return nil }
-        return try? SessionEvent.decode(body, source: factSource, limits: LogRow.limits)
+    package func event() -> SessionEvent? { Self.event(body, source: source) }
+
+    static func event(_ body: UnsafeRawBufferPointer, source: UInt8) -> SessionEvent? {
+        guard let source = FactSource(rawValue: source) else { return nil }
+        return try? SessionEvent.decode(body, source: source, limits: LogRow.limits)
     }
 
     /// What was accepted once is read again whatever the configured limit is now.

@@ -60,13 +60,15 @@ package final class SessionIndex: LogConsumer {
     ///
     /// - Parameters:
     ///   - isAfresh: whether rows that are there are moved aside, whatever they are.
+    ///   - frontier: says what is folded, and wakes who waits for it.
     ///   - observer: see `observe`; it has heard of everything up to `toldThrough`.
     ///   - readOnly: for tools: nothing is written, so the rows must be there and fit; the tail is folded in memory.
     ///   - progress: called now and then while a long tail, or the whole log, is folded.
     ///   - onDamage: called once, from any queue, when the file of rows turns out to be damaged beyond single rows.
     package init(
         directory: String, log: EventLog, isAfresh: Bool = false, readOnly: Bool = false,
-        observer: FoldObserver? = nil, toldThrough: Int64 = 0, options: IndexOptions, logger: Logger,
+        observer: FoldObserver? = nil, toldThrough: Int64 = 0, frontier: FoldedFrontier = FoldedFrontier(),
+        options: IndexOptions, logger: Logger,
         progress: ((Int64, Int64) -> Void)? = nil,
         onDamage: @escaping @Sendable (SessionIndex, String) -> Void = { _, _ in }
     ) throws(StoreError) {
@@ -97,7 +99,8 @@ package final class SessionIndex: LogConsumer {
         }
         fold = Fold(
             log: log, cache: cache, reader: opened.foldReader, filters: filters, writeBehind: writeBehind,
-            covered: opened.covered, observer: observer, toldThrough: toldThrough, options: options, logger: logger,
+            covered: opened.covered, observer: observer, toldThrough: toldThrough, frontier: frontier,
+            options: options, logger: logger,
             onDamage: { owner.tell($0) })
         let damage = DamageReport(refold: { owner.refold($0) }, corrupt: corrupt)
         filterLoader = PartitionFilterLoader(filters: filters, logger: logger)

@@ -28,6 +28,11 @@ package final class DiskSessionStore: SessionStore {
     private let verification = DispatchQueue(label: "chargefold.store.verify", qos: .background)
     private let eraserIfWritable: Locked<Eraser?>
     let barriers = ErasureBarriers()
+    /// Up to which places everything is in the records.
+    package let foldedFrontier = FoldedFrontier()
+    /// What others had when this receiver began to take it: until it is folded, queries are not answered.
+    let awaited = Locked<[Identity: Int64]>([:])
+    let isAwaiting = Atomic(false)
 
     /// Opens a data directory (and makes it, mode 0700), and folds what the session rows do not cover yet.
     ///
@@ -60,8 +65,9 @@ package final class DiskSessionStore: SessionStore {
         let isAfresh = known.map { $0.identity != log.identity || $0.end > log.lastPosition } ?? false
         let rebuild = Rebuild()
         let index = try SessionIndex(
-            directory: directory, log: log, isAfresh: isAfresh && !readOnly, readOnly: readOnly, options: options.index,
-            logger: logger, progress: progress, onDamage: { rebuild.run($0, $1) })
+            directory: directory, log: log, isAfresh: isAfresh && !readOnly, readOnly: readOnly,
+            frontier: foldedFrontier, options: options.index, logger: logger, progress: progress,
+            onDamage: { rebuild.run($0, $1) })
         current = Locked(index)
         eraserIfWritable = Locked(nil)
         log.setConsumer(index)
@@ -183,15 +189,18 @@ package final class DiskSessionStore: SessionStore {
 
     // MARK: Reading
 
-    package var isCatchingUp: Bool { index.isCatchingUp }
+    package var isCatchingUp: Bool { index.isCatchingUp || isAwaitingOthers }
 
     package func whenCaughtUp(_ body: @escaping @Sendable () -> Void) { index.whenCaughtUp(body) }
 
     package func session(_ id: String, completion: @escaping @Sendable (Result<SessionRecord?, StoreError>) -> Void) {
+        if isAwaitingOthers { return completion(.failure(.catchingUp)) }
         index.session(id, completion: completion)
     }
 
-    package func memo(of id: String) -> MemoLookup { index.memo(of: id) }
+    package func memo(of id: String) -> MemoLookup {
+        isAwaitingOthers ? MemoLookup(nil, .never) : index.memo(of: id)
+    }
 
     package func keep(_ memo: any SessionMemo, of record: SessionRecord, ticket: MemoTicket) {
         index.keep(memo, of: record, ticket: ticket)
@@ -200,6 +209,7 @@ package final class DiskSessionStore: SessionStore {
     package func select(
         _ selection: SessionSelection, completion: @escaping @Sendable (Result<SessionPage, StoreError>) -> Void
     ) {
+        if isAwaitingOthers { return completion(.failure(.catchingUp)) }
         index.select(selection, completion: completion)
     }
 
@@ -307,8 +317,8 @@ package final class DiskSessionStore: SessionStore {
             rebuild.set(self)
             let index = try SessionIndex(
                 directory: directory, log: log, isAfresh: isFirstTry, observer: observing.withLock { $0 },
-                toldThrough: log.queue.sync { damaged.folded }, options: options, logger: logger,
-                onDamage: { rebuild.run($0, $1) })
+                toldThrough: log.queue.sync { damaged.folded }, frontier: foldedFrontier, options: options,
+                logger: logger, onDamage: { rebuild.run($0, $1) })
             current.withLock { $0 = index }
             log.setConsumer(index)
             // What came while it was made, and who came.

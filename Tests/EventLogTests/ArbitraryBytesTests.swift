@@ -123,12 +123,12 @@ struct ArbitraryBytesTests {
         let odd: [Int64] = [0, 1, -1, .max, .min, .max / 2, 1_000]
         let value = odd.randomElement(using: &random) ?? 0
         switch Int.random(in: 0..<5, using: &random) {
-        case 0: header.nextSequence = value
+        case 0: header.table.advance(header.origin, to: value)
         case 1: header.previousFirstPosition = value
         case 2: header.emptiedThrough = value
         case 3: header.previousSeal = UInt64(bitPattern: value)
         default:
-            header.nextSequence = value
+            header.table.advance(header.origin, to: value)
             header.emptiedThrough = odd.randomElement(using: &random) ?? 0
         }
         bytes.withUnsafeMutableBytes { header.write(to: $0) }

@@ -130,7 +130,7 @@ struct SegmentTests {
         let descriptor = open(path, O_RDWR)
         // In the body of some row.
         var byte: UInt8 = 0xEE
-        #expect(pwrite(descriptor, &byte, 1, 4_096 + 68 + 21 + 3) == 1)
+        #expect(pwrite(descriptor, &byte, 1, 4_096 + EntryHeader.bytes + RowHeader.bytes + 3) == 1)
         close(descriptor)
         #expect(try log.rows.count == 59)
         #expect(try !log.log.verify().isSound)

@@ -32,8 +32,10 @@ final class TestItem: LogItem {
 /// Answers what it gets.
 final class TestConsumer: LogConsumer {
     func take(_ batch: CommittedBatch) {
-        for (index, item) in batch.items.enumerated() {
-            (item as? TestItem)?.outcome.withLock { $0 = .success(batch.firstPosition + Int64(index)) }
+        for entry in batch.entries {
+            for (index, item) in entry.items.enumerated() {
+                (item as? TestItem)?.outcome.withLock { $0 = .success(entry.firstPosition + Int64(index)) }
+            }
         }
     }
     func waitsForRoom(_ body: @escaping @Sendable () -> Void) -> Bool { false }
@@ -78,8 +80,14 @@ final class TestLog {
         return items
     }
 
+    /// Appends what another receiver has received.
+    func pull(_ origin: Identity, _ first: Int64, _ texts: [String]) {
+        log.append(PulledRows(origin: origin, firstSequence: first, items: texts.map { TestItem($0) }) { _ in })
+    }
+
     func drain() {
-        while log.load.count > 0 { log.queue.sync {} }
+        while log.load.count > 0 || !log.pending.isEmpty { log.queue.sync {} }
+        log.queue.sync {}
     }
 
     var rows: [Int64: String] {

@@ -42,7 +42,11 @@ extension Fold {
 
     /// Beside the log's queue: most of the log; then on it, what has come meanwhile.
     private func refoldBeside(_ key: SessionKey, _ number: Int64?) {
-        DispatchQueue.global(qos: .utility).async { self.refold(key, number) }
+        runBeside { self.refold(key, number) }
+    }
+
+    func runBeside(_ body: @escaping @Sendable () -> Void) {
+        DispatchQueue.global(qos: .utility).async(execute: body)
     }
 
     private func refold(_ key: SessionKey, _ number: Int64?) {
@@ -79,7 +83,7 @@ extension Fold {
     }
 
     /// What the facts at some positions made of a record, each worked out of the state before it.
-    private func changes(of record: SessionRecord, at positions: Set<Int64>) -> [FoldedChange] {
+    func changes(of record: SessionRecord, at positions: Set<Int64>) -> [FoldedChange] {
         guard isObserved, let first = positions.min() else { return [] }
         var earlier = record.rewound(to: first - 1)
         let missed = record.facts.filter { $0.position >= first }.sorted { $0.position < $1.position }

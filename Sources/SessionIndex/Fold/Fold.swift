@@ -41,14 +41,22 @@ final class Fold: @unchecked Sendable {
     /// Sessions whose rows are damaged: they are folded from the log again, and left alone meanwhile. With the positions
     /// of what was left.
     var refolding: [SessionKey: [Int64]] = [:]
+    /// Sessions of which a delivery has filled a hole of the log, with its positions; and how many are being mended.
+    var late: [SessionKey: [Int64]] = [:]
+    var mending = 0
+    /// Everything was folded from the beginning, up to here: no record had what was lost.
+    private let lateAppliedThrough: Int64
+    /// What is in the records, by places.
+    let frontier: FoldedFrontier
     /// The rows are given up: nothing is folded here any more.
-    private var hasGivenUp = false
+    private(set) var hasGivenUp = false
     private let recordsRead = Atomic(0)
     private let undecodable = Atomic(0)
 
     init(
         log: EventLog, cache: RecordCache, reader: RowReader, filters: PartitionFilters, writeBehind: WriteBehind?,
-        covered: Int64, observer: FoldObserver?, toldThrough: Int64, options: IndexOptions, logger: Logger,
+        covered: Int64, observer: FoldObserver?, toldThrough: Int64, frontier: FoldedFrontier, options: IndexOptions,
+        logger: Logger,
         onDamage: @escaping @Sendable (String) -> Void
     ) {
         self.log = log
@@ -61,8 +69,11 @@ final class Fold: @unchecked Sendable {
         self.onDamage = onDamage
         self.observer = observer
         self.toldThrough = toldThrough
+        self.frontier = frontier
         folded = covered
+        lateAppliedThrough = covered == 0 ? log.lastPosition : 0
         reader.confine(to: log.queue)
+        if covered == log.lastPosition { frontier.advance(to: log.placesNow) }
     }
 
     /// Rows could not be read, so folding stands still at `folded`. What is durable stays in the log.
@@ -80,28 +91,33 @@ final class Fold: @unchecked Sendable {
             error = obstacle.withLock { $0 } ?? StoreError(.unavailable, "sessions cannot be read")
         }
         var results: [Result<IngestOutcome, StoreError>] = []
-        results.reserveCapacity(batch.items.count)
-        var position = batch.firstPosition
-        var sequence = batch.firstSequence
-        seal = batch.seal
-        for item in batch.items {
-            let delivery = Self.pending(item).delivery
-            if error == nil {
-                do throws(StoreError) {
-                    let outcome = try apply(
-                        delivery.event, position: position, receivedAt: delivery.receivedAt,
-                        place: Place(origin: batch.origin, sequence: sequence))
-                    if !hasGivenUp { folded = position }
-                    results.append(.success(outcome))
-                } catch let failure {
-                    stall(failure)
-                    error = failure
+        results.reserveCapacity(batch.count)
+        for entry in batch.entries {
+            seal = entry.seal
+            var position = entry.firstPosition
+            var place = Place(origin: entry.origin, sequence: entry.firstSequence)
+            for item in entry.items {
+                let delivery = Self.pending(item)
+                if error == nil {
+                    do throws(StoreError) {
+                        let outcome = try fold(
+                            delivery.event, position: position, receivedAt: delivery.receivedAt, place: place,
+                            isLate: entry.isLate)
+                        if delivery.isUndecodable { undecodable.wrappingAdd(1, ordering: .relaxed) }
+                        if !hasGivenUp { folded = position }
+                        if entry.isOwn {
+                            results.append(.success(outcome ?? .unfolded("", position: position, place: place)))
+                        }
+                    } catch let failure {
+                        stall(failure)
+                        error = failure
+                    }
                 }
+                // It is in the log and will be folded, but what came of it cannot be said now.
+                if let error, entry.isOwn { results.append(.failure(error)) }
+                position += 1
+                place = Place(origin: place.origin, sequence: place.sequence + 1)
             }
-            // It is in the log and will be folded, but what came of it cannot be said now.
-            if let error { results.append(.failure(error)) }
-            position += 1
-            sequence += 1
         }
         // Before the answers: whoever has one finds what it tells of in every query.
         publish()
@@ -115,18 +131,29 @@ final class Fold: @unchecked Sendable {
 
     /// Answers a durable batch that will be folded later.
     private func answerUnfolded(_ batch: CommittedBatch) {
-        answer(
-            batch,
-            batch.items.enumerated().map { index, item in
-                .success(
-                    .unfolded(
-                        Self.pending(item).delivery.event.sessionId, position: batch.firstPosition + Int64(index)))
-            })
+        var results: [Result<IngestOutcome, StoreError>] = []
+        for entry in batch.entries where entry.isOwn {
+            for (index, item) in entry.items.enumerated() {
+                let place = Place(origin: entry.origin, sequence: entry.firstSequence + Int64(index))
+                let position = entry.firstPosition + Int64(index)
+                results.append(
+                    .success(.unfolded(Self.pending(item).event?.sessionId ?? "", position: position, place: place)))
+            }
+        }
+        answer(batch, results)
     }
 
+    /// - Parameter results: of own deliveries.
     private func answer(_ batch: CommittedBatch, _ results: [Result<IngestOutcome, StoreError>]) {
+        if results.isEmpty { return }
         options.aroundAnswers {
-            for (item, result) in zip(batch.items, results) { Self.pending(item).completion(result) }
+            var index = 0
+            for entry in batch.entries where entry.isOwn {
+                for item in entry.items {
+                    Self.pending(item).completion?(results[index])
+                    index += 1
+                }
+            }
         }
     }
 
@@ -138,10 +165,23 @@ final class Fold: @unchecked Sendable {
         }
     }
 
+    /// - Returns: nil where there is no event.
+    private func fold(
+        _ event: SessionEvent?, position: Int64, receivedAt: Instant, place: Place, isLate: Bool
+    ) throws(StoreError) -> IngestOutcome? {
+        guard let event else { return nil }
+        if isLate, position > lateAppliedThrough {
+            late[SessionKey(event.sessionId), default: []].append(position)
+            return .unfolded(event.sessionId, position: position, place: place)
+        }
+        return try apply(event, position: position, receivedAt: receivedAt, place: place)
+    }
+
     private func apply(
         _ event: SessionEvent, position: Int64, receivedAt: Instant, place: Place
     ) throws(StoreError) -> IngestOutcome {
-        if hasGivenUp { return .unfolded(event.sessionId, position: position) }
+        let unfolded = { IngestOutcome.unfolded(event.sessionId, position: position, place: place) }
+        if hasGivenUp { return unfolded() }
         let key = SessionKey(event.sessionId)
         let change = { (entry: CacheEntry) -> IngestOutcome in
             let before = self.observer == nil ? nil : entry.record.before
@@ -161,10 +201,10 @@ final class Fold: @unchecked Sendable {
             }
             return IngestOutcome(
                 duplicate: application == .duplicate, sessionId: event.sessionId, status: entry.record.state.status,
-                version: entry.record.state.version, position: position)
+                version: entry.record.state.version, position: position, place: place)
         }
         if case .found(let outcome) = cache.update(key, change) { return outcome }
-        if leaves(key, position) { return .unfolded(event.sessionId, position: position) }
+        if leaves(key, position) { return unfolded() }
         let hash = SessionFilter.hash(event.sessionId.utf8)
         do throws(RowError) {
             for partition in filters.candidates(hash) {
@@ -180,10 +220,10 @@ final class Fold: @unchecked Sendable {
             case .undecodable(let number):
                 refold(RefoldRequest(key: key, number: number))
                 _ = leaves(key, position)
-                return .unfolded(event.sessionId, position: position)
+                return unfolded()
             case .corrupt(let error):
                 giveUp("\(error)")
-                return .unfolded(event.sessionId, position: position)
+                return unfolded()
             case .unavailable(let error): throw StoreError(.unavailable, "a session cannot be read: \(error)")
             }
         }
@@ -199,7 +239,9 @@ final class Fold: @unchecked Sendable {
         return true
     }
 
-    private func publish() {
+    func publish() {
+        defer { noteFrontier() }
+        if !late.isEmpty { mendLate() }
         reader.endSnapshot()
         writeBehind?.add(newlyDirty, folded: folded)
         // The write-behind keeps the array as it is.
@@ -207,6 +249,11 @@ final class Fold: @unchecked Sendable {
         guard let observer, folded > toldThrough else { return }
         observer(changes, folded, seal)
         changes = []
+    }
+
+    /// Everything that is durable is in the records: whoever waits for that goes on.
+    private func noteFrontier() {
+        if folded == log.lastPosition, !hasGivenUp, mending == 0, late.isEmpty { frontier.advance(to: log.placesNow) }
     }
 
     var isObserved: Bool { observer != nil }
@@ -261,12 +308,10 @@ final class Fold: @unchecked Sendable {
                 let end = min(last, folded + Self.chunkRows)
                 try log.read(after: folded, through: end) { (row) throws(StoreError) in
                     seal = row.seal
-                    if let event = row.event() {
-                        _ = try apply(
-                            event, position: row.position, receivedAt: row.receivedAt, place: row.place)
-                    } else {
-                        undecodable.wrappingAdd(1, ordering: .relaxed)
-                    }
+                    let event = row.event()
+                    if event == nil { undecodable.wrappingAdd(1, ordering: .relaxed) }
+                    _ = try fold(
+                        event, position: row.position, receivedAt: row.receivedAt, place: row.place, isLate: row.isLate)
                     if hasGivenUp { return false }
                     folded = row.position
                     return true

@@ -1,3 +1,5 @@
+internal import Base
+
 /// The account of deliveries, as a function of their set: they are ordered by when they were received, and by place.
 extension SessionRecord {
     /// All deliveries, repeats included.
@@ -24,5 +26,33 @@ extension SessionRecord {
             earliest = min(earliest ?? earliestOfInstant, earliestOfInstant)
         }
         return count
+    }
+}
+
+extension SessionRecord {
+    /// Of everything that answers show: the same wherever the same deliveries are known, and in all likelihood another one
+    /// where others are.
+    package var digest: UInt64 {
+        var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
+        func mix(_ word: UInt64) {
+            hash = (hash ^ word) &* 0xD6E8_FEB8_6659_FD93
+            hash ^= hash >> 32
+        }
+        for fact in facts {
+            mix(UInt64(bitPattern: fact.timestamp.seconds))
+            mix(UInt64(fact.timestamp.nanoseconds) << 8 | UInt64(fact.source.rawValue))
+            mix(fact.payload.bytes.withUnsafeBytes { RecordChecksum.of($0) })
+            for text in [fact.name.text, fact.status?.name ?? ""] {
+                var text = text
+                mix(text.withUTF8 { RecordChecksum.of(UnsafeRawBufferPointer($0)) })
+            }
+            mix(UInt64(fact.deliveries))
+            mix(UInt64(bitPattern: fact.first.receivedAt.seconds))
+            mix(UInt64(fact.first.receivedAt.nanoseconds))
+            mix(fact.first.place.origin.high)
+            mix(fact.first.place.origin.low)
+            mix(UInt64(bitPattern: fact.first.place.sequence))
+        }
+        return hash
     }
 }

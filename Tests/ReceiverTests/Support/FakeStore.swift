@@ -83,7 +83,8 @@ final class FakeStore: SessionStore {
                 state.records[key] = record
                 return IngestOutcome(
                     duplicate: application == .duplicate, sessionId: event.sessionId, status: record.state.status,
-                    version: record.state.version, position: position)
+                    version: record.state.version, position: position,
+                    place: Place(origin: .none, sequence: position))
             }
         }
     }

@@ -1,0 +1,58 @@
+package import Base
+internal import EventLog
+
+/// Up to which places every delivery is in the records, and who waits for more. From any thread.
+///
+/// A lower bound: while a part of the log is still being folded it stays where it was. It outlives an index, so that who
+/// waits goes on waiting while another one takes its place.
+package final class FoldedFrontier: Sendable {
+    /// What `cancel` takes.
+    package typealias Ticket = UInt64
+
+    private struct Waiter {
+        let frontier: [Identity: Int64]
+        let body: @Sendable () -> Void
+    }
+
+    private struct State {
+        var places = LogPlaces.empty
+        var waiters: [Ticket: Waiter] = [:]
+        var lastTicket: Ticket = 0
+    }
+
+    private let state = Locked(State())
+
+    package init() {}
+
+    package var now: [Identity: Int64] { state.withLock { $0.places.frontier } }
+
+    package func covers(_ frontier: [Identity: Int64]) -> Bool { state.withLock { $0.places.covers(frontier) } }
+
+    /// Runs `body` once everything up to a frontier is in the records: now, or on the log's queue.
+    /// - Returns: nil where it has run.
+    package func wait(for frontier: [Identity: Int64], _ body: @escaping @Sendable () -> Void) -> Ticket? {
+        let ticket: Ticket? = state.withLock { state in
+            if state.places.covers(frontier) { return nil }
+            state.lastTicket += 1
+            state.waiters[state.lastTicket] = Waiter(frontier: frontier, body: body)
+            return state.lastTicket
+        }
+        if ticket == nil { body() }
+        return ticket
+    }
+
+    /// - Returns: false where the wait is over already.
+    @discardableResult
+    package func cancel(_ ticket: Ticket) -> Bool { state.withLock { $0.waiters.removeValue(forKey: ticket) != nil } }
+
+    func advance(to places: LogPlaces) {
+        let done: [Waiter] = state.withLock { state in
+            state.places = places
+            guard !state.waiters.isEmpty else { return [] }
+            let covered = state.waiters.filter { places.covers($0.value.frontier) }
+            for ticket in covered.keys { state.waiters[ticket] = nil }
+            return Array(covered.values)
+        }
+        for waiter in done { waiter.body() }
+    }
+}
