@@ -32,7 +32,7 @@ struct SelectionTests {
     @Test(arguments: scopes) func `every scope is a walk down one index`(_ scope: SessionSelection.Scope) throws {
         let store = try TestIndex(directory)
         var selection = SessionSelection(scope, limit: 10)
-        for place in [nil, SessionPlace(key: 5, number: 5)] {
+        for place in [nil, SessionPlace(key: 5, tie: 5)] {
             selection.after = place
             for line in try store.index.selectionReader.plan(selection) {
                 #expect(line.hasPrefix("SEARCH sessions USING INDEX sessions_"), "\(line)")
@@ -60,7 +60,7 @@ struct SelectionTests {
         }
         for user in 1..<4 {
             let order = expected.values.filter { $0.state.userId == "u\(user)" }
-                .sorted { ($0.orderedBy, $0.number) > ($1.orderedBy, $1.number) }
+                .sorted { ($0.orderedBy, $0.tie) > ($1.orderedBy, $1.tie) }
             #expect(try await all(store, .user("u\(user)"), limit: 7) == order.map(\.sessionId))
             #expect(
                 try await all(store, .ongoing(userId: "u\(user)"), limit: 3)
@@ -68,17 +68,17 @@ struct SelectionTests {
         }
         for anomaly in Anomaly.allCases where !anomaly.dependsOnTime {
             let order = expected.values.filter { Anomaly.all(of: $0, now: .earliest).contains(anomaly) }
-                .sorted { $0.number > $1.number }
+                .sorted { ($0.orderedBy, $0.tie) > ($1.orderedBy, $1.tie) }
             #expect(try await all(store, .anomaly(anomaly), limit: 5) == order.map(\.sessionId))
         }
         let started = expected.values.filter { $0.startedSince != nil }
-            .sorted { ($0.startedSince ?? .epoch, $0.number) < ($1.startedSince ?? .epoch, $1.number) }
+            .sorted { ($0.startedSince ?? .epoch, $0.tie) < ($1.startedSince ?? .epoch, $1.tie) }
         #expect(try await all(store, .lasting(.started, since: .latest), limit: 4) == started.map(\.sessionId))
         let notComplete = Set(SessionStatus.known.filter { $0 != .complete })
         let byStatus = expected.values.filter { $0.state.status != .complete }
-            .sorted { ($0.statusSinceOrFirstHeard, $0.number) > ($1.statusSinceOrFirstHeard, $1.number) }
+            .sorted { ($0.statusSinceOrFirstHeard, $0.tie) > ($1.statusSinceOrFirstHeard, $1.tie) }
         #expect(try await all(store, .status(notComplete, since: .latest), limit: 6) == byStatus.map(\.sessionId))
-        let everything = expected.values.sorted { $0.number > $1.number }
+        let everything = expected.values.sorted { ($0.orderedBy, $0.tie) > ($1.orderedBy, $1.tie) }
         #expect(try await all(store, .everything, limit: 9) == everything.map(\.sessionId))
         try store.flush()
         let counts = Dictionary(grouping: expected.values) { $0.state.status.listed }.mapValues(\.count)

@@ -125,7 +125,7 @@ struct PageCursor {
 
     func text(_ place: SessionPlace, context: [UInt8]) -> String? {
         var content: [UInt8] = []
-        for value in [place.key, place.number] {
+        for value in [place.key, place.tie] {
             withUnsafeBytes(of: value.littleEndian) { content.append(contentsOf: $0) }
         }
         return seal.close(content, context: context)
@@ -138,7 +138,7 @@ struct PageCursor {
         let values = content.withUnsafeBytes { bytes in
             [0, 8].map { Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0, as: Int64.self)) }
         }
-        return SessionPlace(key: values[0], number: values[1])
+        return SessionPlace(key: values[0], tie: values[1])
     }
 }
 

@@ -84,7 +84,7 @@ struct FeesDue {
                 if let instant = fee.feeWillApplyFrom { due.append((instant, fee, record)) }
             }
         }
-        due.sort { ($0.at, $0.record.number) < ($1.at, $1.record.number) }
+        due.sort { ($0.at, $0.record.tie) < ($1.at, $1.record.tie) }
     }
 
     /// The sessions of the soonest fees, each once.

@@ -135,7 +135,7 @@ extension Problem {
 }
 
 /// Entity tags of sessions (RFC 9110 section 8.8.3). They are weak: the account of deliveries in the answer may differ
-/// while the state, and so its version, is the same. The digest is of what depends on the time.
+/// while the state, and so its version, is the same. The digest is of the facts, and of what depends on the time.
 enum EntityTag {
     static func text(version: Int, digest: UInt32) -> String {
         // Most of them fit into a String without memory of its own, if it is made at once.

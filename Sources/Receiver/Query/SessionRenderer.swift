@@ -51,7 +51,7 @@ struct SessionRenderer: Sendable {
         var depends = TimeDependence()
         let body = JSONWriter.bytes { depends = write(record, now: now, to: &$0) }
         return SessionAnswer(
-            body: body, tag: EntityTag.text(version: record.state.version, digest: depends.digest),
+            body: body, tag: EntityTag.text(version: record.state.version, digest: depends.digest ^ Self.digest(record)),
             users: SessionUsers(record), depends: depends, madeAt: now)
     }
 
@@ -65,6 +65,12 @@ struct SessionRenderer: Sendable {
         guard now >= answer.madeAt, answer.depends.changesAt.map({ now < $0 }) ?? true else { return false }
         guard let connector = answer.depends.connectorId else { return true }
         return cooldowns.latest(connector, now: now) == answer.depends.connectorStartedAt
+    }
+
+    /// Of the facts: two receivers can know as many of a session, and not the same.
+    private static func digest(_ record: SessionRecord) -> UInt32 {
+        let digest = record.digest
+        return UInt32(truncatingIfNeeded: digest ^ digest >> 32)
     }
 
     /// Of everything in guidance and anomalies that is shown. Weak tags need no more than that it changes with them.

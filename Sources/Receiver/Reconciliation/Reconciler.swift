@@ -14,7 +14,7 @@ internal import Synchronization
 package final class Reconciler: @unchecked Sendable {
     /// News that wait for the next tick; beyond it they are dropped and the store is searched again.
     static let newsMax = 65_536
-    private static let beginning = SessionPlace(key: 0, number: 0)
+    private static let beginning = SessionPlace(key: 0, tie: 0)
 
     let client: DriveAPIClient
     let store: any SessionStore

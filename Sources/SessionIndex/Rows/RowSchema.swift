@@ -6,9 +6,9 @@ enum RowSchema {
 
     /// `number` is the log position of the session's first delivery here: unique, in order of creation, and the same
     /// whenever the rows are made again. `record` carries a checksum of its own; every other column follows from it and is
-    /// there to be looked up by. The two indexes with an entry for every session at a random place begin with the
-    /// partition of the session (`Partitioning`), so that new sessions change few pages, however many there are. Skewed
-    /// sessions are few.
+    /// there to be looked up by. `tie` (`SessionRecord.tie`) makes each order total, and the same at every receiver. The
+    /// two indexes with an entry for every session at a random place begin with the partition of the session
+    /// (`Partitioning`), so that new sessions change few pages, however many there are. Skewed sessions are few.
     ///
     /// In `properties`: the log that the rows belong to and the position that they cover (`KnownLog`), and the seal of the
     /// log there.
@@ -24,22 +24,23 @@ enum RowSchema {
                         ongoing INTEGER NOT NULL, anomalies INTEGER NOT NULL, started_since INTEGER,
                         starting_since INTEGER, stop_failing_since INTEGER, waits_until INTEGER,
                         requested_at INTEGER, status INTEGER NOT NULL, status_since INTEGER NOT NULL,
-                        expectation INTEGER NOT NULL, record BLOB NOT NULL);
+                        tie INTEGER NOT NULL, expectation INTEGER NOT NULL, record BLOB NOT NULL);
                     CREATE UNIQUE INDEX sessions_by_id ON sessions(partition, session_id);
-                    CREATE INDEX sessions_by_user ON sessions(partition, user_id, order_key)
+                    CREATE INDEX sessions_by_user ON sessions(partition, user_id, order_key, tie)
                         WHERE user_id IS NOT NULL AND skewed = 0;
-                    CREATE INDEX sessions_skewed ON sessions(user_id, order_key)
+                    CREATE INDEX sessions_skewed ON sessions(user_id, order_key, tie)
                         WHERE user_id IS NOT NULL AND skewed = 1;
-                    CREATE INDEX sessions_ongoing ON sessions(user_id, order_key) WHERE ongoing = 1;
-                    CREATE INDEX sessions_started ON sessions(started_since) WHERE started_since IS NOT NULL;
-                    CREATE INDEX sessions_starting ON sessions(starting_since) WHERE starting_since IS NOT NULL;
-                    CREATE INDEX sessions_stop_failing ON sessions(stop_failing_since)
+                    CREATE INDEX sessions_ongoing ON sessions(user_id, order_key, tie) WHERE ongoing = 1;
+                    CREATE INDEX sessions_started ON sessions(started_since, tie) WHERE started_since IS NOT NULL;
+                    CREATE INDEX sessions_starting ON sessions(starting_since, tie) WHERE starting_since IS NOT NULL;
+                    CREATE INDEX sessions_stop_failing ON sessions(stop_failing_since, tie)
                         WHERE stop_failing_since IS NOT NULL;
-                    CREATE INDEX sessions_waiting ON sessions(waits_until) WHERE waits_until IS NOT NULL;
-                    CREATE INDEX sessions_requested ON sessions(requested_at) WHERE requested_at IS NOT NULL;
+                    CREATE INDEX sessions_waiting ON sessions(waits_until, tie) WHERE waits_until IS NOT NULL;
+                    CREATE INDEX sessions_requested ON sessions(requested_at, tie) WHERE requested_at IS NOT NULL;
                     CREATE INDEX sessions_expecting ON sessions(expectation, number) WHERE expectation > 0;
-                    -- 7: COMPLETE, which nearly all are in the end; those are found by number.
-                    CREATE INDEX sessions_by_status ON sessions(status, status_since) WHERE status != 7;
+                    CREATE INDEX sessions_in_order ON sessions(order_key, tie);
+                    -- 7: COMPLETE, which nearly all are in the end; those are found among all.
+                    CREATE INDEX sessions_by_status ON sessions(status, status_since, tie) WHERE status != 7;
                     -- How many sessions have each status, without counting them.
                     CREATE TABLE status_counts(status INTEGER PRIMARY KEY, sessions INTEGER NOT NULL);
                     CREATE TRIGGER session_added AFTER INSERT ON sessions BEGIN
@@ -52,17 +53,17 @@ enum RowSchema {
                             ON CONFLICT(status) DO UPDATE SET sessions = sessions + 1; END;
                     CREATE TRIGGER session_removed AFTER DELETE ON sessions BEGIN
                         UPDATE status_counts SET sessions = sessions - 1 WHERE status = old.status; END;
-                    CREATE INDEX sessions_anomaly_1 ON sessions(number) WHERE (anomalies & 1) != 0;
-                    CREATE INDEX sessions_anomaly_2 ON sessions(number) WHERE (anomalies & 2) != 0;
-                    CREATE INDEX sessions_anomaly_4 ON sessions(number) WHERE (anomalies & 4) != 0;
-                    CREATE INDEX sessions_anomaly_8 ON sessions(number) WHERE (anomalies & 8) != 0;
-                    CREATE INDEX sessions_anomaly_32 ON sessions(number) WHERE (anomalies & 32) != 0;
-                    CREATE INDEX sessions_anomaly_64 ON sessions(number) WHERE (anomalies & 64) != 0;
-                    CREATE INDEX sessions_anomaly_128 ON sessions(number) WHERE (anomalies & 128) != 0;
-                    CREATE INDEX sessions_anomaly_256 ON sessions(number) WHERE (anomalies & 256) != 0;
-                    CREATE INDEX sessions_anomaly_512 ON sessions(number) WHERE (anomalies & 512) != 0;
-                    CREATE INDEX sessions_anomaly_1024 ON sessions(number) WHERE (anomalies & 1024) != 0;
-                    CREATE INDEX sessions_anomaly_2048 ON sessions(number) WHERE (anomalies & 2048) != 0;
+                    CREATE INDEX sessions_anomaly_1 ON sessions(order_key, tie) WHERE (anomalies & 1) != 0;
+                    CREATE INDEX sessions_anomaly_2 ON sessions(order_key, tie) WHERE (anomalies & 2) != 0;
+                    CREATE INDEX sessions_anomaly_4 ON sessions(order_key, tie) WHERE (anomalies & 4) != 0;
+                    CREATE INDEX sessions_anomaly_8 ON sessions(order_key, tie) WHERE (anomalies & 8) != 0;
+                    CREATE INDEX sessions_anomaly_32 ON sessions(order_key, tie) WHERE (anomalies & 32) != 0;
+                    CREATE INDEX sessions_anomaly_64 ON sessions(order_key, tie) WHERE (anomalies & 64) != 0;
+                    CREATE INDEX sessions_anomaly_128 ON sessions(order_key, tie) WHERE (anomalies & 128) != 0;
+                    CREATE INDEX sessions_anomaly_256 ON sessions(order_key, tie) WHERE (anomalies & 256) != 0;
+                    CREATE INDEX sessions_anomaly_512 ON sessions(order_key, tie) WHERE (anomalies & 512) != 0;
+                    CREATE INDEX sessions_anomaly_1024 ON sessions(order_key, tie) WHERE (anomalies & 1024) != 0;
+                    CREATE INDEX sessions_anomaly_2048 ON sessions(order_key, tie) WHERE (anomalies & 2048) != 0;
                     -- Of partitions to which no session is added any more (`PartitionFilters`).
                     CREATE TABLE filters(partition INTEGER PRIMARY KEY, filter BLOB NOT NULL);
                     CREATE TABLE properties(name TEXT PRIMARY KEY, value) WITHOUT ROWID;

@@ -24,7 +24,7 @@ final class RowWriter {
     /// SQLite writes the entries of an index anew whenever an update names one of its columns. These seldom change, so
     /// they have a statement of their own that touches only the rows where they do.
     private static let columnsUpdatedApart: Set<String> = [
-        "order_key", "skewed", "expectation", "status", "status_since",
+        "order_key", "skewed", "expectation", "status", "status_since", "tie",
     ]
 
     init(database: Database, partitioning: Partitioning, known: KnownLog) throws(SQLiteError) {

@@ -19,7 +19,8 @@ struct SessionRow {
     /// Instants are microseconds since 1970.
     static let integerColumns = [
         "start_time", "order_key", "skewed", "ongoing", "anomalies", "started_since", "starting_since",
-        "stop_failing_since", "waits_until", "requested_at", "status", "status_since", "expectation",
+        "stop_failing_since", "waits_until", "requested_at", "status", "status_since", "tie",
+        "expectation",
     ]
 
     /// A session whose start lies further than this from the key it is ordered by is `skewed`: those are few, and are
@@ -41,7 +42,7 @@ struct SessionRow {
             record.startedSince?.microsecondsSince1970, record.startingSince?.microsecondsSince1970,
             record.stopFailingSince?.microsecondsSince1970, record.waitsUntil?.microsecondsSince1970,
             record.requestedAt?.microsecondsSince1970, record.state.status.listCode,
-            record.statusSinceOrFirstHeard.microsecondsSince1970, record.expectation.rawValue,
+            record.statusSinceOrFirstHeard.microsecondsSince1970, record.tie, record.expectation.rawValue,
         ]
         let offset = buffer.count
         record.encode(into: &buffer)

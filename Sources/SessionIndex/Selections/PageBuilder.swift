@@ -6,7 +6,7 @@ struct PageBuilder {
     private let order: SelectionOrder
     private let bytesMax: Int
     private var found: [(place: SessionPlace, record: SessionRecord, bytes: Int)] = []
-    private var numbers: Set<Int64> = []
+    private var ids: Set<Int64> = []
     /// The last place of a page that is full, and one more.
     private var last: SessionPlace?
     /// The first place that was not looked at, because a source had too many rows.
@@ -38,7 +38,7 @@ struct PageBuilder {
     @discardableResult
     private mutating func add(_ record: SessionRecord, _ place: SessionPlace) -> Bool {
         if let after = order.selection.after, !order.precedes(after, place) { return false }
-        guard order.admits(record), numbers.insert(place.number).inserted else { return false }
+        guard order.admits(record), ids.insert(place.tie).inserted else { return false }
         found.append((place, record, Self.bytes(of: record)))
         return true
     }
@@ -81,7 +81,7 @@ struct PageBuilder {
             page.records = found.map(\.record)
             // Everything before the end has been looked at: the next page begins with the place itself.
             page.next = end.map {
-                SessionPlace(key: $0.key, number: order.isDescending ? $0.number + 1 : $0.number - 1)
+                SessionPlace(key: $0.key, tie: order.isDescending ? $0.tie + 1 : $0.tie - 1)
             }
         }
         return page

@@ -54,15 +54,17 @@ struct SelectionOrder {
         case .user: key = record.orderedBy.microsecondsSince1970
         case .ongoing: key = record.isOngoing ? record.orderedBy.microsecondsSince1970 : nil
         case .anomaly(let anomaly):
-            key = Anomaly.all(of: record, now: .earliest).contains(anomaly) ? record.number : nil
+            key =
+                Anomaly.all(of: record, now: .earliest).contains(anomaly)
+                ? record.orderedBy.microsecondsSince1970 : nil
         case .lasting(let state, let since): key = record.since(state).flatMap { Self.microseconds($0, atMost: since) }
         case .waiting(let from): key = record.waitsUntil.flatMap { Self.microseconds($0, atLeast: from) }
         case .requested(let from): key = record.requestedAt.flatMap { Self.microseconds($0, atLeast: from) }
         case .status(_, let since): key = Self.microseconds(record.statusSinceOrFirstHeard, atMost: since)
-        case .everything: key = record.number
+        case .everything: key = record.orderedBy.microsecondsSince1970
         case .expecting(let least): key = record.expectation.rawValue >= least.rawValue ? record.number : nil
         }
-        return key.map { SessionPlace(key: $0, number: record.number) }
+        return key.map { SessionPlace(key: $0, tie: record.tie) }
     }
 
     /// Whether a record of the scope fulfils the selection's conditions.
@@ -90,42 +92,41 @@ struct SelectionOrder {
 
     private static func select(_ key: String, _ index: String, _ condition: String, _ order: String) -> String {
         """
-        SELECT number, \(key), session_id, record FROM sessions INDEXED BY \(index)
+        SELECT number, \(key), session_id, record, tie FROM sessions INDEXED BY \(index)
         WHERE \(condition) ORDER BY \(order)
         """
     }
 
     private static let ofUser = select(
         "order_key", "sessions_by_user",
-        "partition = ?5 AND user_id = ?1 AND skewed = 0 AND (order_key, number) < (?2, ?3) AND order_key >= ?4",
-        "order_key DESC, number DESC")
+        "partition = ?5 AND user_id = ?1 AND skewed = 0 AND (order_key, tie) < (?2, ?3) AND order_key >= ?4",
+        "order_key DESC, tie DESC")
     private static let skewedOfUser = select(
-        "order_key", "sessions_skewed", "user_id = ?1 AND skewed = 1 AND (order_key, number) < (?2, ?3)",
-        "order_key DESC, number DESC")
+        "order_key", "sessions_skewed", "user_id = ?1 AND skewed = 1 AND (order_key, tie) < (?2, ?3)",
+        "order_key DESC, tie DESC")
     private static let ongoing = select(
-        "order_key", "sessions_ongoing", "user_id = ?1 AND ongoing = 1 AND (order_key, number) < (?2, ?3)",
-        "order_key DESC, number DESC")
+        "order_key", "sessions_ongoing", "user_id = ?1 AND ongoing = 1 AND (order_key, tie) < (?2, ?3)",
+        "order_key DESC, tie DESC")
 
     private static let ofStatus = select(
         "status_since", "sessions_by_status",
-        "status = ?1 AND status != 7 AND (status_since, number) < (?2, ?3) AND status_since <= ?4",
-        "status_since DESC, number DESC")
-    private static let everything = """
-        SELECT number, number, session_id, record FROM sessions WHERE number < ?3 ORDER BY number DESC
-        """
+        "status = ?1 AND status != 7 AND (status_since, tie) < (?2, ?3) AND status_since <= ?4",
+        "status_since DESC, tie DESC")
+    private static let everything = select(
+        "order_key", "sessions_in_order", "(order_key, tie) < (?2, ?3)", "order_key DESC, tie DESC")
 
     private static func ascending(_ column: String, _ index: String, _ bound: String) -> String {
         select(
-            column, index, "\(column) IS NOT NULL AND \(column) \(bound) ?4 AND (\(column), number) > (?2, ?3)",
-            "\(column), number")
+            column, index, "\(column) IS NOT NULL AND \(column) \(bound) ?4 AND (\(column), tie) > (?2, ?3)",
+            "\(column), tie")
     }
 
     /// One walk each. A user's sessions are walked partition by partition, the newest first, and those that are skewed apart.
     /// - Parameter partitions: the number of partitions that may have rows.
     func queries(partitions: Int) -> [IndexQuery] {
-        let first = isDescending ? SessionPlace(key: .max, number: .max) : SessionPlace(key: .min, number: .min)
+        let first = isDescending ? SessionPlace(key: .max, tie: .max) : SessionPlace(key: .min, tie: .min)
         let after = selection.after ?? first
-        let place: [(index: Int32, value: Int64)] = [(2, after.key), (3, after.number)]
+        let place: [(index: Int32, value: Int64)] = [(2, after.key), (3, after.tie)]
         func bounded(_ sql: String, by instant: Instant) -> [IndexQuery] {
             [IndexQuery(sql: sql, integers: place + [(4, instant.microsecondsSince1970)])]
         }
@@ -134,9 +135,9 @@ struct SelectionOrder {
             let skewed = IndexQuery(sql: Self.skewedOfUser, texts: [(1, userId)], integers: place)
             // All others start within the skew of their key.
             let highest = selection.startsTo.map { $0.microsecondsSince1970 + SessionRow.skewMaxMicroseconds + 1 }
-            let start = min(after, SessionPlace(key: highest ?? .max, number: .max))
+            let start = min(after, SessionPlace(key: highest ?? .max, tie: .max))
             let lowest = selection.startsFrom.map { $0.microsecondsSince1970 - SessionRow.skewMaxMicroseconds - 1 }
-            let bounds: [(index: Int32, value: Int64)] = [(2, start.key), (3, start.number), (4, lowest ?? .min)]
+            let bounds: [(index: Int32, value: Int64)] = [(2, start.key), (3, start.tie), (4, lowest ?? .min)]
             let usual = (0..<partitions).reversed().map { partition in
                 IndexQuery(sql: Self.ofUser, texts: [(1, userId)], integers: bounds + [(5, Int64(partition))])
             }
@@ -144,9 +145,10 @@ struct SelectionOrder {
         case .ongoing(let userId):
             return [IndexQuery(sql: Self.ongoing, texts: [(1, userId)], integers: place)]
         case .anomaly(let anomaly):
-            let condition = "(anomalies & \(anomaly.bit)) != 0 AND number < ?3"
-            let sql = Self.select("number", "sessions_anomaly_\(anomaly.bit)", condition, "number DESC")
-            return [IndexQuery(sql: sql, integers: [(3, after.number)])]
+            let condition = "(anomalies & \(anomaly.bit)) != 0 AND (order_key, tie) < (?2, ?3)"
+            let sql = Self.select(
+                "order_key", "sessions_anomaly_\(anomaly.bit)", condition, "order_key DESC, tie DESC")
+            return [IndexQuery(sql: sql, integers: place)]
         case .lasting(let state, let since):
             return bounded(Self.ascending("\(state.rawValue)_since", "sessions_\(state.rawValue)", "<="), by: since)
         case .waiting(let from):
@@ -158,12 +160,12 @@ struct SelectionOrder {
                 IndexQuery(
                     sql: Self.ofStatus, integers: place + [(1, $0), (4, since.microsecondsSince1970)])
             }
-        case .everything: return [IndexQuery(sql: Self.everything, integers: [(3, after.number)])]
+        case .everything: return [IndexQuery(sql: Self.everything, integers: place)]
         case .expecting(let least):
             let sql = Self.select(
-                "number", "sessions_expecting", "expectation = ?4 AND expectation > 0 AND number > ?3", "number")
+                "number", "sessions_expecting", "expectation = ?4 AND expectation > 0 AND (number, tie) > (?2, ?3)", "number")
             return SessionRecord.Expectation.allCases.filter { $0 != .nothing && $0.rawValue >= least.rawValue }.map {
-                IndexQuery(sql: sql, integers: [(3, after.number), (4, $0.rawValue)])
+                IndexQuery(sql: sql, integers: place + [(4, $0.rawValue)])
             }
         }
     }

@@ -167,7 +167,7 @@ final class SelectionReader: @unchecked Sendable {
         var found = 0
         var foundBytes = 0
         while try isThere(statement) {
-            let place = SessionPlace(key: statement.int64(1), number: statement.int64(0))
+            let place = SessionPlace(key: statement.int64(1), tie: statement.int64(4))
             if page.isBeyondEnd(place) { return looked }
             if looked >= rowsMax {
                 page.stop(before: place)
@@ -183,7 +183,7 @@ final class SelectionReader: @unchecked Sendable {
                 guard let decoded = try? SessionRecord(decoding: statement.bytes(3)),
                     SessionKey(decoded.sessionId) == key
                 else {
-                    throw .undecodable(number: place.number)
+                    throw .undecodable(number: statement.int64(0))
                 }
                 record = decoded
             }

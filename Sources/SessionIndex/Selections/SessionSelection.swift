@@ -1,20 +1,21 @@
 package import Base
 package import SessionModel
 
-/// A place in the order of a selection: the key that it is ordered by, then the session's number.
+/// A place in the order of a selection: the key that it is ordered by, then what decides between equal keys. Good at every
+/// receiver.
 package struct SessionPlace: Sendable, Hashable, Comparable {
-    /// Microseconds since 1970, or the number again, depending on the selection.
+    /// Microseconds since 1970, or `SessionRecord.number` (`expecting` only, which is for this receiver alone).
     package let key: Int64
-    /// `SessionRecord.number`.
-    package let number: Int64
+    /// `SessionRecord.tie`.
+    package let tie: Int64
 
-    package init(key: Int64, number: Int64) {
+    package init(key: Int64, tie: Int64) {
         self.key = key
-        self.number = number
+        self.tie = tie
     }
 
     package static func < (left: SessionPlace, right: SessionPlace) -> Bool {
-        (left.key, left.number) < (right.key, right.number)
+        (left.key, left.tie) < (right.key, right.tie)
     }
 }
 
@@ -26,7 +27,7 @@ package struct SessionSelection: Sendable {
         case user(String)
         /// Those that `isOngoing`, in the same order.
         case ongoing(userId: String)
-        /// Sessions with an anomaly that does not depend on time, the youngest number first.
+        /// Sessions with an anomaly that does not depend on time, in the same order.
         case anomaly(Anomaly)
         /// Sessions that have been in a state since that instant or longer, the longest first.
         case lasting(LastingState, since: Instant)
@@ -37,7 +38,7 @@ package struct SessionSelection: Sendable {
         /// Sessions with one of these statuses that began at that instant or earlier, the latest first. Statuses that have
         /// no name of their own count as FAILED. Not for COMPLETE: nearly all are.
         case status(Set<SessionStatus>, since: Instant)
-        /// All sessions, the youngest number first.
+        /// All sessions, in the same order.
         case everything
         /// Sessions of which so much, or more, is still to come, in order of creation.
         case expecting(SessionRecord.Expectation)

@@ -1,5 +1,3 @@
-internal import Base
-
 /// The account of deliveries, as a function of their set: they are ordered by when they were received, and by place.
 extension SessionRecord {
     /// All deliveries, repeats included.
@@ -30,8 +28,8 @@ extension SessionRecord {
 }
 
 extension SessionRecord {
-    /// Of everything that answers show: the same wherever the same deliveries are known, and in all likelihood another one
-    /// where others are.
+    /// Of the set of facts: the same wherever the same facts are known, and in all likelihood another one where others are,
+    /// also where these are as many. Repeats do not change it.
     package var digest: UInt64 {
         var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
         func mix(_ word: UInt64) {
@@ -46,12 +44,6 @@ extension SessionRecord {
                 var text = text
                 mix(text.withUTF8 { RecordChecksum.of(UnsafeRawBufferPointer($0)) })
             }
-            mix(UInt64(fact.deliveries))
-            mix(UInt64(bitPattern: fact.first.receivedAt.seconds))
-            mix(UInt64(fact.first.receivedAt.nanoseconds))
-            mix(fact.first.place.origin.high)
-            mix(fact.first.place.origin.low)
-            mix(UInt64(bitPattern: fact.first.place.sequence))
         }
         return hash
     }

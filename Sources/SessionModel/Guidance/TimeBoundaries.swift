@@ -6,6 +6,14 @@ extension SessionRecord {
     /// order of creation. Another receiver's differs: never shown.
     package var number: Int64 { tracking.number }
 
+    /// Decides between sessions that are equal in whatever they are ordered by: made of the id alone, so the same at every
+    /// receiver, and in all likelihood no other session's.
+    package var tie: Int64 {
+        var id = sessionId
+        // With room below and above.
+        return Int64(id.withUTF8 { RecordChecksum.of(UnsafeRawBufferPointer($0)) } >> 2) + 1
+    }
+
     /// From when on the session has waited for its start, where that is its status.
     var waitsForStartSince: Instant? {
         guard state.status == .created || state.status == .waitingToStart else { return nil }
