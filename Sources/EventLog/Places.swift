@@ -58,13 +58,15 @@ final class KnownOrigins: Sendable {
 }
 
 /// Sequences in ascending, disjoint ranges that do not touch.
-struct SequenceRanges: Sendable, Equatable {
-    private(set) var ranges: [ClosedRange<Int64>] = []
+package struct SequenceRanges: Sendable, Equatable {
+    package private(set) var ranges: [ClosedRange<Int64>] = []
+
+    package init() {}
 
     var isEmpty: Bool { ranges.isEmpty }
     var first: Int64? { ranges.first?.lowerBound }
 
-    func contains(_ sequence: Int64) -> Bool { range(at: sequence) != nil }
+    package func contains(_ sequence: Int64) -> Bool { range(at: sequence) != nil }
 
     /// The range that holds a sequence.
     func range(at sequence: Int64) -> ClosedRange<Int64>? {
@@ -83,7 +85,7 @@ struct SequenceRanges: Sendable, Equatable {
         return low
     }
 
-    mutating func add(_ range: ClosedRange<Int64>) {
+    package mutating func add(_ range: ClosedRange<Int64>) {
         let start = index(endingAtOrAfter: range.lowerBound - 1)
         var end = start
         var merged = range
@@ -134,6 +136,14 @@ package struct LogPlaces: Sendable, Equatable {
     /// Whether a delivery is here, or was.
     package func has(_ origin: Identity, _ sequence: Int64) -> Bool {
         sequence < table.next(origin) && missing[origin]?.contains(sequence) != true
+    }
+
+    /// What of a range is not here, and never was as far as is known.
+    package func absent(_ range: ClosedRange<Int64>, of origin: Identity) -> [ClosedRange<Int64>] {
+        var absent = (missing[origin]?.ranges ?? []).filter { $0.overlaps(range) }.map { $0.clamped(to: range) }
+        let next = table.next(origin)
+        if range.upperBound >= next { absent.append(max(next, range.lowerBound)...range.upperBound) }
+        return absent
     }
 
     mutating func noteMissing(_ range: ClosedRange<Int64>, of origin: Identity) {

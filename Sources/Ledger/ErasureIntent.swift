@@ -14,4 +14,11 @@ package struct ErasureIntent: Sendable, Equatable {
     /// Deliveries up to this position in the log are erased.
     package let through: Int64
     package let stage: Stage
+
+    package init(id: Int64, userId: String?, through: Int64, stage: Stage) {
+        self.id = id
+        self.userId = userId
+        self.through = through
+        self.stage = stage
+    }
 }

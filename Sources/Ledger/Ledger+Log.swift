@@ -49,6 +49,26 @@ extension Ledger {
         }
     }
 
+    /// Places whose deliveries were erased before they came here, in place of what was there before. They stay for ever.
+    package func setBuried(_ places: [UInt8]) throws(StoreError) {
+        try write { (database) throws(SQLiteError) in
+            let insert = try database.prepare("INSERT OR REPLACE INTO buried VALUES(1, ?1)")
+            defer { insert.finalize() }
+            try places.withUnsafeBufferPointer { (bytes) throws(SQLiteError) in
+                insert.bindBorrowed(1, blob: UnsafeRawBufferPointer(bytes))
+                try insert.run()
+            }
+        }
+    }
+
+    package func buried() throws(StoreError) -> [UInt8]? {
+        try run { (database) throws(SQLiteError) in
+            var found: [UInt8]?
+            try database.query("SELECT places FROM buried", row: { found = $0.array(0) })
+            return found
+        }
+    }
+
     /// nil where nothing was ever remembered, or it is not as it was written.
     package func replicationMemory() throws(StoreError) -> [UInt8]? {
         try run { (database) throws(SQLiteError) in

@@ -51,14 +51,15 @@ enum LedgerSchema {
                         UNIQUE(erasure, session_id));
                     CREATE TABLE erasure_redo(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
                     CREATE TABLE log(id INTEGER PRIMARY KEY CHECK(id = 1), known BLOB NOT NULL);
+                    CREATE TABLE buried(id INTEGER PRIMARY KEY CHECK(id = 1), places BLOB NOT NULL);
                     CREATE TABLE replication(id INTEGER PRIMARY KEY CHECK(id = 1), memory BLOB NOT NULL);
                     """)
         ])
 
     /// What is read of a damaged file; `verified` is counted anew. The shortest and dearest first.
     static let salvaged = [
-        "heartbeat", "log", "replication", "erasure", "erasure_plan", "erasure_redo", "downtime", "unanswered_start",
-        "refund_check", "cooldown", "affected", "idempotency", "quarantine",
+        "heartbeat", "log", "buried", "replication", "erasure", "erasure_plan", "erasure_redo", "downtime",
+        "unanswered_start", "refund_check", "cooldown", "affected", "idempotency", "quarantine",
     ]
 
     /// FULL: a key that has been claimed, and an answer that has been given, must survive a power cut. secure_delete:

@@ -25,7 +25,11 @@ extension DiskSessionStore: ReplicatedLog {
     package func append(_ deliveries: [SharedDelivery], of origin: Identity) async throws(StoreError) {
         // What is known already need not be decoded.
         let places = log.placesNow
+        let buried = buried.withLock { $0 }
         var rest = deliveries.drop { places.has(origin, $0.sequence) }
+        if let erased = buried.ranges[origin] {
+            rest = rest.map { erased.contains($0.sequence) ? .tombstone(SharedDelivery.erased, at: $0.sequence) : $0 }[...]
+        }
         // One piece is decoded here while the one before is written and folded on the log's queue.
         var before: PulledPiece?
         while !rest.isEmpty {
@@ -122,6 +126,24 @@ extension DiskSessionStore: ReplicatedLog {
     /// - Returns: false where the wait is over already.
     @discardableResult
     package func cancelWait(_ ticket: FoldedFrontier.Ticket) -> Bool { foldedFrontier.cancel(ticket) }
+
+    /// From now on deliveries at those places come without their bodies, for ever. Durable when this returns; blocks.
+    func bury(_ places: PlaceSet) throws(StoreError) {
+        let here = log.placesNow
+        var missing = PlaceSet()
+        for (origin, sequences) in places.ranges {
+            for range in sequences.ranges {
+                // What is here is erased where it stands.
+                for absent in here.absent(range, of: origin) { missing.insert(origin, absent) }
+            }
+        }
+        guard !missing.isEmpty else { return }
+        var all = buried.withLock { $0 }
+        all.formUnion(missing)
+        let bytes = all.encoded
+        try ledger.blocking { (ledger) throws(StoreError) in try ledger.setBuried(bytes) }
+        buried.withLock { $0.formUnion(missing) }
+    }
 
     /// For replication, which keeps a little beside the log.
     package var replicationMemory: any ReplicationMemory {

@@ -33,6 +33,8 @@ package final class DiskSessionStore: SessionStore {
     /// What others had when this receiver began to take it: until it is folded, queries are not answered.
     let awaited = Locked<[Identity: Int64]>([:])
     let isAwaiting = Atomic(false)
+    /// Places whose deliveries were erased before they came here: they come without their bodies.
+    let buried = Locked(PlaceSet())
 
     /// Opens a data directory (and makes it, mode 0700), and folds what the session rows do not cover yet.
     ///
@@ -86,6 +88,8 @@ package final class DiskSessionStore: SessionStore {
                 metadata: ["had": "quarantine, downtimes, idempotency keys, starts under way, erasures under way"])
         }
         eraserIfWritable.withLock { $0 = Eraser(self, ledger) }
+        let places = try ledger.blocking { (ledger) throws(StoreError) in try ledger.buried() }
+        if let places, let known = PlaceSet(decoding: places) { buried.withLock { $0 = known } }
         if isAfresh {
             logger.critical("the log is not the one that was remembered, or is shorter; this was accepted")
         }

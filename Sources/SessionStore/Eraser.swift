@@ -56,6 +56,82 @@ final class Eraser: @unchecked Sendable {
         }
     }
 
+    func placesOfUser(
+        _ userId: String, completion: @escaping @Sendable (Result<ErasedPlaces, StoreError>) -> Void
+    ) {
+        queue.async {
+            let places = Result {
+                let intent = ErasureIntent(
+                    id: 0, userId: userId, through: self.log.lastPosition, stage: ErasureIntent.Stage.planned)
+                return try ErasureWork(self, intent, sessions: try self.sessions(of: userId, intent.through)).places
+            }
+            completion(places.mapError { Self.storeError($0) })
+        }
+    }
+
+    func erase(
+        _ places: ErasedPlaces, isUser: @escaping @Sendable (String) -> Bool,
+        completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void
+    ) {
+        guard !store.isCatchingUp else { return completion(.failure(.catchingUp)) }
+        queue.async {
+            completion(self.result { try self.erase(places, isUser) })
+        }
+    }
+
+    private func erase(_ places: ErasedPlaces, _ isUser: (String) -> Bool) throws -> ErasureReport {
+        // What comes later comes without its body, from here on.
+        try store.bury(places.removed)
+        var report = ErasureReport()
+        if let userId = try user(isUser) {
+            try bar(userId: userId)
+            let through = log.lastPosition
+            _ = try ledger.blocking { (ledger) throws(StoreError) in
+                try ledger.addErasure(userId: userId, sessions: nil, through: through)
+            }
+            report = try runPending()
+        }
+        // Of sessions in which nobody is named here, and what is another user's session as well, as far as is known here.
+        var positions: [Int64] = []
+        var sessions = Set<SessionKey>()
+        try log.read(after: 0) { (row) throws(StoreError) in
+            if row.position % 1_024 == 0 { try goOn() }
+            guard places.removed.contains(row.origin, row.sequence) else { return true }
+            positions.append(row.position)
+            if let event = row.event() { sessions.insert(SessionKey(event.sessionId)) }
+            return true
+        }
+        guard !positions.isEmpty else { return report }
+        // Older than everything: of itself it removes nothing, and folds the sessions anew.
+        let names = sessions.map(\.sessionId)
+        let intent = try ledger.blocking { (ledger) throws(StoreError) in
+            try ledger.addErasure(userId: nil, sessions: names, through: 0)
+        }
+        let removed = try run(intent, removing: positions)
+        report.sessions += removed.sessions
+        report.sessionsKept += removed.sessionsKept
+        report.deliveriesRemoved += removed.deliveriesRemoved
+        return report
+    }
+
+    /// The user, if any delivery names them.
+    private func user(_ isUser: (String) -> Bool) throws -> String? {
+        var others = Set<SessionKey>()
+        var found: String?
+        try log.read(after: 0) { (row) throws(StoreError) in
+            if row.position % 1_024 == 0 { try goOn() }
+            guard let named = row.event()?.userId, !others.contains(SessionKey(named)) else { return true }
+            if isUser(named) { found = named }
+            if others.count >= Self.namesMax { others = [] }
+            others.insert(SessionKey(named))
+            return found == nil
+        }
+        return found
+    }
+
+    /// Names that are remembered not to be the one.
+    private static let namesMax = 100_000
+
     func removeSessions(
         endedBefore cutoff: Instant, completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void
     ) {
@@ -125,7 +201,7 @@ final class Eraser: @unchecked Sendable {
         return report
     }
 
-    private func run(_ intent: ErasureIntent) throws -> ErasureReport {
+    private func run(_ intent: ErasureIntent, removing positions: [Int64] = []) throws -> ErasureReport {
         var report = ErasureReport()
         store.logger.info(
             "erasing",
@@ -140,6 +216,7 @@ final class Eraser: @unchecked Sendable {
             let sessions = try ledger.blocking { (ledger) throws(StoreError) in try ledger.plannedSessions(intent) }
             let work = try ErasureWork(self, intent, sessions: sessions)
             try work.rewriteLog(&report)
+            if !positions.isEmpty { try work.remove(positions, &report) }
             reached(.rewritten)
             try work.replaceRecords(&report)
             reached(.derived)
@@ -163,9 +240,14 @@ final class Eraser: @unchecked Sendable {
     /// Finds the sessions in which the user is named.
     private func plan(_ intent: ErasureIntent) throws {
         guard let userId = intent.userId else { return }
+        let found = try sessions(of: userId, intent.through)
+        try ledger.blocking { (ledger) throws(StoreError) in try ledger.plan(intent, found) }
+    }
+
+    private func sessions(of userId: String, _ through: Int64) throws -> [String] {
         let mentions = UserMentions(userId)
         var sessions = Set<SessionKey>()
-        try log.read(after: 0, through: intent.through) { (row) throws(StoreError) in
+        try log.read(after: 0, through: through) { (row) throws(StoreError) in
             if row.position % 1_024 == 0 { try goOn() }
             guard mentions.mayBe(in: row.body), let event = row.event(), let named = event.userId,
                 mentions.isUser(named)
@@ -173,8 +255,7 @@ final class Eraser: @unchecked Sendable {
             sessions.insert(SessionKey(event.sessionId))
             return true
         }
-        let found = sessions.map(\.sessionId)
-        try ledger.blocking { (ledger) throws(StoreError) in try ledger.plan(intent, found) }
+        return sessions.map(\.sessionId)
     }
 
     /// Overwrites rows of the log: what is to be written is durable before it is.

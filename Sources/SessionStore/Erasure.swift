@@ -1,5 +1,6 @@
 package import Base
-internal import SessionModel
+package import EventLog
+package import SessionModel
 
 /// Removes persons and old sessions from everything that the store keeps.
 package protocol SessionEraser: AnyObject, Sendable {
@@ -15,6 +16,17 @@ package protocol SessionEraser: AnyObject, Sendable {
     /// - Parameter completion: called from a queue of the store once nothing of the user is left in any file.
     func eraseUser(
         _ userId: String, completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void)
+
+    /// Which deliveries `eraseUser` would remove or change now, so that others can be told before anything is gone.
+    func placesOfUser(
+        _ userId: String, completion: @escaping @Sendable (Result<ErasedPlaces, StoreError>) -> Void)
+
+    /// Does what another receiver was asked for: removes the user whom `isUser` knows (nobody else knows the name), and all
+    /// deliveries that are removed there; those that come later come without their bodies. The report has what was found
+    /// here besides. Repeating it is harmless, and it must be repeated after a crash.
+    func erase(
+        _ places: ErasedPlaces, isUser: @escaping @Sendable (String) -> Bool,
+        completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void)
 
     /// Removes sessions that ended (`FAILED`, `STOPPED`, `COMPLETE`, `REFUNDED`) and of which nothing has been heard
     /// since `cutoff`, neither by timestamp nor by arrival.
@@ -34,6 +46,18 @@ package struct ErasureReport: Sendable, Equatable {
     package var deliveriesRedacted = 0
     /// Quarantined bodies removed.
     package var quarantined = 0
+    /// Which deliveries they were, for other receivers. After a crash in the middle, those of the rest.
+    package var places = ErasedPlaces()
+
+    package init() {}
+}
+
+/// Which deliveries an erasure is about.
+package struct ErasedPlaces: Sendable, Equatable {
+    /// Of which nothing stays but the place.
+    package var removed = PlaceSet()
+    /// Which stay without the user.
+    package var redacted = PlaceSet()
 
     package init() {}
 }
@@ -63,6 +87,21 @@ extension DiskSessionStore: SessionEraser {
     ) {
         guard let eraser else { return completion(.failure(.readOnly)) }
         eraser.eraseUser(userId, completion: completion)
+    }
+
+    package func placesOfUser(
+        _ userId: String, completion: @escaping @Sendable (Result<ErasedPlaces, StoreError>) -> Void
+    ) {
+        guard let eraser else { return completion(.failure(.readOnly)) }
+        eraser.placesOfUser(userId, completion: completion)
+    }
+
+    package func erase(
+        _ places: ErasedPlaces, isUser: @escaping @Sendable (String) -> Bool,
+        completion: @escaping @Sendable (Result<ErasureReport, StoreError>) -> Void
+    ) {
+        guard let eraser else { return completion(.failure(.readOnly)) }
+        eraser.erase(places, isUser: isUser, completion: completion)
     }
 
     package func removeSessions(

@@ -10,6 +10,7 @@ internal import SessionModel
 final class ErasureWork {
     private struct Row {
         let position: Int64
+        let place: Place
         /// Names the user who is erased.
         var isSubject = false
         /// Says that the session is another user's.
@@ -22,7 +23,7 @@ final class ErasureWork {
     private var log: EventLog { eraser.log }
     private var rows: [SessionKey: [Row]] = [:]
     /// Rows that this release cannot read, but that hold the user's id.
-    private var strays: [Int64] = []
+    private var strays: [Row] = []
     /// How far the log has been looked through.
     private var seen: Int64 = 0
     /// The sessions of which nothing is left, after `replaceRecords`.
@@ -44,13 +45,13 @@ final class ErasureWork {
             if row.position % 1_024 == 0 { try eraser.goOn() }
             guard let event = row.event() else {
                 if row.position <= intent.through, mentions?.areNamed(in: [UInt8](row.body)) == true {
-                    strays.append(row.position)
+                    strays.append(Row(position: row.position, place: row.place))
                 }
                 return true
             }
             let key = SessionKey(event.sessionId)
             guard rows[key] != nil else { return true }
-            var note = Row(position: row.position)
+            var note = Row(position: row.position, place: row.place)
             if let named = event.userId, let mentions {
                 note.isSubject = mentions.isUser(named)
                 note.isOther = !note.isSubject && event.ownerId != nil
@@ -65,28 +66,54 @@ final class ErasureWork {
 
     // MARK: The log
 
-    func rewriteLog(_ report: inout ErasureReport) throws {
-        guard intent.userId != nil else { return try removeOldSessions(&report) }
+    /// Which rows of the log are to go, and which stay without the user.
+    private var subjects: (removed: [Row], redacted: [Row]) {
         var removed = strays
-        var redacted: [Int64] = []
+        var redacted: [Row] = []
         for (_, rows) in rows {
             let isShared = isShared(rows)
             for row in rows where row.position <= intent.through {
                 if !isShared {
-                    removed.append(row.position)
+                    removed.append(row)
                 } else if row.isSubject {
-                    redacted.append(row.position)
+                    redacted.append(row)
                 }
             }
         }
-        var erasures = removed.map { RowErasure(position: $0, body: nil) }
-        for position in redacted {
-            let body = try log.row(at: position) { mentions?.redacted($0.body) }
-            erasures.append(RowErasure(position: position, body: body ?? nil))
+        return (removed, redacted)
+    }
+
+    var places: ErasedPlaces {
+        let (removed, redacted) = subjects
+        var places = ErasedPlaces()
+        for row in removed { places.removed.insert(row.place.origin, row.place.sequence...row.place.sequence) }
+        for row in redacted { places.redacted.insert(row.place.origin, row.place.sequence...row.place.sequence) }
+        return places
+    }
+
+    func rewriteLog(_ report: inout ErasureReport) throws {
+        guard intent.userId != nil else { return try removeOldSessions(&report) }
+        report.places = places
+        let (removed, redacted) = subjects
+        var erasures = removed.map { RowErasure(position: $0.position, body: nil) }
+        for row in redacted {
+            let body = try log.row(at: row.position) { mentions?.redacted($0.body) }
+            erasures.append(RowErasure(position: row.position, body: body ?? nil))
         }
-        erasures.sort { $0.position < $1.position }
         report.deliveriesRemoved = removed.count
         report.deliveriesRedacted = redacted.count
+        try write(erasures)
+        try eraser.clearUnsound()
+    }
+
+    /// Removes rows that somebody else has found.
+    func remove(_ positions: [Int64], _ report: inout ErasureReport) throws {
+        try write(positions.map { RowErasure(position: $0, body: nil) })
+        report.deliveriesRemoved += positions.count
+    }
+
+    private func write(_ erasures: [RowErasure]) throws {
+        let erasures = erasures.sorted { $0.position < $1.position }
         var start = 0
         while start < erasures.count {
             try eraser.goOn()
@@ -96,7 +123,6 @@ final class ErasureWork {
             start = end
             eraser.reached(.rewriting)
         }
-        try eraser.clearUnsound()
     }
 
     /// Old sessions go whole, or not at all: one of which something new is heard stays as it is.
