@@ -19,6 +19,12 @@ extension FuzzTarget {
         precondition(again.withUnsafeBytes { SegmentHeader($0) } == header, "own header refused")
     }
 
+    /// Places that another receiver has sent: what is understood is the same after it was written and read.
+    @Sendable static func places(_ bytes: UnsafeRawBufferPointer) {
+        guard let places = PlaceSet(decoding: Array(bytes)) else { return }
+        precondition(PlaceSet(decoding: places.encoded) == places, "own form means something else")
+    }
+
     /// Entries of rows that the bytes make up, with flips, cuts, swapped and repeated blocks: what is read is ascending,
     /// within the file and one of them, and every row that stands where it was written is found.
     @Sendable static func entry(_ bytes: UnsafeRawBufferPointer) {

@@ -77,4 +77,13 @@ extension FuzzTarget {
         guard let again = LiveEventId(id.text) else { preconditionFailure("own text refused") }
         precondition(again == id && again.text == id.text, "own text means something else")
     }
+
+    /// What is taken for a frontier has one text, and no more origins than a log can have.
+    @Sendable static func frontier(_ bytes: UnsafeRawBufferPointer) {
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let frontier = Frontier(text) else { return }
+        precondition(frontier.text == text, "not canonical")
+        precondition(frontier.sequences.count <= Frontier.originsMax, "more than allowed")
+        precondition(frontier.joined(with: frontier) == frontier && frontier.covers(frontier))
+    }
 }

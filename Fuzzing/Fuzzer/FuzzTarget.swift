@@ -31,6 +31,8 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "cursor", run: cursor),
         FuzzTarget(name: "token", run: userToken),
         FuzzTarget(name: "live-id", run: liveId),
+        FuzzTarget(name: "frontier", run: frontier),
+        FuzzTarget(name: "places", run: places),
         FuzzTarget(name: "signed-at", run: signedAt),
         FuzzTarget(name: "host", run: host),
         FuzzTarget(name: "fields", run: fields),

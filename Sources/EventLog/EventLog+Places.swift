@@ -77,6 +77,29 @@ extension EventLog {
         return page.found
     }
 
+    /// The position of the first row of an origin behind a sequence, those that fill a hole aside; nil where there is none.
+    /// Blocks.
+    package func position(of origin: Identity, after sequence: Int64) throws(StoreError) -> Int64? {
+        guard sequence < places.withLock({ $0.table.next(origin) }) - 1 else { return nil }
+        let segments = segments.withLock { $0 }
+        let start = segments.lastIndex { $0.header.map { $0.table.next(origin) <= max(sequence, 0) + 1 } ?? false }
+        for segment in segments[(start ?? 0)...] where !segment.isEmptied {
+            if let salvage = segment.salvage {
+                let row = salvage.rows.first { $0.origin == origin && $0.sequence > sequence }
+                if let row { return row.position }
+                continue
+            }
+            var walk = segment.walk(to: segment.firstPosition)
+            while case .entry(let header, _) = try walk.next() {
+                guard header.origin == origin, header.lastSequence > sequence, !header.flags.contains(.late) else {
+                    continue
+                }
+                return header.firstPosition + max(0, sequence + 1 - header.firstSequence)
+            }
+        }
+        return nil
+    }
+
     /// - Returns: the position of the last row that was looked at and is not needed again.
     private func read(
         _ segment: Segment, after position: Int64, of origin: Identity, through last: Int64, into page: inout PlacePage

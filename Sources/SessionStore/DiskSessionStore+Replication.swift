@@ -28,7 +28,8 @@ extension DiskSessionStore: ReplicatedLog {
         let buried = buried.withLock { $0 }
         var rest = deliveries.drop { places.has(origin, $0.sequence) }
         if let erased = buried.ranges[origin] {
-            rest = rest.map { erased.contains($0.sequence) ? .tombstone(SharedDelivery.erased, at: $0.sequence) : $0 }[...]
+            rest =
+                rest.map { erased.contains($0.sequence) ? .tombstone(SharedDelivery.erased, at: $0.sequence) : $0 }[...]
         }
         // One piece is decoded here while the one before is written and folded on the log's queue.
         var before: PulledPiece?

@@ -35,6 +35,7 @@ package final class DiskSessionStore: SessionStore {
     let isAwaiting = Atomic(false)
     /// Places whose deliveries were erased before they came here: they come without their bodies.
     let buried = Locked(PlaceSet())
+    private let numbers = Locked<OriginNumbers?>(nil)
 
     /// Opens a data directory (and makes it, mode 0700), and folds what the session rows do not cover yet.
     ///
@@ -240,6 +241,17 @@ package final class DiskSessionStore: SessionStore {
         try log.row(at: position) { LogEntry($0) }
     }
 
+    package var originNumbers: OriginNumbers? { numbers.withLock { $0 } }
+
+    /// From now on cursors are those of several receivers.
+    package func setOriginNumbers(_ origins: OriginNumbers) { numbers.withLock { $0 = origins } }
+
+    package var foldedPlaces: [Identity: Int64] { foldedFrontier.now }
+
+    package func position(of origin: Identity, after sequence: Int64) throws(StoreError) -> Int64? {
+        try log.position(of: origin, after: sequence)
+    }
+
     package func historyMark(at position: Int64) throws(StoreError) -> UInt64? { try log.seal(at: position) }
 
     package func check(progress: (CheckProgress) -> Void) throws(StoreError) -> CheckReport {
@@ -362,6 +374,6 @@ extension LogEntry {
     init(_ row: LogRow) {
         self.init(
             position: row.position, receivedAt: row.receivedAt, source: row.factSource ?? .webhook,
-            body: [UInt8](row.body), seal: row.seal)
+            body: [UInt8](row.body), seal: row.seal, place: row.place)
     }
 }

@@ -54,6 +54,23 @@ package protocol SessionStore: AnyObject, Sendable {
     /// where the log has no such position, or nobody can say any more. Blocks for a moment.
     func historyMark(at position: Int64) throws(StoreError) -> UInt64?
 
+    /// How origins are numbered, where several receivers share a log; else nil.
+    var originNumbers: OriginNumbers? { get }
+
+    /// For each origin the sequence up to which every delivery is in the records.
+    var foldedPlaces: [Identity: Int64] { get }
+
+    /// Runs `body` once everything up to a frontier is in the records: now, or on the log's queue.
+    /// - Returns: what `cancelWait` takes; nil where it has run.
+    func whenFolded(_ frontier: [Identity: Int64], _ body: @escaping @Sendable () -> Void) -> FoldedFrontier.Ticket?
+
+    /// - Returns: false where the wait is over already.
+    @discardableResult
+    func cancelWait(_ ticket: FoldedFrontier.Ticket) -> Bool
+
+    /// The position of the first delivery of an origin behind a sequence; nil where there is none. Blocks.
+    func position(of origin: Identity, after sequence: Int64) throws(StoreError) -> Int64?
+
     /// Verifies the whole log, folds it again and compares that with the session rows. Blocks, and may take long.
     func check(progress: (CheckProgress) -> Void) throws(StoreError) -> CheckReport
 
@@ -102,6 +119,18 @@ extension SessionStore {
     package func whenCaughtUp(_ body: @escaping @Sendable () -> Void) { body() }
     package func historyMark(at position: Int64) throws(StoreError) -> UInt64? { 0 }
 
+    /// A store that shares nothing.
+    package var originNumbers: OriginNumbers? { nil }
+    package var foldedPlaces: [Identity: Int64] { [:] }
+    package func whenFolded(
+        _ frontier: [Identity: Int64], _ body: @escaping @Sendable () -> Void
+    ) -> FoldedFrontier.Ticket? {
+        body()
+        return nil
+    }
+    package func cancelWait(_ ticket: FoldedFrontier.Ticket) -> Bool { false }
+    package func position(of origin: Identity, after sequence: Int64) throws(StoreError) -> Int64? { nil }
+
     package func logEntry(at position: Int64) throws(StoreError) -> LogEntry? {
         var found: LogEntry?
         try scanLog(after: position - 1) { (entry) throws(StoreError) in
@@ -132,8 +161,14 @@ package struct LogEntry: Sendable, Equatable {
     package let body: [UInt8]
     /// See `historyMark(at:)`; 0 where nobody can say.
     package let seal: UInt64
+    /// Its name everywhere.
+    package let place: Place
 
-    package init(position: Int64, receivedAt: Instant, source: FactSource, body: [UInt8], seal: UInt64 = 0) {
+    package init(
+        position: Int64, receivedAt: Instant, source: FactSource, body: [UInt8], seal: UInt64 = 0,
+        place: Place = Place(origin: .none, sequence: 0)
+    ) {
+        self.place = place
         self.position = position
         self.receivedAt = receivedAt
         self.source = source

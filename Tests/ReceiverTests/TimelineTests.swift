@@ -34,7 +34,7 @@ import Testing
             guard record.apply(event, position: position, receivedAt: at, place: place) == .accepted else { return nil }
             return FoldedChange(
                 SessionChange(record, since: before, event, at: at), position: position, receivedAt: at,
-                seal: UInt64(position) << 32)
+                seal: UInt64(position) << 32, place: place)
         }
 
         mutating func change(_ event: SessionEvent) throws -> FoldedChange {
@@ -148,7 +148,9 @@ import Testing
                 for position in (id.position + 1)..<max(session.position + 1, id.position + 1) {
                     guard let (change, at) = missed.advance(to: position) else { continue }
                     again.apply(
-                        FoldedChange(change, position: position, receivedAt: at, seal: UInt64(position) << 32)
+                        FoldedChange(
+                            change, position: position, receivedAt: at, seal: UInt64(position) << 32,
+                            place: Place(origin: .none, sequence: position))
                     ) { replayed.append($0) }
                 }
                 again.advance(to: end) { replayed.append($0) }

@@ -1,20 +1,21 @@
-import TestSupport
 import Testing
 
 @testable import SessionModel
 
 struct FrontierTests {
-    @Test(arguments: [
-        ([:], "0"), ([1: 17, 2: 5], "a17.b5"), ([26: 1, 27: 2, 52: 3, 703: 4], "z1.aa2.az3.aaa4"),
-        ([3: 999_999_999_999_999_999], "c999999999999999999"),
-    ] as [([Int: Int64], String)])
+    @Test(
+        arguments: [
+            ([:], "0"), ([1: 17, 2: 5], "a17.b5"), ([26: 1, 27: 2, 52: 3, 703: 4], "z1.aa2.az3.aaa4"),
+            ([3: 999_999_999_999_999_999], "c999999999999999999"),
+        ] as [([Int: Int64], String)])
     func `a frontier is written and read`(sequences: [Int: Int64], text: String) {
         #expect(Frontier(sequences).text == text)
         #expect(Frontier(text) == Frontier(sequences))
     }
 
     @Test(arguments: [
-        "", "a", "17", "a0", "a017", "a-1", "a+1", "A1", "a1.", ".a1", "a1..b2", "b1.a2", "a1.a2", "a1b2", "a1 .b2", "00",
+        "", "a", "17", "a0", "a017", "a-1", "a+1", "A1", "a1.", ".a1", "a1..b2", "b1.a2", "a1.a2", "a1b2", "a1 .b2",
+        "00",
         "abcde1", "a1000000000000000000", "ä1", "a1.b٣",
     ])
     func `another text is none`(text: String) {

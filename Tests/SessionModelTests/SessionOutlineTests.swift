@@ -22,7 +22,7 @@ import Testing
             let record = try record(try events(&random), receivedFrom: try instant("2025-06-12T10:00:00Z"))
             let outline = SessionOutline(record)
             #expect(outline.state == record.state)
-            #expect(outline.number == record.facts.map(\.position).min())
+            #expect(outline.tie == record.tie)
             #expect(outline.hasEnded == record.hasEnded)
             for seconds in [0, 3, 119, 120, 121, 130, 10_000] as [Int64] {
                 let now = try instant("2025-06-12T10:00:00Z").adding(seconds: seconds)

@@ -3,6 +3,7 @@ import Dispatch
 import EventLog
 import Glibc
 import Ledger
+import Replication
 import SessionIndex
 import StoreTestSupport
 import TestSupport
@@ -128,12 +129,37 @@ struct PowerCutTests {
         func synced(_ name: String) -> [UInt8]? { state.withLock { $0.synced[name] } }
     }
 
+    /// What two other receivers have received: the same whenever it is pulled.
+    private static let others = [Identity(high: 3, low: 1), Identity(high: 3, low: 2)]
+
+    private static func pulled(_ origin: Identity, _ sequence: Int64) -> SharedDelivery {
+        let text = String(repeating: "p", count: Int(sequence % 7) * 40)
+        return SharedDelivery(
+            sequence: sequence, receivedMicroseconds: 1_770_000_000_000_000 + sequence, source: 0,
+            body: body("SESSION_X", "s\(sequence % 7)", at: sequence, extra: #","o":"\#(origin.low)\#(text)""#))
+    }
+
+    /// Everything that was pulled and is durable is here, each delivery at its place, and once.
+    private func expectPulled(
+        _ acknowledged: [Identity: Int64], in store: DiskSessionStore, _ location: SourceLocation = #_sourceLocation
+    ) throws {
+        for origin in Self.others {
+            let found = try store.deliveries(of: origin, after: 0, countMax: 100_000, bytesMax: 1 << 30)
+            let frontier = store.frontier[origin] ?? 0
+            #expect(frontier >= acknowledged[origin] ?? 0, sourceLocation: location)
+            let whole = found.prefix(Int(frontier))
+            #expect(
+                whole.elementsEqual((1..<frontier + 1).map { Self.pulled(origin, $0) }), sourceLocation: location)
+        }
+    }
+
     @Test(arguments: 0..<6) func `nothing acknowledged is lost, and the check is clean`(seed: Int) async throws {
         var random = Seeded(UInt64(seed))
         let machine = try Machine()
         var acknowledged: [IngestOutcome] = []
+        var pulled: [Identity: Int64] = [:]
         for step in 0..<36 {
-            switch Int.random(in: 0..<14, using: &random) {
+            switch Int.random(in: 0..<17, using: &random) {
             case 0: try machine.restart(after: true)
             case 1: try machine.restart(after: false)
             case 2:
@@ -143,6 +169,12 @@ struct PowerCutTests {
                 machine.disk.noteWritten()
                 _ = try await machine.store.erase("user-\(gone)")
             case 3: try machine.store.flush()
+            case 4...6:
+                let origin = Self.others[step % 2]
+                let first = (machine.store.frontier[origin] ?? 0) + 1
+                let last = first + Int64.random(in: 0..<30, using: &random)
+                try await machine.store.append((first...last).map { Self.pulled(origin, $0) }, of: origin)
+                pulled[origin] = max(pulled[origin] ?? 0, last)
             default:
                 let count = Int.random(in: 1...4, using: &random)
                 acknowledged += try await ingest(count, from: 10 * step, into: machine.store)
@@ -164,6 +196,13 @@ struct PowerCutTests {
             let large = String(repeating: "n", count: 500)
             let store = machine.store
             try store.log.queue.sync {
+                let origin = Self.others[0]
+                let first = (store.frontier[origin] ?? 0) + 1
+                let rows = (first..<first + 9).map { Self.pulled(origin, $0) }.map {
+                    PendingDelivery(
+                        source: $0.source, body: $0.body, receivedMicroseconds: $0.receivedMicroseconds)
+                }
+                store.log.append(PulledRows(origin: origin, firstSequence: first, items: rows) { _ in })
                 for index in 0..<20 {
                     let item = try delivery(
                         "SESSION_X", "s\(index % 7)", at: Int64(10_000 + step * 100 + index),
@@ -174,9 +213,11 @@ struct PowerCutTests {
                 }
             }
             while store.log.load.count > 0 { store.log.queue.sync {} }
+            store.log.queue.sync {}
             let left = try #require(cut.withLock { $0 })
             let opened = try openStore(left)
             try await expectKept(acknowledged, in: opened)
+            try expectPulled(pulled, in: opened)
             let report = try opened.check { _ in }
             #expect(report.isClean, "\(report)")
             opened.close()
@@ -193,6 +234,7 @@ struct PowerCutTests {
             }
         }
         try await expectKept(acknowledged, in: machine.store)
+        try expectPulled(pulled, in: machine.store)
         #expect(try machine.store.check { _ in }.isClean)
         machine.store.close()
     }

@@ -59,21 +59,36 @@ final class LiveCatchUp: @unchecked Sendable {
     func start() {
         catchUpQueue.async { [self] in
             do throws(StoreError) {
-                // From a log that was longer than this one, or went on in another way: another server, or a backup.
-                guard id.position <= target.position, try id.cursor.isOfHistory(of: hub.store) else {
+                guard let start = try start(id) else {
                     subscriber.stream.write(
                         Array("event: reset\ndata: {\"reason\":\"UNKNOWN_POSITION\"}\nid: \(target.text)\n\n".utf8))
                     return end()
                 }
-                let receipt = id.mark == nil ? try receipt(of: id.position) : .start
+                let receipt = id.mark == nil ? try receipt(of: start.position) : .start
                 work = Work(
-                    timeline: Timeline(settings: hub.settings, cursor: id.cursor, mark: id.mark ?? receipt),
-                    missed: MissedChanges(hub, subscriber.scope, after: id.position, through: target.position))
+                    timeline: Timeline(
+                        settings: hub.settings, cursor: hub.store.cursor(at: start.position),
+                        frontier: start.seen?.cursor,
+                        mark: id.mark ?? receipt),
+                    missed: MissedChanges(
+                        hub, subscriber.scope, after: start.position, through: target.position, seen: start.seen))
             } catch {
                 return fail(error)
             }
             takeTurn()
         }
+    }
+
+    /// Behind which position of this log there is something that the reader has not seen, and what of it they have; nil
+    /// where nobody can say: the id is from a log that was longer than this one, or went on in another way, of another
+    /// server, or from a backup.
+    private func start(_ id: LiveEventId) throws(StoreError) -> (position: Int64, seen: SeenPlaces?)? {
+        guard let frontier = id.frontier else {
+            guard id.position <= target.position, try id.cursor.isOfHistory(of: hub.store) else { return nil }
+            return (id.position, nil)
+        }
+        guard let seen = try SeenPlaces(frontier, in: hub.store) else { return nil }
+        return (min(seen.position, target.position), seen)
     }
 
     /// One turn: until a piece is full, there is nothing left, or it has been long enough.
@@ -90,7 +105,7 @@ final class LiveCatchUp: @unchecked Sendable {
             do throws(StoreError) {
                 guard try step(&work) else {
                     // The place is remembered also where nothing is told: the next time it is not looked through again.
-                    subscriber.stream.write(work.piece + Array("id: \(target.text)\n\n".utf8))
+                    subscriber.stream.write(work.piece + Array("id: \(reached(work).text)\n\n".utf8))
                     self.work = work
                     return end()
                 }
@@ -117,7 +132,7 @@ final class LiveCatchUp: @unchecked Sendable {
         } else if let change = work.change.take() {
             var piece: [UInt8] = []
             swap(&piece, &work.piece)
-            work.timeline.apply(change) { tell($0, &piece) }
+            work.timeline.apply(change, isWanted: !work.missed.isSeen(change)) { tell($0, &piece) }
             work.piece = piece
         } else if work.end != nil {
             return false
@@ -129,6 +144,12 @@ final class LiveCatchUp: @unchecked Sendable {
             }
         }
         return true
+    }
+
+    /// What a reader has seen at several receivers is the join of it.
+    private func reached(_ work: Work) -> LiveEventId {
+        guard let told = work.timeline.frontier?.frontier, let joined = target.frontier else { return target }
+        return LiveEventId(target.cursor, told.joined(with: joined), mark: target.mark)
     }
 
     private func tell(_ event: LiveEvent, _ piece: inout [UInt8]) {

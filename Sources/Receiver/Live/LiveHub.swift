@@ -70,15 +70,20 @@ package final class LiveHub: @unchecked Sendable {
     func activate() {
         dispatchPrecondition(condition: .onQueue(queue))
         guard timeline == nil else { return }
-        let inbox = LiveInbox(bytesMax: options.queueBytesMax)
-        self.inbox = inbox
-        let position = store.observe { [weak self] changes, position, seal in
-            guard inbox.add(changes, LogCursor(position: position, seal: seal)), let self else { return }
-            queue.async { self.takeChanges(inbox) }
+        var inbox = LiveInbox(bytesMax: options.queueBytesMax)
+        var position: Int64 = 0
+        var frontier: SharedCursor?
+        // Once more where something was folded between the two: they must say the same.
+        for _ in 0..<8 {
+            frontier = store.sharedCursor
+            inbox = LiveInbox(bytesMax: options.queueBytesMax)
+            position = observe(inbox)
+            if store.sharedCursor == frontier { break }
         }
+        self.inbox = inbox
         let now = clock()
         timeline = Timeline(
-            settings: settings, cursor: store.cursor(at: position),
+            settings: settings, cursor: store.cursor(at: position), frontier: frontier,
             mark: .end(of: now.microsecondsSince1970 - graceMicroseconds))
         isLoading = true
         load(.waiting(since: now, settings, factsPerPage: options.factsPerPage), inbox)
@@ -89,6 +94,13 @@ package final class LiveHub: @unchecked Sendable {
         ticker.setEventHandler { [weak self] in self?.onTick() }
         ticker.resume()
         self.ticker = ticker
+    }
+
+    private func observe(_ inbox: LiveInbox) -> Int64 {
+        store.observe { [weak self] changes, position, seal in
+            guard inbox.add(changes, LogCursor(position: position, seal: seal)), let self else { return }
+            queue.async { self.takeChanges(inbox) }
+        }
     }
 
     /// For waits: a clock that is set ends none, and makes none longer.
@@ -151,12 +163,12 @@ package final class LiveHub: @unchecked Sendable {
     /// Changes came faster than they could be told and were not kept: everybody who listens resumes from the log, from
     /// where the hub has come to.
     private func resumeAll() {
-        guard let told = timeline.map({ LiveEventId($0.cursor, mark: $0.mark) }) else { return }
+        guard let told = timeline?.id else { return }
         logger.notice("live streams go on from the log", metadata: ["position": "\(told.position)"])
         deactivate()
         activate()
         guard let timeline else { return }
-        let joined = LiveEventId(timeline.cursor, mark: timeline.mark)
+        let joined = timeline.id
         for subscriber in subscribers.values.flatMap(\.values) where subscriber.catchUpAgain() {
             LiveCatchUp(self, subscriber, from: told, to: joined).start()
         }
@@ -241,8 +253,24 @@ package final class LiveHub: @unchecked Sendable {
 
     // MARK: Streams
 
-    /// Opens a stream from now on, or from behind an id.
+    /// Opens a stream from now on, or from behind an id; where that is another receiver's, as soon as this one has everything
+    /// that is behind it, so that nothing is told twice.
     func subscribe(_ subscriber: LiveSubscriber, resumingAfter id: LiveEventId?) {
+        guard let seen = id?.frontier, let frontier = store.originNumbers?.sequences(seen) else {
+            return join(subscriber, resumingAfter: id)
+        }
+        let ticket = store.whenFolded(frontier) { [self] in queue.async { self.join(subscriber, resumingAfter: id) } }
+        guard let ticket else { return }
+        // It comes back, and then perhaps to another one.
+        queue.asyncAfter(deadline: .now() + .seconds(Self.behindSecondsMax)) { [store] in
+            if store.cancelWait(ticket) { subscriber.stream.finish() }
+        }
+    }
+
+    /// For how long a reader waits until this receiver has what it has seen at another one.
+    private static let behindSecondsMax = 10
+
+    private func join(_ subscriber: LiveSubscriber, resumingAfter id: LiveEventId?) {
         queue.async { [self] in
             guard !isClosed, listenerCount < options.subscribersMax, !subscriber.stream.isClosed,
                 !subscriber.grant.hasExpired(clock())
@@ -263,7 +291,7 @@ package final class LiveHub: @unchecked Sendable {
                 guard let self, let subscriber else { return }
                 queue.async { self.remove(subscriber) }
             }
-            let joined = LiveEventId(timeline.cursor, mark: timeline.mark)
+            let joined = timeline.id
             guard let id else {
                 // An id without data is remembered by the reader, and told to nobody.
                 _ = subscriber.send(Array("id: \(joined.text)\n\n".utf8))

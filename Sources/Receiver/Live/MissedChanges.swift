@@ -21,6 +21,7 @@ final class MissedChanges: @unchecked Sendable {
         let position: Int64
         /// nil: still to be looked up.
         let seal: UInt64?
+        let delivery: SessionModel.Place?
         /// In `keys`.
         let session: Int
     }
@@ -47,6 +48,8 @@ final class MissedChanges: @unchecked Sendable {
     private let stream: UInt64
     private let scope: LiveScope
     private let target: Int64
+    /// Of what follows; nil where nothing of it has been seen.
+    private let seen: SeenPlaces?
     private var stage: Stage
     /// Everything up to here has been told; the next piece of the log begins behind it.
     private var reached: Int64
@@ -61,7 +64,10 @@ final class MissedChanges: @unchecked Sendable {
     /// How far the log has been looked through for this piece; nil: all of it.
     private var lookedThrough: Int64?
 
-    init(_ hub: LiveHub, _ scope: LiveScope, after position: Int64, through target: Int64) {
+    init(
+        _ hub: LiveHub, _ scope: LiveScope, after position: Int64, through target: Int64, seen: SeenPlaces? = nil
+    ) {
+        self.seen = seen
         store = hub.store
         settings = hub.settings
         options = hub.options
@@ -74,6 +80,9 @@ final class MissedChanges: @unchecked Sendable {
         stage = .end
         stage = firstStage
     }
+
+    /// Whether the reader has been told of a change.
+    func isSeen(_ change: FoldedChange) -> Bool { seen?.has(change) ?? false }
 
     /// Lets go of what is kept for this stream.
     func end() { records.forget(stream, keys) }
@@ -130,7 +139,7 @@ final class MissedChanges: @unchecked Sendable {
     private func addChanges(of record: SessionRecord) {
         let session = add(SessionKey(record.sessionId))
         for fact in record.facts where fact.position > reached && fact.position <= pieceEnd {
-            places.append(Place(position: fact.position, seal: nil, session: session))
+            places.append(Place(position: fact.position, seal: nil, delivery: nil, session: session))
         }
         guard places.count > 2 * options.catchUpRowsMax else { return }
         // The first of them; the others are the next piece's.
@@ -154,7 +163,10 @@ final class MissedChanges: @unchecked Sendable {
             position = entry.position
             guard let key = Self.session(of: entry) else { return true }
             let session = add(key)
-            if position <= target { places.append(Place(position: position, seal: entry.seal, session: session)) }
+            if position <= target {
+                places.append(
+                    Place(position: position, seal: entry.seal, delivery: entry.place, session: session))
+            }
             return true
         }
         guard isWhole || rowCount >= options.catchUpRowsMax else { return stage = .rows(after: position) }
@@ -252,7 +264,14 @@ final class MissedChanges: @unchecked Sendable {
         guard let (change, receivedAt) = told else { return .prepared }
         return .change(
             FoldedChange(
-                change, position: place.position, receivedAt: receivedAt, seal: place.seal ?? seal(at: place.position)))
+                change, position: place.position, receivedAt: receivedAt, seal: place.seal ?? seal(at: place.position),
+                place: place.delivery ?? delivery(at: place.position)))
+    }
+
+    /// Needed only where what has been seen is told by places.
+    private func delivery(at position: Int64) -> SessionModel.Place {
+        let entry = seen == nil ? nil : (try? store.logEntry(at: position)) ?? nil
+        return entry?.place ?? SessionModel.Place(origin: .none, sequence: 0)
     }
 
     private func seal(at position: Int64) -> UInt64 { ((try? store.historyMark(at: position)) ?? nil) ?? 0 }

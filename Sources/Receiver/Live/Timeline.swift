@@ -58,6 +58,8 @@ struct Timeline: Sendable {
 
     private let settings: GuidanceSettings
     private(set) var cursor: LogCursor
+    /// The same as places, where several receivers share a log.
+    private(set) var frontier: SharedCursor?
     /// Everything up to here has been told.
     private(set) var mark: TimeMark
     private var timers = Heap<Timer> { $0.mark < $1.mark }
@@ -65,7 +67,8 @@ struct Timeline: Sendable {
     /// Timers of which no session knows any more, about.
     private var voidCount = 0
 
-    init(settings: GuidanceSettings, cursor: LogCursor, mark: TimeMark) {
+    init(settings: GuidanceSettings, cursor: LogCursor, frontier: SharedCursor? = nil, mark: TimeMark) {
+        self.frontier = frontier
         self.settings = settings
         self.cursor = cursor
         self.mark = mark
@@ -86,7 +89,7 @@ struct Timeline: Sendable {
         let outline = SessionOutline(record)
         guard !outline.isFinal else { return }
         waiting[key] = Waiting(outline: outline)
-        for fee in record.state.fees { wait(for: fee, key, outline.number) }
+        for fee in record.state.fees { wait(for: fee, key, outline.tie) }
         follow(outline, key)
     }
 
@@ -97,20 +100,20 @@ struct Timeline: Sendable {
         if waiting[key] == nil {
             waiting[key] = Waiting(outline: outline)
             // Of a session that had ended, nobody else knows them any more.
-            for fee in change.feesToCome { wait(for: fee, key, outline.number) }
+            for fee in change.feesToCome { wait(for: fee, key, outline.tie) }
         }
-        if let fee = change.fee { wait(for: fee, key, outline.number) }
+        if let fee = change.fee { wait(for: fee, key, outline.tie) }
         follow(outline, key)
     }
 
     private mutating func follow(_ outline: SessionOutline, _ key: SessionKey) {
         waiting[key]?.outline = outline
         let limit = outline.startLimit(settings).flatMap {
-            timeMark(outline.number, Self.kindEffectiveStatus, $0) > mark ? $0 : nil
+            timeMark(outline.tie, Self.kindEffectiveStatus, $0) > mark ? $0 : nil
         }
         if let known = waiting[key]?.startLimit, known != limit { voidCount += 1 }
         if let limit, waiting[key]?.startLimit != limit {
-            add(limit, Self.kindEffectiveStatus, key, outline.number)
+            add(limit, Self.kindEffectiveStatus, key, outline.tie)
         }
         waiting[key]?.startLimit = limit
         if waiting[key]?.isOver ?? false { waiting[key] = nil }
@@ -154,6 +157,7 @@ struct Timeline: Sendable {
         let received = TimeMark.end(of: change.receivedAt.microsecondsSince1970)
         if received > mark { advance(to: received, tell: tell) }
         cursor = LogCursor(position: change.position, seal: change.seal)
+        frontier?.advance(change.place)
         let outline = change.outline
         follow(change.change, SessionKey(outline.sessionId))
         guard isWanted else { return }
@@ -168,7 +172,8 @@ struct Timeline: Sendable {
         let now = max(change.receivedAt, Instant(microsecondsSince1970: mark.microseconds))
         tell(
             LiveEvent(
-                id: LiveEventId(cursor, mark: received == mark ? nil : mark), kind: kind, outline: outline,
+                id: LiveEventId(cursor, frontier?.frontier, mark: received == mark && frontier == nil ? nil : mark),
+                kind: kind, outline: outline,
                 at: change.receivedAt, effectiveStatus: outline.effectiveStatus(at: now, settings: settings)))
     }
 
@@ -176,6 +181,9 @@ struct Timeline: Sendable {
     mutating func reach(_ cursor: LogCursor) {
         if cursor.position > self.cursor.position { self.cursor = cursor }
     }
+
+    /// Where the stream stands.
+    var id: LiveEventId { LiveEventId(cursor, frontier?.frontier, mark: mark) }
 
     /// Tells of everything that time alone brings up to `target`.
     mutating func advance(to target: TimeMark, tell: (LiveEvent) -> Void) {
@@ -203,7 +211,8 @@ struct Timeline: Sendable {
             if timer.isFee, outline.hasEnded { continue }
             mark = max(mark, timer.mark)
             return LiveEvent(
-                id: LiveEventId(cursor, mark: timer.mark), kind: timer.isFee ? .feeApplies : .effectiveStatus,
+                id: LiveEventId(cursor, frontier?.frontier, mark: timer.mark),
+                kind: timer.isFee ? .feeApplies : .effectiveStatus,
                 outline: outline, at: timer.at,
                 effectiveStatus: outline.effectiveStatus(at: timer.at, settings: settings), fees: fees)
         }

@@ -3,6 +3,7 @@ import Compression
 import Dispatch
 import HTTPServer
 import SessionIndex
+import SessionModel
 import SessionStore
 
 /// Rows are read from disk here, off the event loops.
@@ -19,31 +20,63 @@ struct LogExport: Sendable {
             let from = query.integer("from", in: 1...Int64.max) ?? .some(1),
             let limit = query.integer("limit", in: 1...Int64.max) ?? .some(Int64.max)
         else { throw .malformedQuery }
-        var cursor: LogCursor?
-        if let after = query["after"] {
-            cursor = LogCursor(after)
-            if cursor == nil { throw .malformedQuery }
-        }
+        let cursor = try query["after"].map { (text) throws(Problem) in try Self.cursor(text) }
         let usesGzip = AcceptEncoding.allowsGzip(call.request.head.header("accept-encoding"))
         logQueue.async { [self, cursor, exchange = call.exchange] in
             do throws(StoreError) {
-                if let cursor, try !cursor.isOfHistory(of: store) {
+                guard let start = try start(cursor, from: from) else {
                     return exchange.respond(Response(.otherHistory))
                 }
+                download(exchange, usesGzip: usesGzip, start, limit: limit)
             } catch {
                 return exchange.respond(Response(Problem(error, .storeUnreadable)))
             }
-            download(exchange, usesGzip: usesGzip, after: cursor?.position ?? from - 1, limit: limit)
         }
     }
 
-    private func download(_ exchange: Exchange, usesGzip: Bool, after position: Int64, limit: Int64) {
+    /// A cursor of this receiver's log, or of what several receivers share.
+    private static func cursor(_ text: String) throws(Problem) -> LiveEventId {
+        guard !text.contains("@"), let cursor = LiveEventId(text) else { throw .malformedQuery }
+        return cursor
+    }
+
+    /// nil where the cursor is of another history.
+    private func start(_ cursor: LiveEventId?, from first: Int64) throws(StoreError) -> LogStart? {
+        var start = LogStart(position: first - 1, seen: store.originNumbers.map { SharedCursor(origins: $0) })
+        guard let cursor else { return start }
+        if let frontier = cursor.frontier {
+            guard let seen = try SeenPlaces(frontier, in: store) else { return nil }
+            start.position = seen.position
+            start.seen = seen.cursor
+        } else {
+            guard try cursor.cursor.isOfHistory(of: store) else { return nil }
+            start.position = cursor.position
+        }
+        return start
+    }
+
+    private func download(_ exchange: Exchange, usesGzip: Bool, _ start: LogStart, limit: Int64) {
         var head = Response(status: 200, contentType: "application/x-ndjson")
         head.add("Cache-Control", "no-store" as StaticString)
         head.add("Vary", "Accept-Encoding" as StaticString)
         if usesGzip { head.add("Content-Encoding", "gzip" as StaticString) }
         let stream = exchange.stream(head)
-        LogDownload(stream: stream, usesGzip: usesGzip).run(store, after: position, limit: limit)
+        LogDownload(stream: stream, usesGzip: usesGzip).run(store, start, limit: limit)
+    }
+}
+
+/// Where a reader of the log begins.
+private struct LogStart {
+    var position: Int64
+    /// What they have seen by places; nil where nothing is shared.
+    var seen: SharedCursor?
+
+    /// The next line; nil where the reader has it.
+    mutating func line(_ entry: LogEntry) -> [UInt8]? {
+        guard seen != nil else { return entry.line }
+        if seen?.covers(entry.place) ?? false { return nil }
+        seen?.advance(entry.place)
+        return entry.line(cursor: seen?.frontier.text ?? "")
     }
 }
 
@@ -70,13 +103,15 @@ private final class LogDownload: Sendable {
         stream.onClose { [mayGoOn] in mayGoOn.signal() }
     }
 
-    func run(_ store: any SessionStore, after position: Int64, limit: Int64) {
+    func run(_ store: any SessionStore, _ start: LogStart, limit: Int64) {
+        var start = start
         var rest = limit
         var piece: [UInt8] = []
         let packer = usesGzip ? Packer() : nil
         do throws(StoreError) {
-            try store.scanLog(after: position) { entry throws(StoreError) in
-                piece += entry.line
+            try store.scanLog(after: start.position) { entry throws(StoreError) in
+                guard let line = start.line(entry) else { return true }
+                piece += line
                 rest -= 1
                 if piece.count >= Self.pieceBytes {
                     guard send(piece, packer) else { return false }

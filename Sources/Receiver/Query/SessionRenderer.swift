@@ -51,7 +51,8 @@ struct SessionRenderer: Sendable {
         var depends = TimeDependence()
         let body = JSONWriter.bytes { depends = write(record, now: now, to: &$0) }
         return SessionAnswer(
-            body: body, tag: EntityTag.text(version: record.state.version, digest: depends.digest ^ Self.digest(record)),
+            body: body,
+            tag: EntityTag.text(version: record.state.version, digest: depends.digest ^ Self.digest(record)),
             users: SessionUsers(record), depends: depends, madeAt: now)
     }
 

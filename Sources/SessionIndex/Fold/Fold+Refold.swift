@@ -91,9 +91,10 @@ extension Fold {
             let before = earlier.before
             earlier.restore(fact)
             guard positions.contains(fact.position) else { return nil }
+            let row = (try? log.row(at: fact.position) { ($0.seal, $0.place) }) ?? nil
             return FoldedChange(
                 SessionChange(earlier, since: before, fact), position: fact.position, receivedAt: fact.heardAt,
-                seal: ((try? log.seal(at: fact.position)) ?? nil) ?? 0)
+                seal: row?.0 ?? 0, place: row?.1 ?? fact.first.place)
         }
     }
 

@@ -196,7 +196,7 @@ final class Fold: @unchecked Sendable {
                     self.changes.append(
                         FoldedChange(
                             SessionChange(entry.record, since: before, event, at: receivedAt), position: position,
-                            receivedAt: receivedAt, seal: self.seal))
+                            receivedAt: receivedAt, seal: self.seal, place: place))
                 }
             }
             return IngestOutcome(

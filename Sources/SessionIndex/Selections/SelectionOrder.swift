@@ -163,7 +163,8 @@ struct SelectionOrder {
         case .everything: return [IndexQuery(sql: Self.everything, integers: place)]
         case .expecting(let least):
             let sql = Self.select(
-                "number", "sessions_expecting", "expectation = ?4 AND expectation > 0 AND (number, tie) > (?2, ?3)", "number")
+                "number", "sessions_expecting", "expectation = ?4 AND expectation > 0 AND (number, tie) > (?2, ?3)",
+                "number")
             return SessionRecord.Expectation.allCases.filter { $0 != .nothing && $0.rawValue >= least.rawValue }.map {
                 IndexQuery(sql: sql, integers: place + [(4, $0.rawValue)])
             }

@@ -99,8 +99,11 @@ package struct FoldedChange: Sendable {
     package let receivedAt: Instant
     /// What tells the history of the log up to there from any other (`EventLog.seal`); 0 where nobody can say.
     package let seal: UInt64
+    /// The name of the delivery at `position`.
+    package let place: Place
 
-    package init(_ change: SessionChange, position: Int64, receivedAt: Instant, seal: UInt64) {
+    package init(_ change: SessionChange, position: Int64, receivedAt: Instant, seal: UInt64, place: Place) {
+        self.place = place
         self.change = change
         self.position = position
         self.receivedAt = receivedAt

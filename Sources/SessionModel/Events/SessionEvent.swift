@@ -86,3 +86,23 @@ package struct SessionKey: Hashable, Sendable {
         sessionId.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 }
+
+extension SessionEvent {
+    /// Of everything that makes it the fact that it is (docs/domain.md, "The fold", rule 5): equal for equal facts, and in
+    /// all likelihood for no others.
+    package var digest: UInt64 {
+        var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
+        func mix(_ word: UInt64) {
+            hash = (hash ^ word) &* 0xD6E8_FEB8_6659_FD93
+            hash ^= hash >> 32
+        }
+        mix(UInt64(bitPattern: timestamp.seconds))
+        mix(UInt64(timestamp.nanoseconds) << 8 | UInt64(source.rawValue))
+        mix(payload.bytes.withUnsafeBytes { RecordChecksum.of($0) })
+        for text in [sessionId, name.text, status?.name ?? ""] {
+            var text = text
+            mix(text.withUTF8 { RecordChecksum.of(UnsafeRawBufferPointer($0)) })
+        }
+        return hash
+    }
+}

@@ -10,8 +10,8 @@ package struct SessionOutline: Sendable {
 
     /// The state with the latest of its notices and the first of its users.
     package let state: SessionState
-    /// See `SessionRecord.number`.
-    package let number: Int64
+    /// See `SessionRecord.tie`.
+    package let tie: Int64
     /// Notices of fees, those that are not listed included.
     package let feesTotal: Int
     /// Users that facts name, those that are not listed included.
@@ -28,7 +28,7 @@ package struct SessionOutline: Sendable {
         if listed < feesTotal { state.fees = Array(state.fees.suffix(listed)) }
         if userIdsTotal > Self.listedMax { state.userIds = Array(state.userIds.prefix(Self.listedMax)) }
         waitsSince = record.waitsForStartSince
-        number = record.number
+        tie = record.tie
         self.state = state
     }
 

@@ -1,3 +1,5 @@
+internal import Base
+
 /// The account of deliveries, as a function of their set: they are ordered by when they were received, and by place.
 extension SessionRecord {
     /// All deliveries, repeats included.
