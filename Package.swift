@@ -66,8 +66,7 @@ let package = Package(
             name: "Receiver",
             dependencies: [
                 "Base", "CEmbedded", "CLinux", "Compression", "DriveAPI", "EventLog", "HTTPClient", "HTTPServer",
-                "Ledger",
-                "SessionIndex",
+                "Ledger", "Replication", "SessionIndex",
                 "SessionModel", "SessionStore",
                 "WebhookSecurity", "YAML",
                 .product(name: "Logging", package: "swift-log"),
@@ -77,7 +76,8 @@ let package = Package(
         .executableTarget(
             name: "chargefold",
             dependencies: [
-                "Base", "Compression", "DriveAPI", "HTTPClient", "Ledger", "Receiver", "Sandbox", "SessionIndex",
+                "Base", "Compression", "DriveAPI", "HTTPClient", "Ledger", "Receiver", "Replication", "Sandbox",
+                "SessionIndex",
                 "SessionModel",
                 "SessionStore", "WebhookSecurity",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -154,7 +154,9 @@ let package = Package(
         .testTarget(
             name: "ReceiverTests",
             dependencies: [
-                "CSQLite", "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Base", "Ledger", "Receiver",
+                "CSQLite", "Compression", "DriveAPI", "HTTPClient", "HTTPServer", "Base", "Ledger",
+                "PostgresTestSupport", "Receiver",
+                "Replication",
                 "SessionModel",
                 "SessionIndex", "SessionStore", "TestSupport", "WebhookSecurity",
                 .product(name: "Logging", package: "swift-log"),

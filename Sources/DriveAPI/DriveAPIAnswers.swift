@@ -133,45 +133,6 @@ package struct ReceiptAnswer: Sendable, Hashable {
     }
 }
 
-/// A search around a point.
-package struct GeosearchQuery: Sendable, Hashable {
-    package var latitude: Double
-    package var longitude: Double
-    /// In metres.
-    package var distance: Int
-    package var limit = 300
-    package var aggregate = false
-    /// Of locations; empty: all.
-    package var locationStatuses: [String] = ["AVAILABLE"]
-
-    package init(latitude: Double, longitude: Double, distance: Int) {
-        self.latitude = latitude
-        self.longitude = longitude
-        self.distance = distance
-    }
-
-    var target: String {
-        "/v1/geosearch/radius?latitude=\(latitude)&longitude=\(longitude)&distance=\(distance)&limit=\(limit)"
-            + "&aggregate=\(aggregate)"
-    }
-
-    var body: [UInt8] {
-        var writer = JSONWriter(capacity: 100)
-        writer.beginObject()
-        writer.key("filters")
-        writer.beginObject()
-        if !locationStatuses.isEmpty {
-            writer.key("locationStatuses")
-            writer.beginArray()
-            for status in locationStatuses { writer.string(status) }
-            writer.endArray()
-        }
-        writer.endObject()
-        writer.endObject()
-        return writer.bytes
-    }
-}
-
 extension String {
     fileprivate var trimmingWhitespace: String {
         guard let start = firstIndex(where: { !$0.isWhitespace }), let end = lastIndex(where: { !$0.isWhitespace })

@@ -1,6 +1,7 @@
 /// The calls that this client makes; the raw value is the label in metrics and logs.
 package enum DriveAPICall: String, Sendable, Hashable, CaseIterable {
-    case start, stop, session, history, receipt, retryPayment, geosearch
+    case start, stop, session, history, receipt, geosearch
+    case retryPayment = "retry_payment"
 
     /// Whether sending it twice does no harm, so that it may be sent again whatever happened to the first. The others
     /// are sent again only when nothing of the first can have reached the API.

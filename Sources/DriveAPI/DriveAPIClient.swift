@@ -144,8 +144,15 @@ package final class DriveAPIClient: Sendable {
     }
 
     /// `POST /v1/geosearch/radius`. The value is the answer's JSON.
-    package func geosearch(_ query: GeosearchQuery, completion: @escaping Completion<CanonicalJSON>) {
-        submit(.geosearch, of: nil, method: "POST", query.target, query.body, .interactive) {
+    ///
+    /// - Parameters:
+    ///   - query: as it stands in a URL.
+    ///   - body: JSON.
+    package func geosearch(
+        query: String, body: [UInt8], trace: RequestTrace = .none, completion: @escaping Completion<CanonicalJSON>
+    ) {
+        let target = "/v1/geosearch/radius" + (query.isEmpty ? "" : "?" + query)
+        submit(.geosearch, of: nil, method: "POST", target, body, .interactive, trace) {
             $0.json
         } completion: {
             completion($0)

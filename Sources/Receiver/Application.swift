@@ -4,6 +4,7 @@ import DriveAPI
 import HTTPServer
 import Ledger
 package import Logging
+import Replication
 import SessionIndex
 import SessionModel
 import SessionStore
@@ -49,6 +50,10 @@ package final class Application: Sendable {
         surroundings.clock = clock
         surroundings.live = live
         surroundings.reconciling = timing
+        let sharedLog = try configuration.sharedLogSettings(sealKey: sealKey).map { settings in
+            try SharedLog(settings, log: disk, memory: try disk.replicationMemory, logger: logger)
+        }
+        surroundings.others = Others(sharedLog)
         let features = try Features(
             configuration, access: configuration.accessControl(sealKey: sealKey), store: disk,
             ledger: try disk.ledger, sealKey: sealKey, logger: logger, surroundings: surroundings)
@@ -71,6 +76,13 @@ package final class Application: Sendable {
         parts = Parts(
             [
                 [Part(name: "store", stop: { disk.close() })],
+                // What was acknowledged here goes to the others before this one is gone, if that goes at once.
+                [
+                    Part(
+                        name: "shared log",
+                        start: { if let sharedLog { try Self.wait { try await sharedLog.start() } } },
+                        stop: { if let sharedLog { try? Self.wait { await sharedLog.stop() } } })
+                ],
                 [Part(name: "Drive API client", stop: { features.driveAPI?.client.close() })],
                 [Part(name: "memory", stop: { trimmer.cancel() })],
                 [
@@ -98,6 +110,18 @@ package final class Application: Sendable {
                 ],
                 [Part(name: "live updates", stop: { features.hub.close() })],
             ], store: disk, logger: logger)
+    }
+
+    /// Waits for asynchronous work. For threads that are not Swift's own: those are needed to do it.
+    private static func wait(for work: @escaping @Sendable () async throws -> Void) throws {
+        let result = Locked<Result<Void, any Error>>(.success(()))
+        let done = DispatchSemaphore(value: 0)
+        Task {
+            do { try await work() } catch { result.withLock { $0 = .failure(error) } }
+            done.signal()
+        }
+        done.wait()
+        try result.withLock { $0 }.get()
     }
 
     private static func controlConfiguration(_ path: String) -> ServerConfiguration {

@@ -17,6 +17,8 @@ package final class Features: Sendable {
         package var live = LiveOptions()
         /// Seconds within which a charge detail record is answered: upstream waits for five.
         package var recordDeadlineSeconds = 4.5
+        /// What other receivers have.
+        package var others = Others()
 
         package init() {}
     }
@@ -26,6 +28,7 @@ package final class Features: Sendable {
     let recordCallbacks: RecordCallbacks
     let sessions: SessionQueries
     let lists: SessionLists
+    let startChecks: StartChecks
     let records: SessionRecords
     let streams: LiveStreams
     let abandonments: Abandonments
@@ -39,6 +42,8 @@ package final class Features: Sendable {
     let operations: Operations
     let overview: Overview
     let secrets: SecretRequests
+    let receivers: ReceiverRequests
+    let others: Others
 
     // What goes on by itself.
     package let hub: LiveHub
@@ -52,6 +57,8 @@ package final class Features: Sendable {
     package let metrics = ReceiverMetrics()
     let refusals: RefusalLog
     let credentials: CurrentCredentials
+    /// Pages of which origins may use the server.
+    let crossOrigin: CrossOrigin
     private let secretUse: SecretUse
     package let store: any SessionStore
     package let ledger: Ledger
@@ -66,11 +73,15 @@ package final class Features: Sendable {
     ) throws {
         let clock = surroundings.clock
         self.clock = clock
+        let others = surroundings.others
+        self.others = others
+        receivers = ReceiverRequests(others: others, logger: logger)
         self.store = store
         self.ledger = ledger
         self.logger = logger
         let guidance = configuration.guidanceSettings
         refusals = RefusalLog(logger)
+        crossOrigin = CrossOrigin(configuration.http.corsOrigins)
         cooldowns = ConnectorCooldowns(seconds: guidance.connectorCooldownSeconds)
         let writes = UserWrites(configuration.gatewaySettings, clock: clock)
         driveAPI = try DriveAPIFeatures(
@@ -87,10 +98,12 @@ package final class Features: Sendable {
         secrets = SecretRequests(credentials: credentials, use: secretUse)
         let verifier = BodyVerifier(credentials: credentials, bodyBytesMax: configuration.webhook.bodyBytesMax)
         callbacks = Callbacks(
-            store: store, ledger: ledger, verifier: verifier, reconciler: reconciler, downtime: downtime,
+            store: store, others: others, ledger: ledger, verifier: verifier, reconciler: reconciler,
+            downtime: downtime,
             metrics: metrics, refusals: refusals, secretUse: secretUse, clock: clock)
         recordCallbacks = RecordCallbacks(
-            store: store, ledger: ledger, verifier: verifier, reconciler: reconciler, downtime: downtime,
+            store: store, others: others, ledger: ledger, verifier: verifier, reconciler: reconciler,
+            downtime: downtime,
             metrics: metrics.chargeDetailRecords, refusals: refusals, secretUse: secretUse, clock: clock,
             deadlineSeconds: surroundings.recordDeadlineSeconds)
 
@@ -102,12 +115,13 @@ package final class Features: Sendable {
         let places = LivePlaces(hub)
         let renderer = SessionRenderer(settings: guidance, cooldowns: cooldowns)
         sessions = SessionQueries(
-            store: store, renderer: renderer,
+            store: store, others: others, renderer: renderer,
             waits: LiveWaits(store: store, hub: hub, places: places, renderer: renderer, clock: clock), clock: clock)
         lists = SessionLists(
-            store: store, renderer: renderer, cursors: PageCursor(seal: Seal(key: sealKey)), reconciler: reconciler,
-            clock: clock)
-        records = SessionRecords(store: store)
+            store: store, others: others, renderer: renderer, cursors: PageCursor(seal: Seal(key: sealKey)),
+            reconciler: reconciler, clock: clock)
+        startChecks = StartChecks(store: store, cooldowns: cooldowns, settings: guidance, clock: clock)
+        records = SessionRecords(store: store, others: others)
         streams = LiveStreams(store: store, hub: hub, places: places)
         abandonments = Abandonments(store: store, renderer: renderer, writes: writes, clock: clock)
         gateway = GatewayRequests(gateway: driveAPI?.gateway)
@@ -121,8 +135,8 @@ package final class Features: Sendable {
         samples = Samples(metrics, store: store, directory: configuration.data.directory, clock: clock)
         canary = try configuration.canary(logger: logger, clock: clock)
         operations = Operations(
-            store: store, ledger: ledger, hub: hub, metrics: metrics, secretUse: secretUse, driveAPI: driveAPI,
-            samples: samples, canary: canary)
+            store: store, others: others, ledger: ledger, hub: hub, metrics: metrics, secretUse: secretUse,
+            driveAPI: driveAPI, samples: samples, canary: canary)
         overview = Overview(
             store: store, ledger: ledger, hub: hub, metrics: metrics, samples: samples, driveAPI: driveAPI,
             guidance: guidance, clock: clock)

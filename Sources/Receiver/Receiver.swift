@@ -33,6 +33,7 @@ package final class Receiver: RequestHandler, Sendable {
         case .notFound: return callbacks.admitStray(head) ?? refuse(.notFound)
         case .malformedPath: return callbacks.admitStray(head) ?? refuse(.malformedPath)
         case .methodNotAllowed(let allow, let isWebhook):
+            if let answer = features.crossOrigin.answer(toPreflight: head, allow: allow) { return .refuse(answer) }
             if let admission = callbacks.admitStray(head) { return admission }
             if isWebhook { logRefusal(status: 405, reason: "METHOD_NOT_ALLOWED", head) }
             return refuse(.methodNotAllowed(allow: allow))
@@ -48,7 +49,7 @@ package final class Receiver: RequestHandler, Sendable {
             metrics.shedQueries.increment()
             return .refuse(Response(.yielding))
         }
-        if route.needsSessions, store.isCatchingUp {
+        if route.needsSessions, store.isCatchingUp || features.others.isCatchingUp {
             metrics.shedQueries.increment()
             return .refuse(Response(.sessionsCatchingUp))
         }
@@ -95,13 +96,15 @@ package final class Receiver: RequestHandler, Sendable {
     private func observe(_ head: borrowing RequestHead, _ exchange: inout Exchange) {
         let id = RequestTrace.id(of: head)
         let isLogged = features.logger.logLevel <= .debug
-        guard id != nil || isLogged else { return }
+        let origin = features.crossOrigin.origin(of: head)
+        guard id != nil || isLogged || origin != nil else { return }
         // Paths tell of people; the route does not.
         let route = exchange.route.map { Self.router.routes[$0].path.text } ?? "none"
         let method = isLogged ? String(decoding: head.method.prefix(20), as: UTF8.self) : ""
         let started = SystemClock.monotonicNanoseconds()
         exchange.observe = { [logger = features.logger] response in
             if let id { response.add("X-Request-Id", id) }
+            if let origin { CrossOrigin.add(origin, to: &response) }
             guard isLogged else { return }
             let microseconds = (SystemClock.monotonicNanoseconds() - started) / 1_000
             logger.debug(

@@ -1,6 +1,6 @@
 package import Base
 package import EventLog
-package import SessionModel
+internal import SessionModel
 
 /// Removes persons and old sessions from everything that the store keeps.
 package protocol SessionEraser: AnyObject, Sendable {

@@ -4,6 +4,7 @@ import Dispatch
 import Glibc
 import Logging
 import Receiver
+import Replication
 import SessionIndex
 import SessionStore
 
@@ -70,6 +71,7 @@ struct ServeCommand: ParsableCommand {
         }
         if checkConfig {
             print(loaded.report)
+            try examineSharedLog(loaded.configuration)
             for warning in loaded.warnings { printToStandardError("warning: \(warning)") }
             return
         }
@@ -112,6 +114,19 @@ struct ServeCommand: ParsableCommand {
         endEventually(after: shutdown.deadlineSeconds, logger, writer)
         application.stop()
         logger.info("stopped")
+    }
+}
+
+/// Prints what a receiver would find in the shared log's database.
+/// - Throws: an exit code, after the reason was printed, where it could not work with that.
+private func examineSharedLog(_ configuration: ReceiverConfiguration) throws {
+    do throws(PostgresError) {
+        let settings = try configuration.sharedLogSettings(sealKey: configuration.api.sealKey)
+        guard let settings else { return }
+        for line in try SharedLogTool(settings).examine(settings) { print("replication: \(line)") }
+    } catch {
+        printToStandardError("replication.url: \(error)")
+        throw ExitCode(configurationExitCode)
     }
 }
 

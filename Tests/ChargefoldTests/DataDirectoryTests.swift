@@ -27,7 +27,11 @@ import Testing
     private func answers(_ command: Command) throws -> [String] {
         let server = try Server(command)
         defer { #expect(server.end(SIGTERM) == 0) }
-        return try (0..<7).map { String(decoding: try server.get("/v1/sessions/S\($0)").body, as: UTF8.self) }
+        return try (0..<7).map {
+            // How long a session has run depends on when it is asked.
+            String(decoding: try server.get("/v1/sessions/S\($0)").body, as: UTF8.self)
+                .replacing(/"duration":"[^"]*",/, with: "")
+        }
     }
 
     @Test(arguments: [

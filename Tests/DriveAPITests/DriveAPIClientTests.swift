@@ -261,7 +261,7 @@ import Testing
         client.retryPayment(userId: "u1", sessionId: "s{userId}") { payments.put((try? $0.get()) != nil) }
         #expect(try payments.take())
         let places = Mailbox<String?>()
-        client.geosearch(GeosearchQuery(latitude: 52.290056, longitude: 20.907028, distance: 500)) {
+        client.geosearch(query: "latitude=52.290056&longitude=20.907028&distance=500", body: Array("{}".utf8)) {
             places.put(try? $0.get().value.text)
         }
         #expect(try places.take() == #"{"locations":[]}"#)
@@ -269,7 +269,7 @@ import Testing
             api.requests.map { "\($0.method) \($0.target)" } == [
                 "POST /base/v1/users/u1/sessions/history", "GET /base/v1/users/u1/sessions/s1/receipt",
                 "POST /base/v2/pay/s%7BuserId%7D",
-                "POST /base/v1/geosearch/radius?latitude=52.290056&longitude=20.907028&distance=500&limit=300&aggregate=false",
+                "POST /base/v1/geosearch/radius?latitude=52.290056&longitude=20.907028&distance=500",
             ])
     }
 

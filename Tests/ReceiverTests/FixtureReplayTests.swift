@@ -71,7 +71,7 @@ import Testing
                 try server.get("/v1/sessions/L60XMxWy0oP").text.hasPrefix(
                     #"{"sessionId":"L60XMxWy0oP","userId":"user1","sessionStatus":"STARTED","#
                         + #""statusSince":"2025-06-12T10:56:51Z","startTime":"2025-06-12T10:56:51Z","#
-                        + #""fees":[{"feeType":"BLOCKING","feeWillApplyFrom":"2025-10-15T09:02:48Z","#
+                        + #""duration":"PT2853H56M29S","fees":[{"feeType":"BLOCKING","feeWillApplyFrom":"2025-10-15T09:02:48Z","#
                         + #""timestamp":"2025-10-15T08:52:48Z"}],"version":2,"#
                         + #""lastFact":{"event":"SESSION_FEE_INCURRING","timestamp":"2025-10-15T08:52:48Z","#
                         + #""receivedAt":"2025-10-09T08:53:20Z","source":"webhook"},"#

@@ -1,5 +1,6 @@
 import Base
 import Dispatch
+import Foundation
 import HTTPClient
 import SessionIndex
 import SessionModel
@@ -17,7 +18,7 @@ import Testing
 
         init(_ servers: [RunningServer]) throws {
             self.servers = servers
-            stores = try servers.map { try #require($0.receiver.store as? DiskSessionStore) }
+            stores = try servers.map { try #require($0.features.store as? DiskSessionStore) }
             let origins = OriginNumbers()
             for (index, store) in stores.enumerated() { origins.note(store.origin, number: index + 1) }
             for store in stores { store.setOriginNumbers(origins) }
@@ -45,7 +46,14 @@ import Testing
 
     private static let operatorToken = "token-of-an-operator"
 
-    private func withPair(_ body: (Pair, TestClock) throws -> Void) throws {
+    /// On a thread of its own: what a test waits for needs Swift's threads.
+    private func withPair(_ body: @escaping @Sendable (Pair, TestClock) throws -> Void) async throws {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            Thread.detachNewThread { continuation.resume(with: Result { try runPair(body) }) }
+        }
+    }
+
+    private func runPair(_ body: (Pair, TestClock) throws -> Void) throws {
         let clock = TestClock()
         func configure(_ configuration: inout ReceiverConfiguration) throws {
             configuration.api.adminToken = try Callback.key(Self.operatorToken)
@@ -58,8 +66,8 @@ import Testing
     }
 
     @Test(arguments: 0..<6, ["/v1/sessions/s/events", "/v1/users/u/events"])
-    func `each change is told once, wherever the reader is`(seed: Int, target: String) throws {
-        try withPair { pair, clock throws in
+    func `each change is told once, wherever the reader is`(seed: Int, target: String) async throws {
+        try await withPair { pair, clock throws in
             var random = SeededRandom(seed: UInt64(seed))
             try pair.servers[0].report("SESSION_STARTED", "s", at: 0, extra: #","userId":"u""#)
             try pair.pull(into: 1, atMost: 10)
@@ -115,8 +123,8 @@ import Testing
         return known
     }
 
-    @Test func `ids and cursors are frontiers, and go on at the other receiver`() throws {
-        try withPair { pair, clock throws in
+    @Test func `ids and cursors are frontiers, and go on at the other receiver`() async throws {
+        try await withPair { pair, clock throws in
             for server in 0..<2 {
                 for second in 0..<3 {
                     clock.advance(seconds: 1)

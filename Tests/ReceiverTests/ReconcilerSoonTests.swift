@@ -21,7 +21,9 @@ import Testing
         schedule.ended(a, .answered(status, isDescribed: isDescribed), now: now)
     }
 
-    private func dueInSeconds(_ schedule: ReconciliationSchedule) -> UInt64? { schedule.nextDueAt.map { $0 / Self.second } }
+    private func dueInSeconds(_ schedule: ReconciliationSchedule) -> UInt64? {
+        schedule.nextDueAt.map { $0 / Self.second }
+    }
 
     @Test func aSessionIsAskedAboutSoonAfterItsFirstFactAndNotAgainWhileItsChargerIsKnown() {
         var schedule = schedule()
@@ -122,7 +124,8 @@ import Testing
             let started = try server.get("/v1/sessions/S1").json
             #expect(started?.member("charger")?.string("evseId") == "E1")
             #expect(started?.string("chargingKeyType") == "virtual")
-            _ = try server.post(Callback.body("SESSION_COMPLETE", "S1", at: "2025-06-12T11:30:00Z", extra: #","userId":"u1""#))
+            _ = try server.post(
+                Callback.body("SESSION_COMPLETE", "S1", at: "2025-06-12T11:30:00Z", extra: #","userId":"u1""#))
             try time.pass(0, server)
             try time.pass(2, server)
             let complete = try server.get("/v1/sessions/S1").json

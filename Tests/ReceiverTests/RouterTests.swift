@@ -28,7 +28,7 @@ import Testing
     /// The path of a route with values in the places of its parameters.
     private func example(_ route: Route) -> String {
         route.path.text.replacing("{userId}", with: "u%2F1").replacing("{sessionId}", with: "a%20b")
-            .replacing("{id}", with: "17")
+            .replacing("{name}", with: "c%20d").replacing("{id}", with: "17")
     }
 
     @Test func `each route is found by its own path, with what the path names`() {
@@ -40,6 +40,7 @@ import Testing
                 switch parameter {
                 case .userId: values.userId = "u/1"
                 case .sessionId: values.sessionId = "a b"
+                case .name: values.name = "c d"
                 case .id: values.id = 17
                 }
             }
@@ -113,7 +114,11 @@ import Testing
     @Test func `the Drive API's base path leads to its calls, and to nothing else`() {
         #expect(found("/drive/v1/users/u/sessions/a/stop", .post)?.values == PathValues(userId: "u", sessionId: "a"))
         #expect(found("/drive/v1/users/u/sessions/a")?.values == PathValues(userId: "u", sessionId: "a"))
-        for path in ["/drive/v1/users/u", "/drive/v1/log", "/drive/v1/users/u/sessions", "/drive/drive/v1/log"] {
+        #expect(found("/drive/v1/geosearch/radius", .post)?.template == "/v1/geosearch/radius")
+        for path in [
+            "/drive/v1/users/u", "/drive/v1/geosearch", "/drive/v1/log", "/drive/v1/users/u/sessions",
+            "/drive/drive/v1/log",
+        ] {
             #expect(match(path) == .notFound, "\(path)")
         }
     }
@@ -141,7 +146,7 @@ import Testing
     private func statuses(_ server: RunningServer, token: String?, userId: String = userId) throws -> [(Route, Int)] {
         try Route.all.map { route in
             let path = route.path.text.replacing("{userId}", with: userId).replacing("{sessionId}", with: "S1")
-                .replacing("{id}", with: "17")
+                .replacing("{name}", with: "c%20d").replacing("{id}", with: "17")
             let method = route.method == .get ? "HEAD" : route.method.rawValue
             return (route, try server.get(path, method: method, token: token).status)
         }
@@ -164,10 +169,11 @@ import Testing
             ("read", [.reading, .readingUser, .readingEverything, .readingForUser]),
             ("read:user:u1", [.reading, .readingUser, .readingForUser]), ("read:user:u2", [.reading]),
             (
-                "act", [.reading, .readingUser, .readingEverything, .readingForUser, .acting, .actingForUser]
+                "act",
+                [.reading, .readingUser, .readingEverything, .readingForUser, .acting, .actingForUser, .actingUpstream]
             ),
-            ("act:user:u1", [.reading, .readingUser, .readingForUser, .acting, .actingForUser]),
-            ("act:user:u2", [.reading, .acting]), ("admin", AccessKind.allCases),
+            ("act:user:u1", [.reading, .readingUser, .readingForUser, .acting, .actingForUser, .actingUpstream]),
+            ("act:user:u2", [.reading, .acting, .actingUpstream]), ("admin", AccessKind.allCases),
         ] as [(String, [AccessKind])]) func `a scope opens what it names`(scope: String, opens: [AccessKind]) throws
     {
         let token = "a-token-with-one-scope"
@@ -191,7 +197,7 @@ import Testing
             for (route, status) in try statuses(server, token: nil) {
                 switch route.access {
                 case .reading, .readingUser, .readingEverything, .anybody: #expect(status != 401 && status != 403)
-                case .acting, .actingForUser, .readingForUser, .operating:
+                case .acting, .actingUpstream, .actingForUser, .readingForUser, .operating:
                     #expect(status == 401, "\(route.path.text)")
                 case .callbacks: break
                 }

@@ -21,7 +21,7 @@ import Testing
                 answer.text
                     == #"{"sessionId":"S1","userId":"user1","sessionStatus":"STARTED","#
                     + #""statusSince":"2025-06-12T10:00:00Z","startTime":"2025-06-12T10:00:00Z","#
-                    + #""stopTime":"2025-06-12T09:00:00Z","version":2,"#
+                    + #""stopTime":"2025-06-12T09:00:00Z","duration":"PT2854H53M20S","version":2,"#
                     + #""lastFact":{"event":"SESSION_STARTED","timestamp":"2025-06-12T10:00:00Z","#
                     + #""receivedAt":"2025-10-09T08:53:20Z","source":"webhook"},"#
                     + #""deliveries":{"received":3,"duplicates":1,"arrivedLate":1},"effectiveStatus":"STARTED","actions":{"#

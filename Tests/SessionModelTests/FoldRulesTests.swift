@@ -198,7 +198,7 @@ import Testing
             #expect(
                 text(state.canonicalJSON)
                     == #"{"sessionId":"S1","userId":"user1","sessionStatus":"STOPPED","statusSince":"2025-06-12T10:10:00Z","#
-                    + #""startTime":"2025-06-12T10:00:03Z","stopTime":"2025-06-12T10:20:00Z","fees":[{"timestamp":"2025-06-12T10:07:00Z"},"#
+                    + #""startTime":"2025-06-12T10:00:03Z","stopTime":"2025-06-12T10:20:00Z","duration":"PT19M57S","fees":[{"timestamp":"2025-06-12T10:07:00Z"},"#
                     + #"{"feeType":"BLOCKING","feeWillApplyFrom":"2025-06-12T10:30:00Z","timestamp":"2025-06-12T10:08:00Z"}],"version":6}"#
             )
         }

@@ -279,7 +279,7 @@ import Testing
         #expect(
             text(writer.bytes)
                 == #"{"effectiveStatus":"STARTED","actions":{"stop":{"allowed":true,"reason":"SESSION_ONGOING"},"startAnother":"#
-                + #"{"allowed":false,"notBefore":"\#(now.adding(seconds: 50).rfc3339)","reason":"COOLDOWN","connectorId":"c1"},"#
+                + #"{"allowed":false,"notBefore":"\#(now.adding(seconds: 50).rfc3339)","reason":"COOLDOWN","connectorId":"c1","elsewhere":true},"#
                 + #""abandon":{"allowed":false,"reason":"NOT_STUCK"},"retryPayment":{"allowed":false,"reason":"NOT_COMPLETE"}}}"#
         )
     }

@@ -100,11 +100,11 @@ session_status() { curl --silent -H "x-api-key: $2" "$1/v1/users/$3/sessions/$4"
 
 has_status() { [[ "$(session_status "$1" "$2" "$3" "$4")" == "$5" ]]; }
 
-# connector_of EVSE: found as documented, by geosearch at the place of the error cases.
+# connector_of EVSE [HOST KEY]: found as documented, by geosearch at the place of the error cases.
 connector_of() {
     curl --silent --request POST \
-        --url "http://127.0.0.1:$sandbox_port/drive/v1/geosearch/radius?latitude=52.334242&longitude=20.899305&distance=500&limit=300&aggregate=false" \
-        --header "X-API-Key: $CHARGEFOLD_SANDBOX_API_KEY" \
+        --url "${2:-http://127.0.0.1:$sandbox_port/drive}/v1/geosearch/radius?latitude=52.334242&longitude=20.899305&distance=500&limit=300&aggregate=false" \
+        --header "X-API-Key: ${3:-$CHARGEFOLD_SANDBOX_API_KEY}" \
         --header 'accept: */*' --header 'content-type: application/json' \
         --data '{"filters": {"locationStatuses": ["AVAILABLE"]}}' |
         python3 -c 'import json,sys
@@ -114,11 +114,11 @@ for location in json.load(sys.stdin)["locations"]:
             if evse["evseId"] == sys.argv[1]: print(evse["connectors"][0]["id"]); sys.exit()' "$1"
 }
 
-# available_connector: some connector of the successful chargers.
+# available_connector NUMBER [HOST KEY]: some connector of the successful chargers.
 available_connector() {
     curl --silent --request POST \
-        --url "http://127.0.0.1:$sandbox_port/drive/v1/geosearch/radius?latitude=52.290056&longitude=20.907028&distance=500&limit=300&aggregate=false" \
-        --header "X-API-Key: $CHARGEFOLD_SANDBOX_API_KEY" \
+        --url "${2:-http://127.0.0.1:$sandbox_port/drive}/v1/geosearch/radius?latitude=52.290056&longitude=20.907028&distance=500&limit=300&aggregate=false" \
+        --header "X-API-Key: ${3:-$CHARGEFOLD_SANDBOX_API_KEY}" \
         --header 'accept: */*' --header 'content-type: application/json' \
         --data '{"filters": {"locationStatuses": ["AVAILABLE"]}}' |
         python3 -c 'import json,sys
@@ -131,7 +131,7 @@ walk_scenarios() {
     local name=$1 host=$2 key=$3 user connector id
     user="user-${name// /-}"
     say "$name:"
-    connector=$(available_connector "$([[ $name == Chargefold ]] && echo 1 || echo 0)")
+    connector=$(available_connector "$([[ $name == Chargefold ]] && echo 1 || echo 0)" "$host" "$key")
     id=$(start_session "$host" "$key" "$user" "$connector" | member sessionId)
     check "$name: a session is started ($id)" test -n "$id"
     check "$name: it becomes STARTED" wait_until 10 has_status "$host" "$key" "$user" "$id" STARTED
@@ -142,16 +142,16 @@ walk_scenarios() {
     check "$name: it has a receipt" test -n "$(curl --silent -H "x-api-key: $key" "$host/v1/users/$user/sessions/$id/receipt" | member url)"
 
     wait_until 2 false || true
-    id=$(start_session "$host" "$key" "$user" "$(connector_of 'DE*DRV*E6mayTt')" | member sessionId)
+    id=$(start_session "$host" "$key" "$user" "$(connector_of 'DE*DRV*E6mayTt' "$host" "$key")" | member sessionId)
     check "$name: 1. waiting to start hangs" wait_until 10 has_status "$host" "$key" "$user" "$id" WAITING_TO_START
     local hanging=$id
-    id=$(start_session "$host" "$key" "$user" "$(connector_of 'DE*DRV*E4JanRe')" | member sessionId)
+    id=$(start_session "$host" "$key" "$user" "$(connector_of 'DE*DRV*E4JanRe' "$host" "$key")" | member sessionId)
     check "$name: 2. the session whose stop is ignored starts" wait_until 10 has_status "$host" "$key" "$user" "$id" STARTED
     check_equal "$name: 2. its stop is taken" 200 "$(stop_session "$host" "$key" "$user" "$id")"
     check "$name: 2. and it is STARTED still" wait_until 15 has_status "$host" "$key" "$user" "$id" STARTED
-    id=$(start_session "$host" "$key" "$user" "$(connector_of 'DE*DRV*E9svnVs')" | member sessionId)
+    id=$(start_session "$host" "$key" "$user" "$(connector_of 'DE*DRV*E9svnVs' "$host" "$key")" | member sessionId)
     check "$name: 3. the start fails" wait_until 10 has_status "$host" "$key" "$user" "$id" FAILED
-    id=$(start_session "$host" "$key" "$user" "$(connector_of 'DE*DRV*E8vsnVn')" | member sessionId)
+    id=$(start_session "$host" "$key" "$user" "$(connector_of 'DE*DRV*E8vsnVn' "$host" "$key")" | member sessionId)
     check "$name: 4. the session whose stop fails starts" wait_until 10 has_status "$host" "$key" "$user" "$id" STARTED
     check_equal "$name: 4. its stop is taken" 200 "$(stop_session "$host" "$key" "$user" "$id")"
     check "$name: 4. and fails" wait_until 10 has_status "$host" "$key" "$user" "$id" STOP_FAILED

@@ -12,7 +12,9 @@ struct TokenRequests: Sendable {
     /// `POST /v1/tokens`: a short-lived token for one user's sessions.
     func mint(_ call: borrowing Call<Operator>) throws(Problem) {
         guard let userTokens else { throw .notFound }
-        guard let wish = TokenRequest(json: Array(call.request.body)) else { throw .malformedTokenRequest }
+        let body = Array(call.request.body)
+        try CanonicalJSON.checkMembers(of: body, names: ["userId", "scope", "ttlSeconds"])
+        guard let wish = TokenRequest(json: body) else { throw .malformedTokenRequest }
         let end = clock().seconds + wish.seconds
         guard let token = userTokens.mint(userId: wish.userId, mayAct: wish.mayAct, expiresAtSeconds: end) else {
             throw .malformedTokenRequest

@@ -60,7 +60,7 @@ package final class Backfill: Sendable {
         onLogged: (_ sessionId: String, Observation.Logged) -> Void
     ) throws(Failure) -> Page {
         var query = HistoryQuery()
-        query.statuses = Self.statuses
+        query.statuses = Self.statuses + (try newStatuses())
         query.startTime = from
         query.endTime = to
         query.cursor = cursor
@@ -92,6 +92,19 @@ package final class Backfill: Sendable {
         page.cursor = answer.value.cursor == query.cursor ? nil : answer.value.cursor
         return page
     }
+
+    /// Statuses that are new to us, as far as any session is known to have one: upstream shows none that is not named.
+    private func newStatuses() throws(Failure) -> [SessionStatus] {
+        var selection = SessionSelection(.status([.failed], since: .latest), limit: Self.newStatusSessionsMax)
+        selection.condition = { if case .other = $0.state.status { true } else { false } }
+        let result: Result<SessionPage, StoreError> = awaiting { done in store.select(selection) { done($0) } }
+        do throws(StoreError) {
+            return Set(try result.get().records.map(\.state.status)).sorted { $0.name < $1.name }
+        } catch { throw .store(error) }
+    }
+
+    /// Sessions that are looked at for it.
+    private static let newStatusSessionsMax = 500
 
     private func page(_ userId: String, _ query: HistoryQuery) throws(Failure) -> DriveAPIAnswer<HistoryPage> {
         let result = awaiting { done in client.history(userId: userId, query, completion: done) }

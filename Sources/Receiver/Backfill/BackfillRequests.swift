@@ -20,7 +20,9 @@ struct BackfillRequests: Sendable {
     func run(_ call: borrowing Call<Operator>) throws(Problem) {
         let exchange = call.exchange
         guard let backfill else { throw .noAPIKey }
-        guard let json = try? CanonicalJSON(parsing: Array(call.request.body)), let userId = json.string("userId"),
+        let body = Array(call.request.body)
+        try CanonicalJSON.checkMembers(of: body, names: ["userId", "from", "to", "cursor"])
+        guard let json = try? CanonicalJSON(parsing: body), let userId = json.string("userId"),
             !userId.isEmpty, let from = Self.bound("from", json), let to = Self.bound("to", json)
         else { throw .malformedBackfill }
         let cursor = json.string("cursor")

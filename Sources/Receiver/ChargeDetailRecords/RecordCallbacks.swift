@@ -3,6 +3,7 @@ import Dispatch
 import HTTPServer
 internal import Ledger
 import Logging
+import Replication
 import SessionIndex
 import SessionModel
 import SessionStore
@@ -12,6 +13,7 @@ import WebhookSecurity
 /// Charge detail record callbacks: each a fact of its session, or in the quarantine.
 struct RecordCallbacks: Sendable {
     let store: any SessionStore
+    let others: Others
     let ledger: Ledger
     let verifier: BodyVerifier
     let reconciler: Reconciler?
@@ -115,14 +117,17 @@ struct RecordCallbacks: Sendable {
                 (outcome.duplicate ? metrics.duplicates : metrics.accepted)
                     .increment()
                 reconciler?.noted(outcome)
-                var writer = JSONWriter(capacity: 128)
-                writer.beginObject()
-                writer.field("outcome", (outcome.duplicate ? "duplicate" : "accepted") as StaticString)
-                if let requestId = record.requestId { writer.field("requestId", requestId) }
-                writer.field("sessionId", outcome.sessionId)
-                writer.field(unreadTimes: record.unreadTimes)
-                writer.endObject()
-                answer.respond(Response(json: writer.bytes))
+                others.acknowledge(outcome) { durability in
+                    var writer = JSONWriter(capacity: 128)
+                    writer.beginObject()
+                    writer.field("outcome", (outcome.duplicate ? "duplicate" : "accepted") as StaticString)
+                    if let requestId = record.requestId { writer.field("requestId", requestId) }
+                    writer.field("sessionId", outcome.sessionId)
+                    writer.field(unreadTimes: record.unreadTimes)
+                    if let durability { writer.field("durability", durability.rawValue) }
+                    writer.endObject()
+                    answer.respond(Response(json: writer.bytes))
+                }
             case .failure(let error): fail(error, answer)
             }
         }

@@ -14,11 +14,16 @@ struct SessionRecords: Sendable {
     private static let recordsMax = 100
 
     let store: any SessionStore
+    let others: Others
 
     /// `GET /v1/sessions/{sessionId}/cdr`: the session's charge detail records, each as it came.
     func answer(_ call: borrowing Call<AccessGrant>) {
-        let (id, grant, exchange) = (call.path.sessionId, call.grant, call.exchange)
-        store.session(id) { [self] result in
+        let (id, grant) = (call.path.sessionId, call.grant)
+        others.whenCurrent(call.exchange) { [self] exchange in answer(id, grant, exchange) }
+    }
+
+    private func answer(_ id: String, _ grant: AccessGrant, _ exchange: Exchange) {
+        others.lookUp(id, in: store, exchange) { [self] result, exchange in
             switch result {
             case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
             case .success(let session?) where grant.allows(session):

@@ -1,7 +1,8 @@
 extension ConfigurationKey {
     /// Every key, in the order of the documented file.
     package static let all: [ConfigurationKey] =
-        http + data + webhook + api + driveApi + gateway + reconciliation + guidance + retention + canary + log
+        http + data + webhook + api + driveApi + gateway + reconciliation + guidance + retention + replication + canary
+        + log
         + store + shutdown
 
     private static let http: [ConfigurationKey] = [
@@ -46,6 +47,12 @@ extension ConfigurationKey {
         .integer(
             "http.streamBufferBytesMax", \.http.streamBufferBytesMax, 4096...1_073_741_824, unit: "bytes",
             "Bytes that wait for a slow reader of a live stream; beyond it the reader is disconnected and can resume."),
+        .optionalText(
+            "http.corsOrigins", \.http.corsOrigins, example: "https://app.example.com",
+            """
+            Origins of pages whose scripts may use this server from a browser, with commas between. Whoever asks needs a \
+            token all the same.
+            """),
     ]
 
     private static let data: [ConfigurationKey] = [
@@ -177,6 +184,40 @@ extension ConfigurationKey {
             The webhook's public address, as the Drive API has it. Once a minute a signed probe is posted there: what keeps \
             callbacks from arriving is a metric and a log line then. Probes are never logged or folded.
             """)
+    ]
+
+    private static let replication: [ConfigurationKey] = [
+        .secret(
+            "replication.url", \.replication.url,
+            example: "postgresql://chargefold@db1,db2/chargefold?sslmode=verify-full",
+            """
+            Connection string of a PostgreSQL database (13 or newer) that this receiver shares with others: what one \
+            receives all have. Several hosts may be named; the one that takes writes is used. Without it nothing is \
+            shared.
+            """),
+        .optionalText(
+            "replication.name", \.replication.name, example: "receiver-1",
+            "This receiver's name, another one for each receiver; the machine's name where it is not set."),
+        .choice(
+            "replication.acknowledge", \.replication.acknowledge,
+            """
+            When a callback is answered: replicated, when it is synced here and committed in the database, which an outage of \
+            the database delays once; local, when it is synced here. It says which in "durability".
+            """),
+        .integer(
+            "replication.localAfterMilliseconds", \.replication.localAfterMilliseconds, 10...4_000,
+            unit: "milliseconds",
+            "How long callbacks, queries and the start wait for the database before they go on without it."),
+        .choice(
+            "replication.reads", \.replication.reads,
+            """
+            What queries show: strict, all that any receiver has acknowledged as replicated, which costs one short question to \
+            the database for many queries; local, what is here, a moment behind the others.
+            """),
+        .text(
+            "replication.schema", \.replication.schema,
+            "Schema in the database; made where it is missing, with its tables. Lower case letters, digits, underscores."
+        ),
     ]
 
     private static let log: [ConfigurationKey] = [

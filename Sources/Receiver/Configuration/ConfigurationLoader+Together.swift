@@ -11,6 +11,7 @@ extension ConfigurationLoader {
         checkHeaders(webhook.authorizationHeaders, use)
         checkTokens(use)
         checkDriveAPI()
+        checkOrigins()
         if webhook.secretNext != nil, webhook.secretCurrent == nil {
             add(.init("webhook.secretNext", origins["webhook.secretNext"], "needs webhook.secretCurrent"))
         }
@@ -76,6 +77,14 @@ extension ConfigurationLoader {
                 brackets: all of IPv6 and IPv4), a name of this machine, or none; the port is http.port
                 """
             add(.init(key, origins[key], message))
+        }
+    }
+
+    private mutating func checkOrigins() {
+        let key = "http.corsOrigins"
+        for fault in CrossOrigin.faults(in: configuration.http.corsOrigins ?? "") {
+            let allowed = "allowed: https:// or http://, a host in lower case, and a port where it is not the usual one"
+            add(.init(key, origins[key], "\"\(fault.prefix(80))\" is no origin; \(allowed)"))
         }
     }
 

@@ -14,6 +14,7 @@ package struct ReceiverConfiguration: Sendable {
     package var guidance = Guidance()
     package var retention = Retention()
     package var canary = CanaryProbes()
+    package var replication = Replication()
     package var log = Log()
     package var store = Store()
     package var shutdown = Shutdown()
@@ -39,6 +40,8 @@ package struct ReceiverConfiguration: Sendable {
         package var bodyBytesPerSecondMin = 128
         package var idleTimeoutSeconds = 75
         package var streamBufferBytesMax = 256 << 10
+        /// Origins of pages that may read answers, with commas between; nil: none.
+        package var corsOrigins: String?
         /// Descriptors of sockets that were passed to this process, in place of `host`, `port` and `unixSocket`. No key.
         package var passedSockets: [Int32] = []
 

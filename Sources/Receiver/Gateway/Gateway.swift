@@ -64,11 +64,14 @@ package final class Gateway: Sendable {
 
     /// Counts a request in and, once it is answered, out.
     ///
-    /// - Parameter isStop: stops are counted apart: who waits for a receipt may stop a session all the same.
+    /// - Parameters:
+    ///   - userId: nil where it is for nobody in particular.
+    ///   - isStop: stops are counted apart: who waits for a receipt may stop a session all the same.
     /// - Returns: what to answer with; nil when too many are under way, and then it has been answered.
-    func admit(userId: String, isStop: Bool = false, _ respond: @escaping Respond) -> Respond? {
-        let user = SessionKey((isStop ? "s" : "c") + userId)
+    func admit(userId: String?, isStop: Bool = false, _ respond: @escaping Respond) -> Respond? {
+        let user = userId.map { SessionKey((isStop ? "s" : "c") + $0) }
         let isOneTooMany = underWayOfUsers.withLock { users in
+            guard let user else { return false }
             guard users[user, default: 0] < Self.requestsPerUserMax else { return true }
             users[user, default: 0] += 1
             return false
@@ -80,6 +83,7 @@ package final class Gateway: Sendable {
         let end = { @Sendable [self] in
             underWay.wrappingSubtract(1, ordering: .relaxed)
             underWayOfUsers.withLock { users in
+                guard let user else { return }
                 let left = (users[user] ?? 1) - 1
                 users[user] = left > 0 ? left : nil
             }
@@ -165,6 +169,16 @@ package final class Gateway: Sendable {
         }
     }
 
+    /// Where there are chargers, as the Drive API answers it.
+    package func geosearch(query: String, body: [UInt8], trace: RequestTrace = .none, respond: @escaping Respond) {
+        guard let respond = admit(userId: nil, respond) else { return }
+        metrics.requests[.geosearch]?.increment()
+        guard let json = try? CanonicalJSON(parsing: body.isEmpty ? Array("{}".utf8) : body), json.isObject else {
+            return respond(Response(.malformedGeosearch))
+        }
+        client.geosearch(query: query, body: json.bytes, trace: trace) { [self] in pass($0, isOwn: true, respond) }
+    }
+
     /// Answers as the Drive API did.
     ///
     /// - Parameter isOwn: whether the session is known as the user's. Where it is not, one that the Drive API does not know
@@ -245,7 +259,7 @@ extension KeptAnswer {
 /// What the gateway counts. Safe from any thread.
 package final class GatewayMetrics: Sendable {
     package enum Request: String, Sendable, CaseIterable {
-        case start, stop, receipt
+        case start, stop, receipt, geosearch
         case retryPayment = "retry_payment"
     }
 

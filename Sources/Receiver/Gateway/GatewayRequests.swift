@@ -51,6 +51,16 @@ struct GatewayRequests: Sendable {
         }
     }
 
+    /// `POST /v1/geosearch/radius?latitude=…&longitude=…&distance=…`
+    func geosearch(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        guard let gateway else { throw .noAPIKey }
+        let query = call.request.head.query.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let exchange = call.exchange
+        gateway.geosearch(query: query, body: Array(call.request.body), trace: RequestTrace(call.request.head)) {
+            exchange.respond($0)
+        }
+    }
+
     /// - Throws: where there is none, and where an id would lead to another resource upstream.
     private func gateway(for path: PathValues) throws(Problem) -> Gateway {
         guard let gateway else { throw .noAPIKey }

@@ -10,6 +10,8 @@ extension Problem {
         detail: "Set driveApi.apiKey (CHARGEFOLD_DRIVE_API_API_KEY).")
     static let invalidStart = Problem(
         400, "invalid-start", "The body must be a JSON object with the connectorId to start at.")
+    static let malformedGeosearch = Problem(
+        400, "malformed-geosearch", "The body must be a JSON object with the filters, or empty.")
     static let invalidKey = Problem(
         400, "invalid-idempotency-key", "An Idempotency-Key is 1 to 255 visible ASCII characters, given once.")
     static let keyOfOtherRequest = Problem(
@@ -42,7 +44,7 @@ extension Problem {
         func problem(_ status: UInt16, _ title: String, retryAfterSeconds: Int? = nil) -> Problem {
             var problem = Problem(status, "drive-api-\(error.code.rawValue)", title, detail: error.detail)
             problem.retryAfterSeconds = error.retryAfterSeconds ?? retryAfterSeconds
-            if let status = error.status { problem = problem.with(member: "upstreamStatus", String(status)) }
+            if let status = error.status { problem = problem.with(member: "upstreamStatus", status) }
             // A page of some proxy's is for nobody's app.
             if error.body.count <= Self.upstreamBodyBytesMax, (try? CanonicalJSON(parsing: error.body)) != nil {
                 problem = problem.with(member: "upstreamBody", String(decoding: error.body, as: UTF8.self))

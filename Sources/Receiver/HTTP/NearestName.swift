@@ -2,6 +2,7 @@
 enum NearestName {
     /// The known name that takes the fewest changes, if these are few; for a sentence, with its question.
     static func hint(_ name: String, among known: some Collection<String>) -> String {
+        if known.isEmpty { return " There is none." }
         let wanted = Array(name.lowercased().utf8.prefix(64))
         let nearest = known.map { (name: $0, changes: changes(wanted, Array($0.lowercased().utf8))) }
             .min { ($0.changes, $0.name) < ($1.changes, $1.name) }

@@ -17,6 +17,6 @@ extension Problem {
     /// What a failure of the store means for the client. The store's own message goes to the log alone.
     init(_ error: StoreError, _ problem: Problem) {
         self = error.code == .queueFull ? .overloaded : problem
-        members.append(("code", error.code.rawValue))
+        members.append(("code", .text(error.code.rawValue)))
     }
 }

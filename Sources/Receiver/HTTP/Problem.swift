@@ -16,7 +16,12 @@ package struct Problem: Error, Equatable, Sendable {
     /// Further header fields, e.g. `Allow` or `WWW-Authenticate`.
     package var headers: [(name: StaticString, value: String)] = []
     /// Further members of the problem object, e.g. the code of a decoding error.
-    package var members: [(name: StaticString, value: String)] = []
+    package var members: [(name: StaticString, value: Member)] = []
+
+    package enum Member: Sendable {
+        case text(String)
+        case number(Int)
+    }
 
     package init(_ status: UInt16, _ code: String, _ title: String, detail: String? = nil) {
         self.status = status
@@ -39,7 +44,12 @@ package struct Problem: Error, Equatable, Sendable {
         writer.field("title", title)
         writer.field("status", Int(status))
         if let detail { writer.field("detail", detail) }
-        for member in members { writer.field(member.name, member.value) }
+        for member in members {
+            switch member.value {
+            case .text(let text): writer.field(member.name, text)
+            case .number(let number): writer.field(member.name, number)
+            }
+        }
         writer.endObject()
         return writer.bytes
     }
@@ -52,7 +62,13 @@ package struct Problem: Error, Equatable, Sendable {
 
     package func with(member name: StaticString, _ value: String) -> Problem {
         var problem = self
-        problem.members.append((name, value))
+        problem.members.append((name, .text(value)))
+        return problem
+    }
+
+    package func with(member name: StaticString, _ value: Int) -> Problem {
+        var problem = self
+        problem.members.append((name, .number(value)))
         return problem
     }
 }

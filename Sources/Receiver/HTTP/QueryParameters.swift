@@ -1,4 +1,5 @@
 internal import Base
+import SessionModel
 
 /// The parameters of a query string (`name=value&…`, percent-encoded). Names must not repeat.
 package struct QueryParameters {
@@ -34,4 +35,18 @@ package struct QueryParameters {
         guard let number = Int64(text), range.contains(number) else { return .some(nil) }
         return .some(number)
     }
+}
+
+extension CanonicalJSON {
+    /// Looks whether a body of ours has other members than these. One that is no object is for others to refuse.
+    static func checkMembers(of body: [UInt8], names: Set<String>) throws(Problem) {
+        guard let json = try? CanonicalJSON(parsing: body), json.isObject else { return }
+        guard let name = json.members.map(\.name).first(where: { !names.contains($0) }) else { return }
+        throw .unknownMember.with(
+            detail: "There is no member \(name.prefix(64)) here.\(NearestName.hint(name, among: names))")
+    }
+}
+
+extension Problem {
+    static let unknownMember = Problem(400, "unknown-member", "The body has a member that is not known.")
 }

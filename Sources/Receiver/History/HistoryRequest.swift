@@ -10,6 +10,8 @@ struct HistoryRequest: Sendable {
     static let limitMax = 500
 
     var statuses: Set<String>? = ["COMPLETE"]
+    /// Statuses as drivers are shown them; asked for alone, they are looked for among all sessions.
+    var effectiveStatuses: Set<String>?
     var chargingKeyId: String?
     var startsFrom: Instant?
     var startsTo: Instant?
@@ -52,11 +54,13 @@ struct HistoryRequest: Sendable {
         if let number = member("limit") { limit = try Self.limit(number.text) }
     }
 
-    /// From a query string: `status` (comma-separated; `*` for all), `from`, `to`, `chargingKeyId`, `limit`, `cursor`.
+    /// From a query string: `status` (comma-separated; `*` for all), `effectiveStatus`, `from`, `to`, `chargingKeyId`, `limit`, `cursor`.
     init(_ query: QueryParameters) throws(Problem) {
+        effectiveStatuses = StatusFilter.names(query["effectiveStatus"])
         if let list = query["status"], !list.isEmpty {
-            let names = list.split(separator: ",").map { String($0.filter { $0 != " " }) }
-            statuses = names == ["*"] ? nil : Set(names)
+            statuses = StatusFilter.names(list)
+        } else if effectiveStatuses != nil {
+            statuses = nil
         }
         chargingKeyId = query["chargingKeyId"].flatMap { $0.isEmpty ? nil : $0 }
         startsFrom = try Self.instant(query["from"].flatMap { $0.isEmpty ? nil : $0 }, "from")
@@ -96,6 +100,10 @@ struct HistoryRequest: Sendable {
         writer.string(userId)
         for status in (statuses ?? []).sorted() { writer.string(status) }
         writer.integer(statuses?.count ?? -1)
+        if let effectiveStatuses {
+            writer.string("effective" as StaticString)
+            for status in effectiveStatuses.sorted() { writer.string(status) }
+        }
         for text in [chargingKeyId, startsFrom?.rfc3339, startsTo?.rfc3339] {
             if let text { writer.string(text) } else { writer.null() }
         }
@@ -103,17 +111,21 @@ struct HistoryRequest: Sendable {
         return writer.bytes
     }
 
-    func selection(userId: String, after: SessionPlace?) -> SessionSelection {
+    func selection(
+        userId: String, after: SessionPlace?, now: Instant, _ settings: GuidanceSettings
+    ) -> SessionSelection {
         var selection = SessionSelection(.user(userId), limit: limit)
         selection.statuses = statuses
         selection.startsFrom = startsFrom
         selection.startsTo = startsTo
         selection.after = after
-        if let chargingKeyId {
+        guard chargingKeyId != nil || effectiveStatuses != nil else { return selection }
+        let isOf = StatusFilter.condition(effectiveStatuses, now: now, settings)
+        selection.condition = { [chargingKeyId] record in
+            guard isOf(record) else { return false }
+            guard let chargingKeyId else { return true }
             // By bytes, as all ids are compared: `==` takes some texts for the same that are not.
-            selection.condition = {
-                $0.state.enrichment.string(.chargingKeyId)?.utf8.elementsEqual(chargingKeyId.utf8) ?? false
-            }
+            return record.state.enrichment.string(.chargingKeyId)?.utf8.elementsEqual(chargingKeyId.utf8) ?? false
         }
         return selection
     }

@@ -2,6 +2,7 @@ internal import Base
 import HTTPServer
 import Ledger
 import Logging
+import Replication
 import SessionIndex
 import SessionModel
 import SessionStore
@@ -15,6 +16,7 @@ final class Callbacks: Sendable {
     let metrics: ReceiverMetrics
     let clock: @Sendable () -> Instant
     private let store: any SessionStore
+    private let others: Others
     private let ledger: Ledger
     private let reconciler: Reconciler?
     private let downtime: DowntimeLedger?
@@ -23,11 +25,12 @@ final class Callbacks: Sendable {
     private let eventLimits: EventLimits
 
     init(
-        store: any SessionStore, ledger: Ledger, verifier: BodyVerifier, reconciler: Reconciler?,
+        store: any SessionStore, others: Others, ledger: Ledger, verifier: BodyVerifier, reconciler: Reconciler?,
         downtime: DowntimeLedger?, metrics: ReceiverMetrics, refusals: RefusalLog, secretUse: SecretUse,
         clock: @escaping @Sendable () -> Instant
     ) {
         self.store = store
+        self.others = others
         self.ledger = ledger
         self.verifier = verifier
         self.reconciler = reconciler
@@ -120,12 +123,20 @@ final class Callbacks: Sendable {
             case .success(let outcome):
                 (outcome.duplicate ? metrics.duplicates : metrics.accepted).increment()
                 reconciler?.noted(outcome)
-                exchange.respond(Response(outcome))
-            case .failure(let error): turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
+                others.acknowledge(outcome) { [self] durability in
+                    exchange.respond(Response(outcome, durability))
+                    record(arrival)
+                }
+            case .failure(let error):
+                turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
+                record(arrival)
             }
-            metrics.callbackDuration.record(
-                microseconds: (SystemClock.monotonicNanoseconds() - arrival.startedNanoseconds) / 1000)
         }
+    }
+
+    private func record(_ arrival: Arrival) {
+        metrics.callbackDuration.record(
+            microseconds: (SystemClock.monotonicNanoseconds() - arrival.startedNanoseconds) / 1000)
     }
 
     /// Answers and logs a callback that can't be made durable now. It is lost unless its sender tries again, so each
@@ -200,7 +211,8 @@ final class Callbacks: Sendable {
 
 extension Response {
     /// The answer to a delivery that is durable.
-    init(_ outcome: IngestOutcome) {
+    /// - Parameter durability: whether others have it; nil where there are none.
+    init(_ outcome: IngestOutcome, _ durability: Durability? = nil) {
         self.init(
             json: JSONWriter.bytes { writer in
                 writer.beginObject()
@@ -208,6 +220,7 @@ extension Response {
                 writer.field("sessionId", outcome.sessionId)
                 writer.field("sessionStatus", outcome.status.name)
                 writer.field("version", outcome.version)
+                if let durability { writer.field("durability", durability.rawValue) }
                 writer.endObject()
             })
     }

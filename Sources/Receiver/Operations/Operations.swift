@@ -2,6 +2,7 @@ import Base
 import EventLog
 import HTTPServer
 import Ledger
+import Replication
 import SessionIndex
 import SessionModel
 import SessionStore
@@ -15,6 +16,7 @@ final class Operations: Sendable {
     let samples: Samples
     /// nil where none is configured.
     let canary: Canary?
+    private let others: Others
     private let ledger: Ledger
     private let hub: LiveHub
     private let secretUse: SecretUse
@@ -22,10 +24,11 @@ final class Operations: Sendable {
     let serverStatistics = Locked<(@Sendable () -> ServerStatistics?)?>(nil)
 
     init(
-        store: any SessionStore, ledger: Ledger, hub: LiveHub, metrics: ReceiverMetrics, secretUse: SecretUse,
-        driveAPI: DriveAPIFeatures?, samples: Samples, canary: Canary?
+        store: any SessionStore, others: Others, ledger: Ledger, hub: LiveHub, metrics: ReceiverMetrics,
+        secretUse: SecretUse, driveAPI: DriveAPIFeatures?, samples: Samples, canary: Canary?
     ) {
         self.store = store
+        self.others = others
         self.ledger = ledger
         self.hub = hub
         self.metrics = metrics
@@ -56,7 +59,9 @@ final class Operations: Sendable {
                 Problem(503, "not-ready", "The store is not writable.").with(member: "code", reason.code.rawValue))
         }
         // Callbacks are taken: a proxy must go on sending them.
-        if store.isCatchingUp { return Response(json: #"{"status":"ready","sessions":"catching-up"}"#) }
+        if store.isCatchingUp || others.isCatchingUp {
+            return Response(json: #"{"status":"ready","sessions":"catching-up"}"#)
+        }
         return Response(json: #"{"status":"ready"}"#)
     }
 
@@ -67,6 +72,7 @@ final class Operations: Sendable {
         addDriveAPI(to: &page)
         add(store.statistics, to: &page)
         add(ledger.statistics, to: &page)
+        if let log = others.log { add(log.condition, to: &page) }
         if let statistics = serverStatistics.withLock({ $0.flatMap { $0() } }) { add(statistics, to: &page) }
         addProcess(to: &page)
         var response = Response(
@@ -120,7 +126,8 @@ final class Operations: Sendable {
             "chargefold_store_writable", .gauge, "1 when the next event can be made durable.", store.isWritable ? 1 : 0)
         page.add(
             "chargefold_sessions_catching_up", .gauge,
-            "1 while sessions are made again from the log and queries are refused.", store.isCatchingUp ? 1 : 0)
+            "1 while sessions are made again from the log and queries are refused.",
+            store.isCatchingUp || others.isCatchingUp ? 1 : 0)
         page.add("chargefold_log_position", .gauge, "The highest durable position in the log.", statistics.durable)
         page.add(
             "chargefold_log_covered_position", .gauge, "The highest position that the session rows cover.",

@@ -55,7 +55,9 @@ struct QuarantineRequests: Sendable {
 
     /// `POST /v1/quarantine/retry`, for a selection of entries.
     func retryAll(_ call: borrowing Call<Operator>) throws(Problem) {
-        guard let selection = QuarantineSelection(json: Array(call.request.body)) else { throw .malformedSelection }
+        let body = Array(call.request.body)
+        try CanonicalJSON.checkMembers(of: body, names: ["ids", "all"])
+        guard let selection = QuarantineSelection(json: body) else { throw .malformedSelection }
         operationsQueue.async { [self, exchange = call.exchange] in exchange.respond(retry(selection)) }
     }
 

@@ -22,10 +22,9 @@ struct SessionListRequest {
     var cursor: String?
 
     init(_ query: QueryParameters) throws(Problem) {
-        try query.check(known: Self.parameters)
         func text(_ name: String) -> String? { query[name].flatMap { $0.isEmpty ? nil : $0 } }
-        statuses = Self.names(text("status"))
-        effectiveStatuses = Self.names(text("effectiveStatus"))
+        statuses = StatusFilter.names(text("status"))
+        effectiveStatuses = StatusFilter.names(text("effectiveStatus"))
         if let code = text("anomaly") {
             guard let anomaly = Anomaly(rawValue: code) else {
                 let codes = Anomaly.allCases.map(\.rawValue).joined(separator: ", ")
@@ -45,12 +44,6 @@ struct SessionListRequest {
         }
         limit = try HistoryRequest.limit(query)
         cursor = text("cursor")
-    }
-
-    /// nil for all; `*` is all too.
-    private static func names(_ list: String?) -> Set<String>? {
-        guard let list, list != "*" else { return nil }
-        return Set(list.split(separator: ",").map { String($0.filter { $0 != " " }) })
     }
 
     /// What a cursor is bound to: everything but the size of the page.
@@ -99,12 +92,12 @@ struct SessionListRequest {
         selection.startsFrom = startsFrom
         selection.startsTo = startsTo
         let key = userId.map { SessionKey($0) }
-        selection.condition = { [effectiveStatuses, charger] record in
+        selection.condition = {
+            [charger, isOf = StatusFilter.condition(effectiveStatuses, now: now, settings)] record in
             if let key, record.state.userId.map({ SessionKey($0) }) != key { return false }
             if let since, record.statusSinceOrFirstHeard > since { return false }
             if let charger, !record.isAt(charger) { return false }
-            guard let effectiveStatuses else { return true }
-            return effectiveStatuses.contains(record.effectiveStatus(at: now, settings: settings).status.name)
+            return isOf(record)
         }
         return selection
     }

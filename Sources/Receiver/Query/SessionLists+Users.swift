@@ -17,8 +17,10 @@ extension SessionLists {
             history = try HistoryRequest(query)
         }
         let context = history.context(userId: userId)
-        let selection = history.selection(userId: userId, after: try cursors.place(history.cursor, context: context))
-        select(selection.visible(to: call.grant), context: context, call.exchange)
+        let selection = history.selection(
+            userId: userId, after: try cursors.place(history.cursor, context: context), now: clock(), renderer.settings)
+        select(
+            selection.visible(to: call.grant), context: context, address: ListAddress(call.request.head), call.exchange)
     }
 
     /// `GET /v1/users/{userId}/sessions/active`: what is going on now, the latest first. A start that has timed out is
@@ -33,23 +35,37 @@ extension SessionLists {
         var selection = SessionSelection(.ongoing(userId: userId), limit: history.limit)
         selection.after = try cursors.place(history.cursor, context: context)
         selection.condition = { $0.effectiveStatus(at: now, settings: settings).status != .failed }
-        select(selection.visible(to: call.grant), context: context, call.exchange)
+        select(
+            selection.visible(to: call.grant), context: context, address: ListAddress(call.request.head), call.exchange)
     }
 
     /// Answers a page as the Drive API does: `{"sessions":[…],"cursor":"…","count":n}`, without `cursor` on the last one.
-    /// - Parameter showsQuestions: says of each session when it is asked about next.
+    ///
+    /// - Parameters:
+    ///   - address: of the list, for a link to its next page; nil where it has none.
+    ///   - showsQuestions: says of each session when it is asked about next.
     func select(
-        _ selection: SessionSelection, context: [UInt8], showsQuestions: Bool = false, _ exchange: Exchange
+        _ selection: SessionSelection, context: [UInt8], address: ListAddress?, showsQuestions: Bool = false,
+        _ exchange: Exchange
+    ) {
+        others.whenCurrent(exchange) { [self] exchange in
+            answerPage(selection, context: context, address: address, showsQuestions: showsQuestions, exchange)
+        }
+    }
+
+    private func answerPage(
+        _ selection: SessionSelection, context: [UInt8], address: ListAddress?, showsQuestions: Bool,
+        _ exchange: Exchange
     ) {
         let now = clock()
         store.select(selection) { [self] result in
             switch result {
             case .success(let page):
                 guard showsQuestions, let reconciler else {
-                    return exchange.respond(render(page, context: context, now: now))
+                    return exchange.respond(render(page, context: context, address: address, now: now))
                 }
                 reconciler.questions(about: page.records.map(\.sessionId)) { [self] questions in
-                    exchange.respond(render(page, context: context, now: now, questions))
+                    exchange.respond(render(page, context: context, address: address, now: now, questions))
                 }
             case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
             }
@@ -57,7 +73,7 @@ extension SessionLists {
     }
 
     private func render(
-        _ page: SessionPage, context: [UInt8], now: Instant,
+        _ page: SessionPage, context: [UInt8], address: ListAddress?, now: Instant,
         _ questions: [SessionKey: (at: Instant?, tries: Int)] = [:]
     ) -> Response {
         var writer = JSONWriter(capacity: 256 + page.records.count * 1024)
@@ -76,10 +92,13 @@ extension SessionLists {
             }
         }
         writer.endArray()
-        if let cursor = page.next.flatMap({ cursors.text($0, context: context) }) { writer.field("cursor", cursor) }
+        let cursor = page.next.flatMap { cursors.text($0, context: context) }
+        if let cursor { writer.field("cursor", cursor) }
         writer.field("count", page.records.count)
         writer.endObject()
-        return Response(json: writer.bytes)
+        var response = Response(json: writer.bytes)
+        if let cursor, let address { response.add("Link", address.link(toPageFrom: cursor)) }
+        return response
     }
 }
 

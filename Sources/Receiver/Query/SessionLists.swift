@@ -7,6 +7,7 @@ import SessionStore
 /// Lists of sessions, over everybody and of one user.
 struct SessionLists: Sendable {
     let store: any SessionStore
+    let others: Others
     let renderer: SessionRenderer
     let cursors: PageCursor
     /// Says when sessions are asked about next; nil where none are.
@@ -21,7 +22,8 @@ struct SessionLists: Sendable {
         let context = request.context
         var selection = request.selection(now: clock(), settings: renderer.settings)
         selection.after = try cursors.place(request.cursor, context: context)
-        select(selection, context: context, showsQuestions: true, call.exchange)
+        select(
+            selection, context: context, address: ListAddress(call.request.head), showsQuestions: true, call.exchange)
     }
 
     /// `GET /v1/fees?dueWithin=10m`, with `limit`: fees that begin to apply within that time, the soonest first, of
@@ -40,11 +42,14 @@ struct SessionLists: Sendable {
         let keepSoonest = { @Sendable (records: [SessionRecord]) in
             FeesDue(records, from: now, until: until).sessions(ofFirst: limit + 1)
         }
-        collectFees(selection, [], keeping: keepSoonest) { result in
-            switch result {
-            case .success(let records):
-                exchange.respond(Response(json: FeesDue(records, from: now, until: until).json(limit: limit)))
-            case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
+        let chosen = selection
+        others.whenCurrent(exchange) { [self] exchange in
+            collectFees(chosen, [], keeping: keepSoonest) { result in
+                switch result {
+                case .success(let records):
+                    exchange.respond(Response(json: FeesDue(records, from: now, until: until).json(limit: limit)))
+                case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
+                }
             }
         }
     }

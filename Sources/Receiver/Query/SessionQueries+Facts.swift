@@ -56,13 +56,15 @@ extension SessionQueries {
         let facts = try FactsRequest(query)
         // What a body has besides its fact may be of no concern to whoever reads the fact.
         guard !facts.showsBodies || grant.isAdmin else { throw .insufficientScope }
-        factsQueue.async { [self] in
-            store.session(id) { [store] result in
-                exchange.respond(result, isShown: { grant.allows($0) }) {
-                    Response(
-                        json: $0.factsJSON(
-                            after: facts.after, limit: facts.limit, bytesMax: FactsRequest.bytesMax,
-                            body: facts.showsBodies ? { store.body(of: $0) } : nil))
+        others.whenCurrent(exchange) { [self] exchange in
+            factsQueue.async { [self] in
+                others.lookUp(id, in: store, exchange) { [store] result, exchange in
+                    exchange.respond(result, isShown: { grant.allows($0) }) {
+                        Response(
+                            json: $0.factsJSON(
+                                after: facts.after, limit: facts.limit, bytesMax: FactsRequest.bytesMax,
+                                body: facts.showsBodies ? { store.body(of: $0) } : nil))
+                    }
                 }
             }
         }

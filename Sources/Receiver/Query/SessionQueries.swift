@@ -7,14 +7,17 @@ import SessionStore
 /// Queries about one session.
 final class SessionQueries: Sendable {
     let store: any SessionStore
+    let others: Others
     private let renderer: SessionRenderer
     private let waits: LiveWaits
     private let clock: @Sendable () -> Instant
 
     init(
-        store: any SessionStore, renderer: SessionRenderer, waits: LiveWaits, clock: @escaping @Sendable () -> Instant
+        store: any SessionStore, others: Others, renderer: SessionRenderer, waits: LiveWaits,
+        clock: @escaping @Sendable () -> Instant
     ) {
         self.store = store
+        self.others = others
         self.renderer = renderer
         self.waits = waits
         self.clock = clock
@@ -36,7 +39,10 @@ final class SessionQueries: Sendable {
         let (id, grant) = (call.path.sessionId, call.grant)
         guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
         guard let wait = try SessionWait(query) else {
-            return answer(id, of: userId, grant, call.exchange, Preconditions(call.request.head))
+            let preconditions = Preconditions(call.request.head)
+            return others.whenCurrent(call.exchange) { [self] exchange in
+                answer(id, of: userId, grant, exchange, preconditions)
+            }
         }
         var exchange = call.exchange
         // How long it takes is for whoever asks to say: that tells nothing of us.
@@ -55,7 +61,7 @@ final class SessionQueries: Sendable {
             return exchange.respond(isShown ? answer.response(preconditions) : Response(.sessionNotFound))
         }
         let ticket = kept.ticket
-        store.session(id) { [self] result in
+        others.lookUp(id, in: store, exchange) { [self] result, exchange in
             exchange.respond(result, isShown: { grant.allows($0, of: userId) }) { record in
                 let answer = renderer.answer(record, now: clock())
                 store.keep(answer, of: record, ticket: ticket)

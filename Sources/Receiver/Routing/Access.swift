@@ -17,6 +17,8 @@ package enum AccessKind: Sendable, CaseIterable {
     /// Whoever may act at all, for whomever, so that an answer does not depend on what there is. For whom, the handler
     /// looks up in its grant. Never anonymous, as all that follow.
     case acting
+    /// The same, where upstream is asked.
+    case actingUpstream
     /// Whoever may act for the user in the path.
     case actingForUser
     /// Whoever may read the sessions of the user in the path, where upstream is asked for them.
@@ -31,7 +33,15 @@ package enum AccessKind: Sendable, CaseIterable {
     var isQuery: Bool {
         switch self {
         case .reading, .readingUser, .readingEverything, .acting: true
-        case .anybody, .callbacks, .actingForUser, .readingForUser, .operating: false
+        case .anybody, .callbacks, .actingUpstream, .actingForUser, .readingForUser, .operating: false
+        }
+    }
+
+    /// Whether others say what a request looks like: the Drive API, or whoever probes.
+    var isOthersBusiness: Bool {
+        switch self {
+        case .anybody, .callbacks, .actingUpstream, .actingForUser, .readingForUser: true
+        case .reading, .readingUser, .readingEverything, .acting, .operating: false
         }
     }
 }
@@ -60,6 +70,9 @@ extension Access where Given == AccessGrant {
     }
     static var acting: Self {
         identified(.acting) { grant, _ in grant.mayAct }
+    }
+    static var actingUpstream: Self {
+        identified(.actingUpstream) { grant, _ in grant.mayAct }
     }
     static var actingForUser: Self {
         identified(.actingForUser) { $0.mayAct(for: $1.userId) }

@@ -42,17 +42,21 @@ package struct Route: Sendable {
     package let needsSessions: Bool
     /// Whether its answers may be long enough to be compressed.
     package let coded: Bool
+    /// The names of its query parameters: others are refused, for a misspelled filter would show everything. nil: nobody
+    /// looks, where others say what a request looks like.
+    package let query: Set<String>?
     /// Asks who is asking, and hands the request to the handler.
     let run: @Sendable (Receiver, AccessControl, consuming Request, PathValues, Exchange) throws(Problem) -> Void
 
     /// - Parameters:
     ///   - access: who may. There is no default: whoever forgets it has nothing that compiles.
+    ///   - query: not looked at where everybody may ask, in callbacks, and in what the Drive API would be asked.
     ///   - sheds: a request that changes something never does.
     ///   - handler: gets what `access` has found out about whoever asks. It runs on a worker and must not block; what it
     ///     throws is the answer.
     init<Given>(
-        _ method: Method, _ path: StaticString, _ access: Access<Given>, body: Body = .short, sheds: Bool = true,
-        needsSessions: Bool = true, coded: Bool = true,
+        _ method: Method, _ path: StaticString, _ access: Access<Given>, query: Set<String>? = [], body: Body = .short,
+        sheds: Bool = true, needsSessions: Bool = true, coded: Bool = true,
         handler: @escaping @Sendable (Features) -> (borrowing Call<Given>) throws(Problem) -> Void
     ) {
         self.method = method
@@ -62,8 +66,14 @@ package struct Route: Sendable {
         self.sheds = sheds && method == .get
         self.needsSessions = needsSessions
         self.coded = coded
+        let names = access.kind.isOthersBusiness ? nil : query
+        self.query = names
         run = { (receiver, control, request, path, exchange) throws(Problem) in
             let given = try receiver.check(access, control, request.head, path)
+            if let names, let query = request.head.query, !query.isEmpty {
+                guard let parameters = QueryParameters(query) else { throw .malformedQuery }
+                try parameters.check(known: names)
+            }
             try handler(receiver.features)(Call(request: request, path: path, given: given, exchange: exchange))
         }
     }

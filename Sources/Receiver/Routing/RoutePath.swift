@@ -5,15 +5,17 @@ import HTTPServer
 package struct PathValues: Sendable, Equatable {
     package var userId = ""
     package var sessionId = ""
+    /// A receiver's.
+    package var name = ""
     /// The number of an entry.
     package var id: Int64 = 0
 }
 
 /// The path of a route, such as `/v1/sessions/{sessionId}/facts`.
 package struct RoutePath: Sendable {
-    /// What stands in the place of a segment: `{userId}`, `{sessionId}` or `{id}`.
+    /// What stands in the place of a segment: `{userId}`, `{sessionId}`, `{name}` or `{id}`.
     package enum Parameter: String, Sendable {
-        case userId, sessionId, id
+        case userId, sessionId, name, id
     }
 
     private enum Segment: Sendable {
@@ -81,6 +83,7 @@ package struct RoutePath: Sendable {
             switch parameter {
             case .userId: values.userId = text
             case .sessionId: values.sessionId = text
+            case .name: values.name = text
             case .id:
                 guard let id = Int64(text) else { return .other }
                 values.id = id

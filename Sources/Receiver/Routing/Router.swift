@@ -81,11 +81,12 @@ package struct Router: Sendable {
     private static func segments(_ path: UnsafeRawBufferPointer) -> PathSegments? {
         guard let segments = PathSegments(path) else { return nil }
         // The Drive API's base path, so that an app can be pointed here by changing the host alone: for its calls about
-        // sessions, and nothing else of ours.
+        // sessions and its search for chargers, and nothing else of ours.
+        guard segments.count >= 4, PercentEncoding.isSame(segments[0], asUnreserved: "drive") else { return segments }
         let isDriveAPI =
-            segments.count > 5 && PercentEncoding.isSame(segments[0], asUnreserved: "drive")
-            && PercentEncoding.isSame(segments[2], asUnreserved: "users")
-            && PercentEncoding.isSame(segments[4], asUnreserved: "sessions")
+            segments.count == 4 && PercentEncoding.isSame(segments[2], asUnreserved: "geosearch")
+            || segments.count > 5 && PercentEncoding.isSame(segments[2], asUnreserved: "users")
+                && PercentEncoding.isSame(segments[4], asUnreserved: "sessions")
         return isDriveAPI ? segments.withoutFirst : segments
     }
 }

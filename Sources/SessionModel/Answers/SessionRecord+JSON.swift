@@ -13,7 +13,8 @@ extension SessionRecord {
     /// Writes the session as one object, as a document or within one.
     ///
     /// - Parameter now: for the duration of a session that runs.
-    package func write(to writer: inout JSONWriter, now: Instant? = nil, extras: (inout JSONWriter) -> Void = { _ in }) {
+    package func write(to writer: inout JSONWriter, now: Instant? = nil, extras: (inout JSONWriter) -> Void = { _ in })
+    {
         writer.beginObject()
         state.writeMembers(to: &writer, now: now)
         if let last = facts.last {

@@ -23,7 +23,7 @@ extension SessionState {
         writer.field("startTime", startTime)
         writer.field("stopTime", stopTime)
         writer.field("abandonedAt", abandonedAt)
-        var duration = enrichment[.duration] == nil ? duration(at: now) : nil
+        var duration = enrichment[.duration] == nil ? self.duration(at: now) : nil
         func writeDuration() {
             guard let text = duration else { return }
             writer.field("duration", text)

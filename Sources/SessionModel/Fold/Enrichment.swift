@@ -25,6 +25,18 @@ package struct Enrichment: Sendable, Equatable {
         }
     }
 
+    /// Whether a JSON value that begins with a byte is what a field has. Another counts as absent, so that what is shown has
+    /// the types that are promised.
+    private static func isValue(_ first: UInt8, of field: Field) -> Bool {
+        switch field {
+        case .balanceStatus, .chargingKeyId, .chargingKeyType, .site, .connectorId, .duration:
+            first == UInt8(ascii: "\"")
+        case .charger, .energy, .price: first == UInt8(ascii: "{")
+        case .balanceAmountMinor: first == UInt8(ascii: "-") || UInt8(ascii: "0")...UInt8(ascii: "9") ~= first
+        case .receiptAvailable: first == UInt8(ascii: "t") || first == UInt8(ascii: "f")
+        }
+    }
+
     struct Entry: Sendable, Equatable {
         let field: Field
         var value: CanonicalJSON
@@ -54,7 +66,7 @@ package struct Enrichment: Sendable, Equatable {
                 // Most payloads have nothing but userId and the fields of a fee.
                 guard !reader.matches(key, "userId"), text[value.lowerBound] != UInt8(ascii: "n") else { return true }
                 for field in Field.all where reader.matches(key, field.name) {
-                    found.append((field, value))
+                    if isValue(text[value.lowerBound], of: field) { found.append((field, value)) }
                     break
                 }
                 return true

@@ -22,6 +22,7 @@ package struct Guidance: Sendable, Equatable {
         case stopFailedRepeatedly = "STOP_FAILED_REPEATEDLY"
         case alreadyStopped = "ALREADY_STOPPED"
         case sessionEnded = "SESSION_ENDED"
+        case nothingInTheWay = "NOTHING_IN_THE_WAY"
         case severalSessionsAllowed = "SEVERAL_SESSIONS_ALLOWED"
         case statusUnknown = "STATUS_UNKNOWN"
         case sessionAbandoned = "SESSION_ABANDONED"

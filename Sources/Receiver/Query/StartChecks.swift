@@ -1,0 +1,42 @@
+internal import Base
+import HTTPServer
+import SessionIndex
+import SessionModel
+import SessionStore
+
+/// Whether users may start sessions.
+struct StartChecks: Sendable {
+    let store: any SessionStore
+    let cooldowns: ConnectorCooldowns
+    let settings: GuidanceSettings
+    let clock: @Sendable () -> Instant
+
+    /// Of those that are going on, and of all: what may be in the way has begun lately, or has not ended.
+    private static let sessionsLookedAt = 50
+
+    /// `GET /v1/users/{userId}/start-check?connectorId=…`: whether the user may start a session there now, and if not, why
+    /// and from when on.
+    func answer(_ call: borrowing Call<AccessGrant>) throws(Problem) {
+        guard let query = QueryParameters(call.request.head.query), let connectorId = query["connectorId"],
+            1...1_024 ~= connectorId.utf8.count
+        else { throw .malformedQuery.with(detail: "connectorId must say where.") }
+        let (userId, grant, exchange) = (call.path.userId, call.grant, call.exchange)
+        let ongoing = SessionSelection(.ongoing(userId: userId), limit: Self.sessionsLookedAt).visible(to: grant)
+        let latest = SessionSelection(.user(userId), limit: Self.sessionsLookedAt).visible(to: grant)
+        store.select(ongoing) { [self] ongoing in
+            store.select(latest) { [self] latest in
+                do throws(StoreError) {
+                    let records = try ongoing.get().records + latest.get().records
+                    let now = clock()
+                    let check = StartCheck(
+                        records, connectorId: connectorId,
+                        connectorStartedAt: cooldowns.latest(connectorId, now: now), now: now,
+                        settings: settings)
+                    exchange.respond(Response(json: check.json))
+                } catch {
+                    exchange.respond(Response(Problem(error, .storeUnreadable)))
+                }
+            }
+        }
+    }
+}

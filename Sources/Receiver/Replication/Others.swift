@@ -1,0 +1,57 @@
+internal import Base
+import HTTPServer
+package import Replication
+import SessionIndex
+import SessionModel
+import SessionStore
+
+/// The way to what other receivers have; nothing where there is only this one.
+package struct Others: Sendable {
+    let log: SharedLog?
+
+    package init(_ log: SharedLog? = nil) { self.log = log }
+
+    /// Whether so much of theirs is still to come that queries would be answered wrongly.
+    var isCatchingUp: Bool { log?.isCatchingUp == true }
+
+    /// Runs `body` once a delivery is in the shared log, or that takes too long; at once, with nil, where there is none.
+    func acknowledge(_ outcome: IngestOutcome, _ body: @escaping @Sendable (Durability?) -> Void) {
+        guard let log else { return body(nil) }
+        log.whenShipped(outcome.place.sequence, of: outcome.place.origin) { body($0) }
+    }
+
+    /// Runs `body` once everything is folded here that any receiver has acknowledged as replicated, or at once where that
+    /// is not asked for. The answer says so where nobody could say it in time.
+    func whenCurrent(_ exchange: Exchange, _ body: @escaping @Sendable (Exchange) -> Void) {
+        guard let log, log.readsStrictly else { return body(exchange) }
+        ask(log, exchange, body)
+    }
+
+    /// Looks a session up. That there is none is said only after the others were asked, whatever the configuration says of
+    /// reads: a client may have started it at another receiver a moment ago.
+    func lookUp(
+        _ id: String, in store: any SessionStore, _ exchange: Exchange,
+        _ completion: @escaping @Sendable (Result<SessionRecord?, StoreError>, Exchange) -> Void
+    ) {
+        store.session(id) { result in
+            guard case .success(nil) = result, let log, !log.readsStrictly else { return completion(result, exchange) }
+            ask(log, exchange) { exchange in
+                store.session(id) { completion($0, exchange) }
+            }
+        }
+    }
+
+    private func ask(_ log: SharedLog, _ exchange: Exchange, _ body: @escaping @Sendable (Exchange) -> Void) {
+        log.whenCurrent { consistency in
+            guard consistency == .local else { return body(exchange) }
+            var exchange = exchange
+            let transform = exchange.transform
+            exchange.transform = { given in
+                var response = transform?(given) ?? given
+                response.add("Chargefold-Consistency", "local" as StaticString)
+                return response
+            }
+            body(exchange)
+        }
+    }
+}
