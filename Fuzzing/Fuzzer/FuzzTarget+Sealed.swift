@@ -15,6 +15,7 @@ extension FuzzTarget {
     /// A cursor opens in its own list only, and no other text opens as what it stands for: not one that was made up, and
     /// not one with a character changed. The bytes are the place, the change, and the list.
     @Sendable static func cursor(_ bytes: UnsafeRawBufferPointer) {
+        guard let seal, let otherSeal else { return }
         let cursors = PageCursor(seal: seal)
         let text = String(decoding: bytes, as: UTF8.self)
         let context = Array(bytes.dropFirst(18))

@@ -185,7 +185,7 @@ extension EventLog {
             }
             isExact = false
             if segment.isEmptied { continue }
-            if let salvage = segment.salvage {
+            if let salvage = segment.endsTorn ? try segment.makeSalvage(tell: tell) : segment.salvage {
                 salvage.account(in: &found)
             } else if let next, next.header?.previousFirstPosition != segment.firstPosition {
                 // The one behind it is not there, or not sound.

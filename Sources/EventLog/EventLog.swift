@@ -117,6 +117,8 @@ package final class EventLog: Sendable {
             state.withLock { $0.close() }
         }
         for damage in opened.damages { tell(damage) }
+        // What a power cut took with such an end is missing at each start, until it is had again.
+        if opened.segments.contains(where: \.endsTorn) { try accountMissing() }
         if !readOnly { watchByItself() }
     }
 
@@ -415,6 +417,8 @@ package final class EventLog: Sendable {
             logger.warning("the log's end is torn or damaged; what is sound of it is kept", metadata: metadata)
         } else {
             logger.critical("the log is damaged; what is sound of it is kept", metadata: metadata)
+            // Whoever shares the log has what is missing here.
+            DispatchQueue.global(qos: .utility).async { [weak self] in try? self?.accountMissing() }
         }
     }
 }

@@ -128,6 +128,9 @@ package struct LogPlaces: Sendable, Equatable {
         return frontier
     }
 
+    /// The last of an origin's deliveries that has been here; 0 where none has.
+    package func last(of origin: Identity) -> Int64 { table.next(origin) - 1 }
+
     /// Whether everything up to a frontier is here.
     package func covers(_ frontier: [Identity: Int64]) -> Bool {
         frontier.allSatisfy { $0.value < missing[$0.key]?.first ?? table.next($0.key) }

@@ -35,6 +35,10 @@ package protocol ReplicatedLog: AnyObject, Sendable {
     /// Durable here: for each origin, own ones too, the sequence up to which everything is here.
     var frontier: [Identity: Int64] { get }
 
+    /// The last of an origin's deliveries that has been here, whether or not damage has taken some before it; 0 where none
+    /// has. Own ones are shipped up to there: what is gone goes as a tombstone and blocks nothing.
+    func last(of origin: Identity) -> Int64
+
     /// The deliveries of an origin behind `sequence`, in order and gap-free: what is gone comes as a tombstone. At least
     /// one where there is one, otherwise within both bounds. Blocks.
     func deliveries(

@@ -194,10 +194,9 @@ package final class SharedLog: Sendable {
 
     package var condition: SharedLogCondition {
         var condition = shared.status.condition
-        let frontier = log.frontier
         condition.unshipped = shared.memory.current.own.reduce(0) { sum, own in
             let confirmed = max(own.confirmed, shared.status.confirmed(own.identity))
-            return sum + max(0, (frontier[own.identity] ?? 0) - confirmed)
+            return sum + max(0, log.last(of: own.identity) - confirmed)
         }
         condition.oldestUnshippedMicroseconds = condition.unshipped > 0 ? backlog.oldestMicroseconds : nil
         return condition

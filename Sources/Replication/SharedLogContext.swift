@@ -87,7 +87,7 @@ final class SharedLogContext: Sendable {
     /// be compared with what the shared log has.
     /// - Parameter through: what the shared log has of it.
     func giveUp(_ origin: Identity, log: any ReplicatedLog, shared through: Int64) throws(PostgresError) {
-        let last = log.frontier[origin] ?? 0
+        let last = log.last(of: origin)
         let isCurrent = log.origin == origin
         if isCurrent { _ = try local { () throws(StoreError) in try log.beginOrigin() } }
         let current = log.origin

@@ -78,7 +78,12 @@ final class DirectoryLock: DirectoryClaim {
     }
 
     private static func close(_ held: Held) {
-        for descriptor in [held.file, held.directory] where descriptor >= 0 { Glibc.close(descriptor) }
+        for descriptor in [held.file, held.directory] where descriptor >= 0 {
+            // A child that was forked a moment ago, for a program, has the descriptor until it runs that: closing alone
+            // would leave it the lock.
+            flock(descriptor, LOCK_UN)
+            Glibc.close(descriptor)
+        }
     }
 
     // MARK: Whether it still is what was taken

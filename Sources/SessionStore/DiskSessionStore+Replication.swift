@@ -14,6 +14,8 @@ extension DiskSessionStore: ReplicatedLog {
 
     package var frontier: [Identity: Int64] { log.placesNow.frontier }
 
+    package func last(of origin: Identity) -> Int64 { log.placesNow.last(of: origin) }
+
     package func deliveries(
         of origin: Identity, after sequence: Int64, countMax: Int, bytesMax: Int
     ) throws(StoreError) -> [SharedDelivery] {

@@ -7,6 +7,7 @@ package final class LogInMemory: ReplicatedLog {
         var origin: Identity
         var places: [Identity: [SharedDelivery]] = [:]
         var observer: (@Sendable (Identity, [SharedDelivery]) -> Void)?
+        var missing: [Identity: Set<Int64>] = [:]
     }
 
     private let state: Locked<State>
@@ -23,7 +24,24 @@ package final class LogInMemory: ReplicatedLog {
     package func copy() -> LogInMemory { LogInMemory(state.withLock { $0 }) }
 
     package var origin: Identity { state.withLock { $0.origin } }
-    package var frontier: [Identity: Int64] { state.withLock { $0.places.mapValues { Int64($0.count) } } }
+    package var frontier: [Identity: Int64] {
+        state.withLock { state in
+            state.places.reduce(into: [:]) { frontier, of in
+                frontier[of.key] = state.missing[of.key]?.min().map { $0 - 1 } ?? Int64(of.value.count)
+            }
+        }
+    }
+    package func last(of origin: Identity) -> Int64 { Int64(places(of: origin).count) }
+
+    /// Damage takes deliveries.
+    package func lose(_ sequences: Set<Int64>, of origin: Identity) {
+        state.withLock { state in
+            state.missing[origin] = sequences
+            for sequence in sequences {
+                state.places[origin]?[Int(sequence) - 1] = .tombstone(SharedDelivery.lost, at: sequence)
+            }
+        }
+    }
 
     package func places(of origin: Identity) -> [SharedDelivery] { state.withLock { $0.places[origin] ?? [] } }
 
@@ -69,6 +87,10 @@ package final class LogInMemory: ReplicatedLog {
         let isWhole = state.withLock { state in
             for delivery in deliveries {
                 let count = Int64(state.places[origin]?.count ?? 0)
+                if state.missing[origin]?.remove(delivery.sequence) != nil {
+                    state.places[origin]?[Int(delivery.sequence) - 1] = delivery
+                    if state.missing[origin]?.isEmpty == true { state.missing[origin] = nil }
+                }
                 if delivery.sequence <= count { continue }
                 guard delivery.sequence == count + 1 else { return false }
                 state.places[origin, default: []].append(delivery)

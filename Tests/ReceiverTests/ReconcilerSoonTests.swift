@@ -105,7 +105,6 @@ import Testing
         Upstream.json(#"{"sessionId":"S1","sessionStatus":"\#(status)"\#(charger)\#(extra)}"#)
     }
 
-    @discardableResult
     private func withSoon(_ upstream: Upstream, _ body: (RunningServer, ReconcilerTime) throws -> Void) throws {
         try withReconciliation(upstream, { $0.reconciliation.soonSeconds = 2 }, body)
     }

@@ -25,7 +25,7 @@ import Testing
                 configuration.replication.url = try Callback.key(database.url)
                 configuration.replication.name = name
                 configuration.replication.schema = schema
-                configuration.replication.localAfterMilliseconds = 2_000
+                configuration.replication.localAfterMilliseconds = 60_000
                 configuration.api.sealKey = try Callback.key("one seal key for all receivers")
                 change(&configuration)
             }

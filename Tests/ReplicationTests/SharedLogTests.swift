@@ -171,10 +171,43 @@ import Testing
         await a.shared.stop()
     }
 
-    @Test func `a place with another content is kept twice`() async throws {
-        let a = try station("a")
+    @Test func `what damage took is had again, or known everywhere to be lost`() async throws {
+        let (a, b) = (try station("a"), try station("b"))
         try await a.shared.start()
-        try await eventually("a is near") { await a.receive("one") == .replicated }
+        try await b.shared.start()
+        try await eventually("a is near") { await a.receive("one", "two", "three") == .replicated }
+        try await eventually("b has it") { b.log.bodies == a.log.bodies }
+        let origin = a.log.origin
+        let before = a.log.places(of: origin)
+        await a.shared.stop()
+        a.log.receive(["four", "five"])
+        // One that was shipped, one that was not; and one of another's.
+        let last = a.log.last(of: origin)
+        a.log.lose([2, last - 1], of: origin)
+        b.log.lose([1], of: origin)
+        let again = try a.restarted(server.url, schema: schema)
+        try await again.shared.start()
+        #expect(again.log.origin == origin)
+        try await eventually("what follows is shipped") { await again.receive("six") == .replicated }
+        try await eventually("both have the same, and no hole") {
+            again.log.places(of: origin) == b.log.places(of: origin)
+                && again.log.frontier[origin] == last + 1 && b.log.frontier[origin] == last + 1
+        }
+        let now = again.log.places(of: origin)
+        #expect(Array(now.prefix(before.count)) == before)
+        #expect(now[Int(last) - 2] == .tombstone(SharedDelivery.lost, at: last - 1))
+        await again.shared.stop()
+        await b.shared.stop()
+    }
+
+    @Test func `a place with another content is kept twice`() async throws {
+        let first = try station("a")
+        try await first.shared.start()
+        try await eventually("a is near") { await first.receive("one") == .replicated }
+        await first.shared.stop()
+        // Which remembers what was confirmed.
+        let a = try first.restarted(server.url, schema: schema)
+        try await a.shared.start()
         let last = try #require(a.log.frontier[a.log.origin])
         // As a database that was set back and written to by somebody else would have it.
         try server.query(
@@ -185,7 +218,7 @@ import Testing
         try await eventually("both are here") { Set(a.log.bodies).isSuperset(of: ["ours", "theirs"]) }
         let b = try station("b")
         try await b.shared.start()
-        try await eventually("and elsewhere") { Set(b.log.bodies).isSuperset(of: ["one", "ours"]) }
+        try await eventually("and elsewhere") { Set(b.log.bodies).isSuperset(of: ["one", "ours", "theirs"]) }
         #expect(a.shared.condition.alarms > 0)
         await a.shared.stop()
         await b.shared.stop()

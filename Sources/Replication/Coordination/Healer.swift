@@ -62,7 +62,9 @@ final class Healer: Sendable {
             defer { behind = Dictionary(uniqueKeysWithValues: others.map { ($0.identity, $0.shipped) }) }
             return behind
         }
-        for head in others where seen[head.identity] == head.shipped { try ship(head, connection) }
+        for head in others where seen[head.identity] == head.shipped {
+            try ship(head, through: frontier[head.identity] ?? 0, connection)
+        }
     }
 
     /// An origin's head says more than there is: rows were removed by somebody. What is missing is shipped again.
@@ -80,13 +82,15 @@ final class Healer: Sendable {
         }
     }
 
-    private func ship(_ head: OriginHead, _ connection: PostgresConnection) throws(PostgresError) {
+    /// - Parameter through: everything up to there is here. What is missing here may be elsewhere.
+    private func ship(_ head: OriginHead, through last: Int64, _ connection: PostgresConnection) throws(PostgresError) {
         var shipped = head.shipped
         while true {
-            let batch = try shared.local { () throws(StoreError) in
+            let read = try shared.local { () throws(StoreError) in
                 try log.deliveries(
                     of: head.identity, after: shipped, countMax: Self.countMax, bytesMax: Self.bytesMax)
             }
+            let batch = Array(read.prefix { $0.sequence <= last })
             guard let last = batch.last else { return }
             let result = try connection.execute(
                 fill,

@@ -72,7 +72,7 @@ final class Upkeep: Sendable {
         let settings = shared.settings
         let (state, frontier, origin) = (shared.memory.current, log.frontier, log.origin)
         let unshipped = state.own.reduce(0) { sum, own in
-            sum + max(0, (frontier[own.identity] ?? 0) - shared.status.confirmed(own.identity))
+            sum + max(0, log.last(of: own.identity) - shared.status.confirmed(own.identity))
         }
         let text = frontier.compactMap { origin, sequence in state.numbers[origin].map { ($0, sequence) } }
             .sorted { $0.0 < $1.0 }.map { "\($0.0):\($0.1)" }.joined(separator: " ")

@@ -62,6 +62,12 @@ actor Puller {
         let frontier = log.frontier
         let others = heads.filter { head in !state.own.contains { $0.identity == head.identity } }
         note(heads)
+        for head in heads where frontier[head.identity] ?? 0 < log.last(of: head.identity) {
+            // Damage has taken something here, of own deliveries perhaps. What was lost before it was shipped comes back
+            // as a tombstone, so that everybody knows the same of that place.
+            let last = min(head.shipped, log.last(of: head.identity))
+            if last > frontier[head.identity] ?? 0, try await pull(head.shipped(through: last)) { hasPulled = true }
+        }
         for head in others {
             let here = frontier[head.identity] ?? 0
             guard head.shipped > here else {
@@ -162,6 +168,10 @@ struct OriginHead: Sendable, Equatable {
     let identity: Identity
     let epoch: Int64
     let shipped: Int64
+
+    func shipped(through last: Int64) -> OriginHead {
+        OriginHead(number: number, identity: identity, epoch: epoch, shipped: last)
+    }
 }
 
 extension PostgresResult {

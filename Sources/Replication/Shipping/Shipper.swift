@@ -103,7 +103,7 @@ actor Shipper {
             while try shipNext(index) {}
             if rights.indices.contains(index) { try confirm(index) }
         } while rights.last?.origin != log.origin
-        if let right = rights.last, right.confirmed >= log.frontier[right.origin] ?? 0 { waiters.becomeNear() }
+        if let right = rights.last, right.confirmed >= log.last(of: right.origin) { waiters.becomeNear() }
     }
 
     /// Ships what an earlier run has left of another origin, and lets the origin go.
@@ -112,7 +112,7 @@ actor Shipper {
         while rights.indices.contains(index), rights[index].origin == origin, try shipNext(index) {}
         guard rights.indices.contains(index), rights[index].origin == origin else { return }
         try confirm(index)
-        guard rights[index].confirmed >= log.frontier[origin] ?? 0 else { return }
+        guard rights[index].confirmed >= log.last(of: origin) else { return }
         try shared.remember { state in state.own.removeAll { $0.identity == origin } }
         rights.remove(at: index)
     }
@@ -156,7 +156,7 @@ actor Shipper {
         let kept = backlog.take(
             right.origin, after: right.shipped, countMax: Self.countMax, bytesMax: Self.bytesMax)
         if !kept.isEmpty { return kept }
-        guard log.frontier[right.origin] ?? 0 > right.shipped else { return [] }
+        guard log.last(of: right.origin) > right.shipped else { return [] }
         let read = try shared.local { () throws(StoreError) in
             try log.deliveries(
                 of: right.origin, after: right.shipped, countMax: Self.countMax, bytesMax: Self.bytesMax)
@@ -192,7 +192,7 @@ actor Shipper {
         let right = rights.remove(at: index)
         guard let own = shared.memory.current.own.first(where: { $0.identity == right.origin }) else { return }
         if let row = try self.row(of: right.origin), row.epoch == right.epoch, row.holder == own.holder,
-            row.shipped <= log.frontier[right.origin] ?? 0
+            row.shipped <= log.last(of: right.origin)
         {
             let again = Right(
                 origin: right.origin, number: row.number, epoch: row.epoch, shipped: row.shipped,
@@ -225,7 +225,13 @@ actor Shipper {
         if !missing.isEmpty { return try ship(index, Array(missing)) }
         shared.status.alarm("the shared log has another content at a place of this receiver's", right.origin)
         rights.remove(at: index)
-        try give(up: right.origin, shared: right.shipped)
+        // Whoever put it there did not say so: everybody is to pull it.
+        var shipped = right.shipped
+        while there[shipped + 1] != nil { shipped += 1 }
+        _ = try connection.execute(
+            statements.skip,
+            [.int4(right.number), .integer(shipped), .integer(right.epoch), .integer(right.shipped)])
+        try give(up: right.origin, shared: shipped)
     }
 
     // MARK: Rights
@@ -250,7 +256,7 @@ actor Shipper {
         for _ in 0..<Self.triesMax {
             guard let own = shared.memory.current.own.first(where: { $0.identity == origin }) else { return nil }
             let row = try self.row(of: origin)
-            let last = log.frontier[origin] ?? 0
+            let last = log.last(of: origin)
             let claim = own.claim(on: row, last: last)
             guard claim != .lost else {
                 try give(up: origin, shared: row?.shipped ?? 0)
