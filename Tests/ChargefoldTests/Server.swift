@@ -56,15 +56,17 @@ final class Server {
             ClientRequest(target: target, fields: [("Authorization", "Bearer \(Self.token)")]))
     }
 
-    /// The state of each session, without what depends on its deliveries.
+    /// The state of each session, without what depends on its deliveries, and without the duration of one that runs.
     func states(_ ids: some Collection<String>) throws -> [String: String] {
         var states: [String: String] = [:]
         for id in ids {
             let answer = try get("/v1/sessions/\(id)")
             let text = String(decoding: answer.body, as: UTF8.self)
             #expect(answer.status == 200 || answer.status == 404)
-            states[id] =
+            let state =
                 text.firstRange(of: #","lastFact":"#).map { String(text[..<$0.lowerBound]) } ?? "\(answer.status)"
+            let isRunning = state.contains(/"sessionStatus":"(STARTED|WAITING_TO_STOP|STOP_FAILED)"/)
+            states[id] = isRunning ? state.replacing(/"duration":"[^"]*",/, with: "") : state
         }
         return states
     }

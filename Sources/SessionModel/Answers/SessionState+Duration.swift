@@ -12,7 +12,9 @@ extension SessionState {
 
     /// When the duration that is shown at an instant will be another by time alone; nil where it will not.
     package func durationChangesAt(_ now: Instant) -> Instant? {
-        guard isRunning, let start = startTime, now >= start else { return nil }
+        guard isRunning, enrichment[.duration] == nil, let start = startTime else { return nil }
+        // There is none before the start, as a clock that is behind has it.
+        guard now >= start else { return start }
         return start.adding(seconds: now.microseconds(since: start) / 1_000_000 + 1)
     }
 
