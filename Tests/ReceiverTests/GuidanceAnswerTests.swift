@@ -104,7 +104,7 @@ import Testing
                 }
                 return sessions.map { $0.string("sessionId") }
             }
-            try server.report("SESSION_STOPPED", "gap", at: 0)
+            try server.report("SESSION_STOPPED", "gap", at: -1)
             try server.report("SESSION_COMPLETE", "complete", at: 0)
             try server.report("SESSION_START_FAILED", "revived", at: -5)
             try server.report("SESSION_STARTED", "revived", at: 0)

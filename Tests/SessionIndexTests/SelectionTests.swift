@@ -89,9 +89,9 @@ struct SelectionTests {
 
     @Test func `who asks for FAILED finds statuses that nobody knows`() async throws {
         let store = try TestIndex(directory)
-        for (id, status) in [("a", "ON_FIRE"), ("b", "FAILED"), ("c", "STARTED")] {
+        for (second, (id, status)) in [("a", "ON_FIRE"), ("b", "FAILED"), ("c", "STARTED")].enumerated() {
             let body = """
-                {"event":"SESSION_OBSERVED","payload":{"sessionId":"\(id)","timestamp":"2025-06-12T10:00:00Z",\
+                {"event":"SESSION_OBSERVED","payload":{"sessionId":"\(id)","timestamp":"2025-06-12T10:00:0\(second)Z",\
                 "userId":"u","sessionStatus":"\(status)"}}
                 """
             let event = try SessionEvent.decode(Array(body.utf8), source: .driveApi)

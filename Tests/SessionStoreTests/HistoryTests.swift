@@ -127,7 +127,7 @@ struct HistoryTests {
         for second in 1...40 { _ = try await store.ingest(try delivery("SESSION_STARTED", "a", at: Int64(second))) }
         try store.flush()
         let columns =
-            "session_id, user_id, order_key, skewed, ongoing, anomalies, status, status_since, expectation, record"
+            "session_id, user_id, order_key, skewed, ongoing, anomalies, status, status_since, tie, expectation, record"
         try directory.editRows(
             "INSERT INTO sessions(number, partition, \(columns)) SELECT 33, 8, \(columns) FROM sessions")
         let report = try store.check { _ in }
@@ -146,9 +146,9 @@ struct HistoryTests {
             UPDATE sessions SET order_key = 7 WHERE session_id = 'b';
             UPDATE sessions SET record = (SELECT record FROM sessions WHERE session_id = 'd') WHERE session_id = 'c';
             INSERT INTO sessions(
-                number, partition, session_id, order_key, skewed, ongoing, anomalies, status, status_since, expectation,
-                record)
-                VALUES(77, 19, 'ghost', 0, 0, 1, 0, 0, 0, 0, x'00');
+                number, partition, session_id, order_key, skewed, ongoing, anomalies, status, status_since, tie,
+                expectation, record)
+                VALUES(77, 19, 'ghost', 0, 0, 1, 0, 0, 0, 1, 0, x'00');
             """)
         var phases = 0
         let report = try store.check { _ in phases += 1 }

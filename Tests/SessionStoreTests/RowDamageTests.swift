@@ -158,9 +158,9 @@ struct RowDamageTests {
         try directory.editRows(
             """
             INSERT INTO sessions(
-                number, partition, session_id, order_key, skewed, ongoing, anomalies, status, status_since, expectation,
-                record)
-                VALUES(1000, 2, 'new', 0, 0, 1, 0, 0, 0, 0, x'00');
+                number, partition, session_id, order_key, skewed, ongoing, anomalies, status, status_since, tie,
+                expectation, record)
+                VALUES(1000, 2, 'new', 0, 0, 1, 0, 0, 0, 1, 0, x'00');
             """)
         acknowledged.append(try await store.ingest(try delivery("SESSION_STARTED", "new", at: 1)))
         #expect(throws: StoreError.self) { try store.flush() }
