@@ -41,7 +41,9 @@ struct OverviewTests {
     }
 
     @Test func `the schedule says when it asks about a session next`() {
-        var schedule = ReconciliationSchedule(seed: 1)
+        var settings = ReconciliationSettings()
+        settings.soonSeconds = 0
+        var schedule = ReconciliationSchedule(settings, seed: 1)
         let key = SessionKey("a")
         #expect(schedule.question(about: key) == nil)
         schedule.noted(key, .waitingToStop, now: 0)
