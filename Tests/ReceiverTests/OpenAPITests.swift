@@ -11,7 +11,12 @@ import Testing
 
     private struct Document: Decodable {
         let openapi: String
+        let info: Info
         let paths: [String: [String: Entry]]
+    }
+
+    private struct Info: Decodable {
+        let version: String
     }
 
     /// An operation, or the parameters that all operations of a path have.
@@ -32,10 +37,7 @@ import Testing
     }
 
     @Test func `the document is served as it stands in the repository`() throws {
-        let text = try String(contentsOf: URL(filePath: Self.path), encoding: .utf8)
-        #expect(text.contains(OpenAPIDocument.versionInFile))
-        let version = #""version": "\(Version.current)""#
-        let file = Array(text.replacing(OpenAPIDocument.versionInFile, with: version).utf8)
+        let file = try [UInt8](Data(contentsOf: URL(filePath: Self.path)))
         #expect(file == OpenAPIDocument.json)
         try withApplication { server throws in
             let answer = try server.get("/openapi.json", token: nil)
@@ -47,7 +49,7 @@ import Testing
 
     @Test func `it has every route, and no other`() throws {
         let document = try JSONDecoder().decode(Document.self, from: Data(OpenAPIDocument.json))
-        #expect(document.openapi == "3.1.0")
+        #expect(document.openapi == "3.1.0" && document.info.version == Version.current)
         let described = document.paths.flatMap { path, operations in
             operations.keys.filter { $0 != "parameters" }.map { "\($0.uppercased()) \(path)" }
         }
