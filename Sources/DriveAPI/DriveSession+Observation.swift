@@ -4,12 +4,16 @@ package import SessionModel
 extension DriveSession {
     /// The body to log for this answer as a fact; `SessionEvent.decode(_:source:)` with source `driveApi` reads it.
     ///
-    /// **What is in it.** The session as it came, but for two things. Its `duration` is left out as long as the session
-    /// runs: it is a clock reading, other at every look. And `userId` is the one asked about, where the API gives none.
+    /// **What is in it.** The session as it came, but for three things. Its `duration` is left out as long as the session
+    /// runs: it is a clock reading, other at every look. `userId` is the one asked about, where the API gives none. And an
+    /// answer that names no status, as one to a payment may, has that of the session where it is final: a fact of the
+    /// Drive API's has one.
     ///
     /// **Its timestamp** is the moment of the observation, namely when the request was sent (`DriveAPIAnswer.sentAt`):
     /// what the API said was true no earlier, so whatever happens from then on has a later timestamp and decides over it.
-    /// It is cut as `OwnTimestamp` says. The fold stays order-free: a fact's timestamp never changes once it is logged.
+    /// It is cut as `OwnTimestamp` says, unless the status is final or there is none: then no rank has to decide within a
+    /// second, but which of two answers came later (a debt, and what another try to take the payment was answered with).
+    /// The fold stays order-free: a fact's timestamp never changes once it is logged.
     ///
     /// - Parameters:
     ///   - sessionId: the one asked about.
@@ -23,9 +27,12 @@ extension DriveSession {
         writer.key("payload")
         writer.beginObject()
         writer.field("sessionId", sessionId)
-        writer.field("timestamp", OwnTimestamp.of(sentAt, knowing: record))
+        writer.field("timestamp", isOrderedByTimeAlone ? sentAt : OwnTimestamp.of(sentAt, knowing: record))
         if let user = self.userId ?? userId {
             writer.field("userId", user)
+        }
+        if json.member("sessionStatus") == nil, let status = record?.state.status, status.isFinal {
+            writer.field("sessionStatus", status.name)
         }
         for (name, value) in json.members {
             switch name {
@@ -39,6 +46,10 @@ extension DriveSession {
         writer.endObject()
         writer.endObject()
         return writer.bytes
+    }
+
+    private var isOrderedByTimeAlone: Bool {
+        status.map { $0.isFinal } ?? true
     }
 
     private var isRunning: Bool {

@@ -42,7 +42,7 @@ import Testing
         #expect(event.name == .driveApiSession)
         #expect(event.status == .complete)
         #expect(event.userId == "u1")
-        #expect(event.timestamp == Instant(seconds: Self.start + 5))
+        #expect(event.timestamp == Instant(seconds: Self.start + 5, nanoseconds: 900_000_000))
         #expect(
             event.payload.text
                 == #"{"balanceStatus":"PROCESSING","duration":"PT15M","new":{"a":2,"b":1},"sessionStatus":"COMPLETE","userId":"u1"}"#
@@ -113,6 +113,16 @@ import Testing
         let stopped = try observation(
             api(#"{"sessionStatus":"STOPPED"}"#), at: 60, nanoseconds: 200_000_000, record: exact)
         #expect(record(try callback("SESSION_STARTED", at: 60, fraction: ".1"), stopped).state.status == .stopped)
+    }
+
+    @Test func `the later of two answers about a payment within a second counts, with a status and without`() throws {
+        for paid in [Self.complete.replacing("PROCESSING", with: "PAID"), #"{"balanceStatus":"PAID"}"#] {
+            let debt = try observation(
+                api(Self.complete.replacing("PROCESSING", with: "DEBT")), at: 60, nanoseconds: 100_000_000)
+            let later = try observation(api(paid), at: 60, nanoseconds: 900_000_000, record: record(debt))
+            let known = record(debt, later)
+            #expect(known.state.enrichment.string(.balanceStatus) == "PAID" && known.state.status == .complete)
+        }
     }
 
     @Test func `a status that nobody knows survives`() throws {

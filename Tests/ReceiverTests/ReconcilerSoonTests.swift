@@ -184,6 +184,7 @@ import Testing
             try time.pass(0, server)
             try time.pass(2, server)
             #expect(try server.get("/v1/sessions/S1").json?.string("balanceStatus") == "DEBT")
+            time.pass(milliseconds: 1)
             #expect(try server.post("/v1/users/u1/sessions/S1/retry-payment", "").status == 200)
             let session = try server.get("/v1/sessions/S1").json
             #expect(session?.string("balanceStatus") == "PAID")

@@ -221,6 +221,7 @@ extension DriveSession {
     /// documented upstream: a whole session, or no more than the state.
     fileprivate func tells(of sessionId: String, whatIsNotIn record: SessionRecord) -> Bool {
         guard let balanceStatus, self.sessionId.map({ $0 == sessionId }) ?? true else { return false }
+        guard status != nil || record.state.status.isFinal else { return false }
         return balanceStatus != record.state.enrichment.string(.balanceStatus)
     }
 }

@@ -52,7 +52,7 @@ package enum SessionStatus: Hashable, Sendable {
     }
 
     /// `COMPLETE` and `REFUNDED`: once one of them is known, nothing of a lower rank changes the status.
-    var isFinal: Bool { rank >= SessionStatus.complete.rank }
+    package var isFinal: Bool { rank >= SessionStatus.complete.rank }
 
     /// What lists file it under: a status that is new to us is found where FAILED is asked for, as the Drive API wants
     /// it handled.

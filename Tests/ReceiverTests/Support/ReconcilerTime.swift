@@ -19,6 +19,15 @@ final class ReconcilerTime: Sendable {
         return timing
     }
 
+    /// Lets time pass, and nothing be done.
+    func pass(milliseconds: Int64) {
+        nanoseconds.withLock { $0 += UInt64(milliseconds) * 1_000_000 }
+        instant.withLock {
+            let later = Int64($0.nanoseconds) + milliseconds * 1_000_000
+            $0 = Instant(seconds: $0.seconds + later / 1_000_000_000, nanoseconds: Int32(later % 1_000_000_000))
+        }
+    }
+
     /// Lets time pass, and waits until everything that is due then has been asked and logged.
     func pass(_ seconds: Int64 = 0, _ server: RunningServer) throws {
         nanoseconds.withLock { $0 += UInt64(seconds) * 1_000_000_000 }
