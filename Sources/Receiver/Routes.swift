@@ -14,7 +14,9 @@ extension Route {
         Route(.get, "/v1/sessions", .readingEverything, query: SessionListRequest.parameters) {
             $0.lists.answerSessions
         },
-        Route(.get, "/v1/sessions/{sessionId}/facts", .reading, query: ["after", "limit"]) { $0.sessions.answerFacts },
+        Route(.get, "/v1/sessions/{sessionId}/facts", .reading, query: ["after", "limit", "bodies"]) {
+            $0.sessions.answerFacts
+        },
         Route(.get, "/v1/sessions/{sessionId}/cdr", .reading) { $0.records.answer },
         Route(.get, "/v1/sessions/{sessionId}/events", .reading, query: ["lastEventId"]) { $0.streams.streamSession },
         Route(.post, "/v1/sessions/{sessionId}/abandon", .acting) { $0.abandonments.abandon },

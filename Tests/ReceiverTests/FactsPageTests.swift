@@ -39,7 +39,23 @@ import Testing
         }
     }
 
-    @Test(arguments: ["limit=0", "limit=1001", "limit=x", "after=1", "after=", "limit=1&limit=2"])
+    @Test func `operators get each fact with its body as it came`() throws {
+        let directory = TestDirectory()
+        try withApplication(in: directory) { server throws in
+            let body = Array(
+                #" {"event":"E\u0041","payload":{"timestamp":"2025-06-12T10:00:00.10Z","sessionId":"S1"}}"#.utf8)
+            #expect(try server.post(body).status == 200)
+            #expect(try server.get("/v1/sessions/S1/facts?bodies=true").problem == "insufficient-scope")
+            let control = TestControl(directory)
+            defer { control.close() }
+            for (query, expected) in [("?bodies=true", body), ("?bodies=false", nil), ("", nil)] {
+                let facts = try control.send("GET", "/v1/sessions/S1/facts" + query).json?.member("facts")?.elements
+                #expect(facts?.count == 1 && facts?.first?.string("body").map { Array($0.utf8) } == expected)
+            }
+        }
+    }
+
+    @Test(arguments: ["limit=0", "bodies=1", "limit=1001", "limit=x", "after=1", "after=", "limit=1&limit=2"])
     func `what is no page is refused`(query: String) throws {
         try withApplication { server throws in
             #expect(try server.get("/v1/sessions/S1/facts?" + query).problem == "malformed-query")

@@ -24,7 +24,6 @@ struct FactsRequest: Sendable {
     var showsBodies = false
 
     init(_ query: QueryParameters) throws(Problem) {
-        try query.check(known: ["after", "limit", "bodies"])
         if let text = query["after"] {
             guard let place = FactPlace(text) else {
                 throw .malformedQuery.with(detail: "after must be the next of another page of facts.")
