@@ -69,12 +69,13 @@ struct SessionCommand: ParsableCommand {
 struct SessionsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sessions",
-        abstract: "List a user's sessions, or those that look wrong, as the running server knows them.",
+        abstract: "List sessions by user, status, age and anomaly, as the running server knows them.",
         discussion: """
-            Through the control socket in the data directory: no token is needed.
+            Through the control socket in the data directory: no token is needed. Of several conditions all must hold.
 
             EXAMPLE
               chargefold sessions --user user1
+              chargefold sessions --status STOP_FAILED,WAITING_TO_STOP --older-than 10m
               chargefold sessions --anomaly STARTED_TOO_LONG
             """
     )
@@ -85,18 +86,24 @@ struct SessionsCommand: ParsableCommand {
 
     @Option(name: .long, help: "The anomaly that they have.") var anomaly: String?
 
+    @Option(name: .long, help: "The status that they are in, or several, with commas between.") var status: String?
+
+    @Option(name: .long, help: "How long the status has lasted at least: 30s, 10m, 2h.") var olderThan: String?
+
     @Option(name: .long, help: "Sessions at most.") var limit: Int?
 
     func validate() throws {
-        if (user == nil) == (anomaly == nil) { throw ValidationError("give --user or --anomaly") }
+        if [user, anomaly, status, olderThan].allSatisfy({ $0 == nil }) {
+            throw ValidationError("give --user, --anomaly, --status or --older-than")
+        }
     }
 
     func run() throws {
-        let limit = ("limit", limit.map(String.init))
-        let target =
-            user.map { "/v1/users/\(ServerQuestion.encoded($0))/sessions" + ServerQuestion.query([limit]) }
-            ?? "/v1/sessions" + ServerQuestion.query([("anomaly", anomaly), limit])
-        try ServerQuestion(options).show("GET", target)
+        let query = ServerQuestion.query([
+            ("userId", user), ("anomaly", anomaly), ("status", status), ("olderThan", olderThan),
+            ("limit", limit.map(String.init)),
+        ])
+        try ServerQuestion(options).show("GET", "/v1/sessions" + query)
     }
 }
 

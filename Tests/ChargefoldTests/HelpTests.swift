@@ -34,7 +34,7 @@ import Testing
         ["replay", "x", "--repeat", "2"], ["generate", "--late", "1.5"], ["generate", "--sessions", "-1"],
         ["export", "--from", "0"], ["quarantine", "retry"], ["quarantine", "drop", "1", "--all"],
         ["quarantine", "show"],
-        ["quarantine", "drop", "x"], ["sessions"], ["sessions", "--user", "u", "--anomaly", "x"],
+        ["quarantine", "drop", "x"], ["sessions"],
         ["user", "u", "praise"],
     ]) func `what makes no sense is a usage error`(words: [String]) throws {
         try withCommand { command throws in
