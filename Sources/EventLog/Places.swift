@@ -149,7 +149,7 @@ package struct LogPlaces: Sendable, Equatable {
         return absent
     }
 
-    mutating func noteMissing(_ range: ClosedRange<Int64>, of origin: Identity) {
+    package mutating func noteMissing(_ range: ClosedRange<Int64>, of origin: Identity) {
         missing[origin, default: SequenceRanges()].add(range)
     }
 

@@ -172,6 +172,7 @@ final class Fold: @unchecked Sendable {
         guard let event else { return nil }
         if isLate, position > lateAppliedThrough {
             late[SessionKey(event.sessionId), default: []].append(position)
+            frontier.retreat(from: place)
             return .unfolded(event.sessionId, position: position, place: place)
         }
         return try apply(event, position: position, receivedAt: receivedAt, place: place)

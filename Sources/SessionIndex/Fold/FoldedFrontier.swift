@@ -1,5 +1,6 @@
 package import Base
 internal import EventLog
+internal import SessionModel
 
 /// Up to which places every delivery is in the records, and who waits for more. From any thread.
 ///
@@ -44,6 +45,15 @@ package final class FoldedFrontier: Sendable {
     /// - Returns: false where the wait is over already.
     @discardableResult
     package func cancel(_ ticket: Ticket) -> Bool { state.withLock { $0.waiters.removeValue(forKey: ticket) != nil } }
+
+    /// Damage had taken a delivery, perhaps before it was folded: whoever asks for it from now on waits until it is in the
+    /// records again.
+    func retreat(from place: Place) {
+        state.withLock { state in
+            guard state.places.has(place.origin, place.sequence) else { return }
+            state.places.noteMissing(place.sequence...place.sequence, of: place.origin)
+        }
+    }
 
     func advance(to places: LogPlaces) {
         let done: [Waiter] = state.withLock { state in
