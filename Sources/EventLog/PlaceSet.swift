@@ -22,6 +22,15 @@ package struct PlaceSet: Sendable, Equatable {
         }
     }
 
+    package func subtracting(_ other: PlaceSet) -> PlaceSet {
+        var rest = self
+        for (origin, sequences) in other.ranges {
+            for range in sequences.ranges { rest.ranges[origin]?.remove(range) }
+            if rest.ranges[origin]?.isEmpty == true { rest.ranges[origin] = nil }
+        }
+        return rest
+    }
+
     // MARK: Bytes
 
     /// Bytes that are read at most.

@@ -53,10 +53,19 @@ package final class Application: Sendable {
         let sharedLog = try configuration.sharedLogSettings(sealKey: sealKey).map { settings in
             try SharedLog(settings, log: disk, memory: try disk.replicationMemory, logger: logger)
         }
-        surroundings.others = Others(sharedLog)
+        if let sharedLog {
+            let numbers = OriginNumbers()
+            sharedLog.observeNumbers { numbers.note($0, number: Int($1)) }
+            disk.setOriginNumbers(numbers)
+        }
+        let erasures = sharedLog.map { SharedErasures($0, disk, sealKey: sealKey, logger: logger) }
+        surroundings.others = Others(sharedLog, erasures: erasures)
         let features = try Features(
             configuration, access: configuration.accessControl(sealKey: sealKey), store: disk,
             ledger: try disk.ledger, sealKey: sealKey, logger: logger, surroundings: surroundings)
+        if sharedLog != nil, let reconciler = features.driveAPI?.reconciler {
+            disk.observePulled { reconciler.noted($0) }
+        }
         receiver = Receiver(features, store: disk, clock: clock)
         let server = HTTPServer(configuration: configuration.serverConfiguration, handler: receiver)
         features.operations.serverStatistics.withLock { $0 = { [weak server] in server?.statistics } }
@@ -69,7 +78,7 @@ package final class Application: Sendable {
             configuration.retention.days > 0
             ? RetentionTimer(
                 store: disk, days: configuration.retention.days, trustsClock: configuration.retention.trustClock,
-                clock: clock, logger: logger) : nil
+                others: surroundings.others, clock: clock, logger: logger) : nil
         let addresses = Addresses()
         self.addresses = addresses
         let drainSeconds = Double(configuration.shutdown.deadlineSeconds) - 1
@@ -82,6 +91,11 @@ package final class Application: Sendable {
                         name: "shared log",
                         start: { if let sharedLog { try Self.wait { try await sharedLog.start() } } },
                         stop: { if let sharedLog { try? Self.wait { await sharedLog.stop() } } })
+                ],
+                [
+                    Part(
+                        name: "erasures of others", start: { erasures?.start() },
+                        stop: { if let erasures { try? Self.wait { await erasures.stop() } } })
                 ],
                 [Part(name: "Drive API client", stop: { features.driveAPI?.client.close() })],
                 [Part(name: "memory", stop: { trimmer.cancel() })],

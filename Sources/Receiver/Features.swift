@@ -86,7 +86,7 @@ package final class Features: Sendable {
         let writes = UserWrites(configuration.gatewaySettings, clock: clock)
         driveAPI = try DriveAPIFeatures(
             configuration, store: store, ledger: ledger, writes: writes, cooldowns: cooldowns, logger: logger,
-            clock: clock, timing: surroundings.reconciling)
+            clock: clock, timing: surroundings.reconciling, others: others)
         let reconciler = driveAPI?.reconciler
         downtime = DowntimeLedger(ledger: ledger, store: store, logger: logger, clock: clock) {
             reconciler?.mayHaveMissedEvents($0)
@@ -127,7 +127,7 @@ package final class Features: Sendable {
         gateway = GatewayRequests(gateway: driveAPI?.gateway)
 
         tokens = TokenRequests(userTokens: UserTokens(key: sealKey), clock: clock)
-        erasures = ErasureRequests(eraser: store as? any SessionEraser, logger: logger)
+        erasures = ErasureRequests(eraser: store as? any SessionEraser, others: others, logger: logger)
         quarantine = QuarantineRequests(ledger: ledger, store: store, verifier: verifier, reconciler: reconciler)
         log = LogExport(store: store)
         downtimes = DowntimeRequests(ledger: ledger)

@@ -205,11 +205,17 @@ package final class SharedLog: Sendable {
     /// Whether so much of others' is still to be pulled that queries would be answered wrongly. Cheap.
     package var isCatchingUp: Bool { shared.status.condition.isCatchingUp }
 
-    /// Something was erased from the log: nothing is shipped from memory that was read before.
-    package func dropKept() { backlog.drop() }
+    /// Something was erased from the log: what was read before is in the shared log when this returns, or is never shipped.
+    package func dropKept() async {
+        backlog.drop()
+        await shipper.pass()
+    }
 
-    /// The origins' numbers in the shared log, for cursors.
-    package var originNumbers: [Identity: Int32] { shared.memory.current.numbers }
+    /// Tells the origins' numbers in the shared log, for cursors: those that are known, and each new one before any of its
+    /// deliveries is logged here.
+    package func observeNumbers(_ observer: @escaping @Sendable (Identity, Int32) -> Void) {
+        shared.memory.observeNumbers(observer)
+    }
 
     // MARK: What needs one answer
 
@@ -272,10 +278,23 @@ package final class SharedLog: Sendable {
     }
 
     /// Empties places in the shared log itself.
-    package func emptyShared(_ sequences: [Int64], of origin: Identity) async throws(PostgresError) {
-        let tombstones = sequences.map { SharedDelivery.tombstone(SharedDelivery.erased, at: $0) }
+    package func emptyShared(_ places: ClosedRange<Int64>, of origin: Identity) async throws(PostgresError) {
         try await coordinator.perform { [erasures] (connection) throws(PostgresError) in
-            try erasures.empty(tombstones, of: origin, connection)
+            try erasures.empty(places, of: origin, connection)
+        }
+    }
+
+    /// Puts what is left of deliveries in their place in the shared log.
+    package func replaceShared(_ deliveries: [SharedDelivery], of origin: Identity) async throws(PostgresError) {
+        try await coordinator.perform { [erasures] (connection) throws(PostgresError) in
+            try erasures.replace(deliveries, of: origin, connection)
+        }
+    }
+
+    /// Claims whose keys begin with a person's digest go.
+    package func forgetClaims(of person: String) async throws(PostgresError) {
+        try await coordinator.perform { [claims] (connection) throws(PostgresError) in
+            try claims.forget(person, connection)
         }
     }
 

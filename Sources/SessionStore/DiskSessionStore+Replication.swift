@@ -36,7 +36,7 @@ extension DiskSessionStore: ReplicatedLog {
         // One piece is decoded here while the one before is written and folded on the log's queue.
         var before: PulledPiece?
         while !rest.isEmpty {
-            let piece = try PulledPiece(origin, taking: &rest)
+            let piece = try PulledPiece(origin, taking: &rest, told: pulledObserver.withLock { $0 })
             if piece.undecodableCount > 0 {
                 logger.warning(
                     "deliveries of another receiver cannot be read; they are kept",
@@ -93,6 +93,11 @@ extension DiskSessionStore: ReplicatedLog {
                         body: item.body)
                 })
         }
+    }
+
+    /// Sets who is told what became of deliveries that others have received; on the log's queue, so it must return soon.
+    package func observePulled(_ observer: @escaping @Sendable (IngestOutcome) -> Void) {
+        pulledObserver.withLock { $0 = observer }
     }
 
     // MARK: What others had
@@ -173,7 +178,16 @@ private final class PulledPiece: Sendable {
     private let state = Locked(State.running)
 
     /// Decodes the next of them.
-    init(_ origin: Identity, taking rest: inout ArraySlice<SharedDelivery>) throws(StoreError) {
+    init(
+        _ origin: Identity, taking rest: inout ArraySlice<SharedDelivery>, told: (@Sendable (IngestOutcome) -> Void)?
+    ) throws(StoreError) {
+        var completion: IngestCompletion?
+        if let told {
+            completion = { result in
+                guard case .success(let outcome) = result, outcome.version > 0 else { return }
+                told(outcome)
+            }
+        }
         self.origin = origin
         firstSequence = rest.first?.sequence ?? 0
         var rows: [PendingDelivery] = []
@@ -188,7 +202,8 @@ private final class PulledPiece: Sendable {
             bytes += next.body.count
             rows.append(
                 PendingDelivery(
-                    source: next.source, body: next.body, receivedMicroseconds: next.receivedMicroseconds))
+                    source: next.source, body: next.body, receivedMicroseconds: next.receivedMicroseconds,
+                    completion))
         }
         self.rows = rows
     }

@@ -36,6 +36,7 @@ package final class DiskSessionStore: SessionStore {
     /// Places whose deliveries were erased before they came here: they come without their bodies.
     let buried = Locked(PlaceSet())
     private let numbers = Locked<OriginNumbers?>(nil)
+    let pulledObserver = Locked<(@Sendable (IngestOutcome) -> Void)?>(nil)
 
     /// Opens a data directory (and makes it, mode 0700), and folds what the session rows do not cover yet.
     ///

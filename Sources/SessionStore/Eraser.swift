@@ -156,6 +156,7 @@ final class Eraser: @unchecked Sendable {
                         let removed = try self.run(intent)
                         report.sessions += removed.sessions
                         report.deliveriesRemoved += removed.deliveriesRemoved
+                        report.places.removed.formUnion(removed.places.removed)
                     }
                 })
         }

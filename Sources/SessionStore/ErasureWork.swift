@@ -86,8 +86,8 @@ final class ErasureWork {
     var places: ErasedPlaces {
         let (removed, redacted) = subjects
         var places = ErasedPlaces()
-        for row in removed { places.removed.insert(row.place.origin, row.place.sequence...row.place.sequence) }
-        for row in redacted { places.redacted.insert(row.place.origin, row.place.sequence...row.place.sequence) }
+        for row in removed { places.removed.insert(row.place) }
+        for row in redacted { places.redacted.insert(row.place) }
         return places
     }
 
@@ -129,6 +129,8 @@ final class ErasureWork {
     private func removeOldSessions(_ report: inout ErasureReport) throws {
         let keys = Array(rows.keys)
         var start = 0
+        var removed = PlaceSet()
+        defer { report.places.removed.formUnion(removed) }
         while start < keys.count {
             try eraser.goOn()
             try collect(through: .max)
@@ -140,6 +142,7 @@ final class ErasureWork {
                     // One that stays is folded anew with the others: an earlier run may have begun with it.
                     if !ofSession.contains(where: { $0.position > intent.through }) {
                         positions += ofSession.map(\.position)
+                        for row in ofSession { removed.insert(row.place) }
                     }
                     start += 1
                 }
@@ -191,6 +194,10 @@ final class ErasureWork {
         try index.replace(records, of: Array(keys))
         return records.count
     }
+}
+
+extension PlaceSet {
+    fileprivate mutating func insert(_ place: Place) { insert(place.origin, place.sequence...place.sequence) }
 }
 
 /// Waiting without a timer of its own.

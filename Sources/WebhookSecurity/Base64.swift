@@ -28,6 +28,15 @@ package enum Base64 {
     ///
     /// - Returns: whether `text` is the canonical encoding of that many bytes: right length, right padding, no
     ///   foreign characters, no bits left over. `output` is partly written when it is not.
+    package static func decode(_ text: String) -> [UInt8]? {
+        let characters = Array(text.utf8)
+        guard characters.count % 4 == 0 else { return nil }
+        let padding = characters.suffix(2).count { $0 == UInt8(ascii: "=") }
+        var bytes = [UInt8](repeating: 0, count: characters.count / 4 * 3 - padding)
+        let isValid = characters.withUnsafeBytes { text in bytes.withUnsafeMutableBytes { decode(text, into: $0) } }
+        return isValid ? bytes : nil
+    }
+
     package static func decode(_ text: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) -> Bool {
         guard text.count == (output.count + 2) / 3 * 4 else { return false }
         return values.withUnsafeBufferPointer { values in

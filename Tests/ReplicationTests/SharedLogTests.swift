@@ -295,7 +295,7 @@ import Testing
         try await eventually("both are known") { try await a.shared.knownReceivers().count == 2 }
         let number = try await a.shared.publishErasure([7], places: "1:1")
         #expect(try await a.shared.outstandingErasures(number) == ["a", "b"])
-        try await a.shared.emptyShared([1], of: a.log.origin)
+        try await a.shared.emptyShared(1...1, of: a.log.origin)
         try await a.shared.reportErasure(number)
         #expect(try await b.shared.pendingErasures().map(\.number) == [number])
         #expect(try await a.shared.pendingErasures().isEmpty)

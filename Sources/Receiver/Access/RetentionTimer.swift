@@ -24,6 +24,7 @@ final class RetentionTimer: @unchecked Sendable {
     private let trustsClock: Bool
     private let hasWarned = Atomic(false)
     private let days: Int
+    private let others: Others
     private let clock: @Sendable () -> Instant
     private let logger: Logger
 
@@ -31,14 +32,17 @@ final class RetentionTimer: @unchecked Sendable {
     /// Rows at the end of the log that are looked through for the newest event.
     private static let newestRows: Int64 = 1_000
 
-    /// - Parameter days: at least 1.
+    /// - Parameters:
+    ///   - days: at least 1.
+    ///   - others: whoever leads removes for all of them.
     init(
-        store: any SessionStore & SessionEraser, days: Int, trustsClock: Bool = false,
+        store: any SessionStore & SessionEraser, days: Int, trustsClock: Bool = false, others: Others = Others(),
         clock: @escaping @Sendable () -> Instant, logger: Logger
     ) {
         self.store = store
         self.trustsClock = trustsClock
         self.days = days
+        self.others = others
         self.clock = clock
         self.logger = logger
         timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "chargefold.retention", qos: .utility))
@@ -49,6 +53,7 @@ final class RetentionTimer: @unchecked Sendable {
 
     /// Removes what is due now, unless the last run is still at it.
     func run(completion: (@Sendable (Result<ErasureReport, StoreError>) -> Void)? = nil) {
+        guard others.leads else { return }
         guard !isRunning.exchange(true, ordering: .acquiringAndReleasing) else { return }
         let now = now()
         let cutoff = Instant(seconds: now.seconds - Int64(days) * 86_400, nanoseconds: now.nanoseconds)
@@ -57,11 +62,25 @@ final class RetentionTimer: @unchecked Sendable {
             switch result {
             case .success(let report) where report.sessions > 0:
                 logger.info("old sessions were removed", metadata: ["sessions": "\(report.sessions)"])
+                tellOthers(report)
             case .success: break
             case .failure(let error):
                 logger.warning("old sessions wait to be removed", metadata: ["reason": "\(error.message)"])
             }
             completion?(result)
+        }
+    }
+
+    /// Where that fails, whoever leads next removes what others still have, and tells in its turn.
+    private func tellOthers(_ report: ErasureReport) {
+        guard let erasures = others.erasures else { return }
+        Task { [logger] in
+            do {
+                try await erasures.publish(report.places)
+            } catch {
+                logger.warning(
+                    "other receivers could not be told what was removed by age", metadata: ["reason": "\(error)"])
+            }
         }
     }
 

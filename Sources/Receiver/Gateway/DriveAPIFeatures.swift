@@ -20,7 +20,7 @@ package struct DriveAPIFeatures: Sendable {
     init?(
         _ configuration: ReceiverConfiguration, store: any SessionStore, ledger: Ledger, writes: UserWrites,
         cooldowns: ConnectorCooldowns, logger: Logger, clock: @escaping @Sendable () -> Instant,
-        timing: ReconcilerTiming
+        timing: ReconcilerTiming, others: Others
     ) throws {
         guard let settings = configuration.driveApi.settings else { return nil }
         metrics = DriveAPIMetrics(logger: logger)
@@ -31,7 +31,8 @@ package struct DriveAPIFeatures: Sendable {
             configuration.reconciliation.enabled
             ? Reconciler(
                 client: client, store: store, ledger: ledger, settings: configuration.reconciliationSettings,
-                logger: logger, clock: clock, timing: timing) : nil
+                logger: logger, clock: clock, timing: timing,
+                leads: { others.leads }) : nil
         gateway = Gateway(
             client: client, store: store, ledger: ledger, settings: configuration.gatewaySettings, writes: writes,
             cooldowns: cooldowns, reconciler: reconciler, logger: logger, clock: clock)

@@ -99,6 +99,9 @@ extension Reconciler {
     private func ended(_ key: SessionKey, _ outcome: ReconciliationSchedule.Outcome, calls: Int = 1) {
         queue.async { [self] in
             underWay -= 1
+            var outcome = outcome
+            // What comes of it later is the leader's to ask.
+            if case .answered = outcome, !leadsNow { outcome = .settled }
             schedule.ended(key, outcome, calls: calls, now: monotonic())
             checkWhetherIdle()
         }

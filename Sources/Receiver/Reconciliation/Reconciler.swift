@@ -44,6 +44,10 @@ package final class Reconciler: @unchecked Sendable {
     /// Signalled when nothing is under way any more.
     private var awaitingIdle: [DispatchSemaphore] = []
     private let ticksAutomatically: Bool
+    /// Whether this receiver asks of itself. Another one does otherwise, and here only what was requested here is asked.
+    private let leads: @Sendable () -> Bool
+    /// What `leads` said when it was asked last.
+    private(set) var leadsNow = true
 
     private struct News {
         var outcomes: [(sessionId: String, status: SessionStatus, isDescribed: Bool)] = []
@@ -55,8 +59,9 @@ package final class Reconciler: @unchecked Sendable {
     package init(
         client: DriveAPIClient, store: any SessionStore, ledger: Ledger?,
         settings: ReconciliationSettings, logger: Logger, seed: UInt64 = .random(in: 0 ... .max),
-        clock: @escaping @Sendable () -> Instant = SystemClock.now, timing: ReconcilerTiming = ReconcilerTiming()
+        clock: @escaping @Sendable () -> Instant = SystemClock.now, timing: ReconcilerTiming = ReconcilerTiming(), leads: @escaping @Sendable () -> Bool = { true }
     ) {
+        self.leads = leads
         self.client = client
         self.store = store
         self.ledger = ledger
@@ -72,7 +77,10 @@ package final class Reconciler: @unchecked Sendable {
     /// Looks up the sessions that are not settled, and begins to ask.
     package func start() {
         loadUnansweredStarts()
-        queue.sync { searchAfter = Self.beginning }
+        queue.sync {
+            leadsNow = leads()
+            searchAfter = leadsNow ? Self.beginning : nil
+        }
         guard ticksAutomatically else { return }
         let timer = DispatchSource.makeTimerSource(queue: queue)
         timer.schedule(deadline: .now(), repeating: .milliseconds(250), leeway: .milliseconds(50))
@@ -115,7 +123,7 @@ package final class Reconciler: @unchecked Sendable {
         let sessions = records.map { (SessionKey($0.sessionId), $0.state.status, $0.isDescribed) }
         let now = monotonic()
         queue.async { [self] in
-            for (key, status, isDescribed) in sessions {
+            for (key, status, isDescribed) in sessions where leadsNow {
                 schedule.add(key, status, isDescribed: isDescribed, at: now)
             }
         }
@@ -157,6 +165,7 @@ package final class Reconciler: @unchecked Sendable {
         dispatchPrecondition(condition: .onQueue(queue))
         guard !isStopped else { return }
         let now = monotonic()
+        noteLeadership()
         takeNews(now)
         searchStore(now)
         writeReconciled()
@@ -173,7 +182,16 @@ package final class Reconciler: @unchecked Sendable {
         }
         while underWay < settings.callsMax, let key = schedule.takeDue(now: now) { ask(key) }
         lookForStarts(now)
-        checkRefunds(now)
+        if leadsNow { checkRefunds(now) }
+    }
+
+    /// Whoever begins to lead looks up what is unsettled, whoever has received it; whoever does no more lets it go.
+    private func noteLeadership() {
+        let leads = leads()
+        guard leads != leadsNow else { return }
+        leadsNow = leads
+        searchAfter = leads ? Self.beginning : nil
+        if !leads { schedule.forgetAll() }
     }
 
     private func takeNews(_ now: UInt64) {
@@ -181,6 +199,7 @@ package final class Reconciler: @unchecked Sendable {
             defer { news = News() }
             return news
         }
+        guard leadsNow else { return }
         for news in taken.outcomes {
             schedule.noted(SessionKey(news.sessionId), news.status, isDescribed: news.isDescribed, now: now)
         }
@@ -189,7 +208,7 @@ package final class Reconciler: @unchecked Sendable {
 
     /// One page of the sessions that are not settled, while such a search is under way.
     private func searchStore(_ now: UInt64) {
-        if searchAfter == nil, schedule.wantsMore {
+        if searchAfter == nil, leadsNow, schedule.wantsMore {
             schedule.willLookUp()
             searchAfter = Self.beginning
         }
@@ -200,7 +219,7 @@ package final class Reconciler: @unchecked Sendable {
         store.select(selection) { [self] result in
             queue.async { [self] in
                 isSearching = false
-                found(result)
+                if leadsNow { found(result) }
                 checkWhetherIdle()
             }
         }

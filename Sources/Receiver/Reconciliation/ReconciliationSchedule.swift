@@ -184,6 +184,12 @@ package struct ReconciliationSchedule: Sendable {
         push(key, entry.dueAt)
     }
 
+    /// Everything that nobody is asking about just now.
+    package mutating func forgetAll() {
+        for key in entries.filter({ !$0.value.isOut }).keys { entries[key] = nil }
+        isIncomplete = false
+    }
+
     private mutating func forget(_ key: SessionKey, _ entry: Entry) {
         entries[key] = nil
         doneCount += 1

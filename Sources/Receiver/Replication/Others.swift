@@ -1,6 +1,6 @@
 internal import Base
 import HTTPServer
-package import Replication
+import Replication
 import SessionIndex
 import SessionModel
 import SessionStore
@@ -8,8 +8,17 @@ import SessionStore
 /// The way to what other receivers have; nothing where there is only this one.
 package struct Others: Sendable {
     let log: SharedLog?
+    let erasures: SharedErasures?
 
-    package init(_ log: SharedLog? = nil) { self.log = log }
+    init(_ log: SharedLog?, erasures: SharedErasures?) {
+        self.log = log
+        self.erasures = erasures
+    }
+
+    package init() { self.init(nil, erasures: nil) }
+
+    /// Whether this receiver does what one of them does at a time. Without the database nobody does.
+    var leads: Bool { log?.isLeader ?? true }
 
     /// Whether so much of theirs is still to come that queries would be answered wrongly.
     var isCatchingUp: Bool { log?.isCatchingUp == true }

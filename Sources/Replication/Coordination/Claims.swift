@@ -15,6 +15,7 @@ struct Claims {
     private let finish: String
     private let release: String
     private let expire: String
+    private let forget: String
 
     init(_ schema: SharedLogSchema) {
         let claims = schema.prefix + "claims"
@@ -31,6 +32,7 @@ struct Claims {
         release = """
             delete from \(claims) where scope = $1::text and key = $2::text and holder = $3::text and answer is null
             """
+        forget = "delete from \(claims) where starts_with(key, $1::text)"
         expire = "delete from \(claims) where until < clock_timestamp() - interval '1 hour'"
     }
 
@@ -58,6 +60,11 @@ struct Claims {
         _ scope: String, _ key: String, holder: String, _ connection: PostgresConnection
     ) throws(PostgresError) {
         _ = try connection.execute(release, [.text(scope), .text(key), .text(holder)])
+    }
+
+    /// Removes those whose keys begin so.
+    func forget(_ prefix: String, _ connection: PostgresConnection) throws(PostgresError) {
+        _ = try connection.execute(forget, [.text(prefix)])
     }
 
     func expire(_ connection: PostgresConnection) throws(PostgresError) { _ = try connection.execute(expire) }

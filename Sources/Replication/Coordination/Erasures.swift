@@ -16,6 +16,7 @@ struct Erasures {
     private let report: String
     private let outstanding: String
     private let empty: String
+    private let replace: String
 
     init(_ schema: SharedLogSchema) {
         let (erasures, reports) = (schema.prefix + "erasures", schema.prefix + "erasure_reports")
@@ -38,8 +39,14 @@ struct Erasures {
             """
         empty = """
             update \(schema.prefix)deliveries d set source = 255, received_at = 0, body = ''
-            from \(schema.prefix)origins o, unnest($2::int8[]) s
-            where o.identity = $1::bytea and d.origin = o.number and d.sequence = s
+            from \(schema.prefix)origins o where o.identity = $1::bytea and d.origin = o.number
+                and d.sequence between $2::int8 and $3::int8 and d.source <> 255
+            """
+        replace = """
+            update \(schema.prefix)deliveries d set source = s.source, received_at = s.received_at, body = s.body
+            from \(schema.prefix)origins o,
+                unnest($2::int8[], $3::int8[], $4::int2[], $5::bytea[]) s(sequence, received_at, source, body)
+            where o.identity = $1::bytea and d.origin = o.number and d.sequence = s.sequence and d.body <> s.body
             """
     }
 
@@ -73,8 +80,20 @@ struct Erasures {
 
     /// Empties places of an origin in the shared log; they stay as tombstones.
     func empty(
-        _ tombstones: [SharedDelivery], of origin: Identity, _ connection: PostgresConnection
+        _ places: ClosedRange<Int64>, of origin: Identity, _ connection: PostgresConnection
     ) throws(PostgresError) {
-        _ = try connection.execute(empty, [.identity(origin), .sequences(tombstones)])
+        _ = try connection.execute(
+            empty, [.identity(origin), .integer(places.lowerBound), .integer(places.upperBound)],
+            patience: .milliseconds(30_000))
+    }
+
+    /// Puts what is left of deliveries in their place.
+    func replace(
+        _ deliveries: [SharedDelivery], of origin: Identity, _ connection: PostgresConnection
+    ) throws(PostgresError) {
+        _ = try connection.execute(
+            replace,
+            [.identity(origin), .sequences(deliveries), .received(deliveries), .sources(deliveries), .bodies(deliveries)],
+            patience: .milliseconds(30_000))
     }
 }

@@ -88,6 +88,7 @@ extension String {
 final class DirectoryMemory: Sendable {
     private let memory: any ReplicationMemory
     private let state: Locked<DirectoryState>
+    private let numbersObserver = Locked<(@Sendable (Identity, Int32) -> Void)?>(nil)
     /// Whether something was remembered that could not be read.
     let wasUnreadable: Bool
 
@@ -109,7 +110,18 @@ final class DirectoryMemory: Sendable {
             change(&changed)
             guard changed != state else { return }
             try memory.save(changed.encoded)
+            if let observer = numbersObserver.withLock({ $0 }) {
+                for (origin, number) in changed.numbers where state.numbers[origin] != number { observer(origin, number) }
+            }
             state = changed
+        }
+    }
+
+    /// Tells the numbers of origins: those that are known, and then each new one.
+    func observeNumbers(_ observer: @escaping @Sendable (Identity, Int32) -> Void) {
+        state.withLock { state in
+            for (origin, number) in state.numbers { observer(origin, number) }
+            numbersObserver.withLock { $0 = observer }
         }
     }
 

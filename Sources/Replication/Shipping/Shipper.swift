@@ -81,6 +81,9 @@ actor Shipper {
         connection = nil
     }
 
+    /// Returns once nothing is being shipped that was read before.
+    func pass() {}
+
     /// Looks whether the database still says what it said: it may have lost its tail, or everything, without anybody's
     /// having anything to ship.
     private func lookNowAndThen() throws(PostgresError) {

@@ -1,0 +1,163 @@
+import Base
+import EventLog
+import Logging
+import Replication
+import SessionStore
+import WebhookSecurity
+
+/// Erasures that all receivers must do: whoever is asked says so in the shared log before anything is gone, and everybody
+/// does what is asked there, and reports. They never expire: a receiver that was away for a year still does them.
+///
+/// Who is meant is known by a digest under the seal key alone, which all receivers have in common; and which deliveries by
+/// their places, because not every delivery of a user's session names the user.
+final class SharedErasures: Sendable {
+    private let log: SharedLog
+    private let store: any SessionEraser & ReplicatedLog
+    private let seal: Seal
+    private let logger: Logger
+    private let work = Locked<Task<Void, Never>?>(nil)
+
+    init(_ log: SharedLog, _ store: any SessionEraser & ReplicatedLog, sealKey: SecretKey, logger: Logger) {
+        self.log = log
+        self.store = store
+        seal = Seal(key: sealKey)
+        self.logger = logger
+    }
+
+    /// Looks every second for what others were asked.
+    func start() {
+        work.withLock { work in
+            work = Task { [self] in
+                while !Task.isCancelled {
+                    do {
+                        try await erasePending()
+                    } catch let error as StoreError where error.code == .catchingUp || error.code == .closed {
+                    } catch is PostgresError {
+                    } catch {
+                        logger.warning("an erasure of another receiver waits", metadata: ["reason": "\(error)"])
+                    }
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            }
+        }
+    }
+
+    func stop() async {
+        let task = work.withLock { work in
+            defer { work = nil }
+            return work
+        }
+        task?.cancel()
+        await task?.value
+    }
+
+    /// Erases a user here, and lets the others do it.
+    /// - Returns: what was removed here, and which receivers have not erased yet.
+    /// - Throws: `PostgresError` before anything is gone where the others cannot be told; afterwards it goes on by itself.
+    func erase(userId: String) async throws -> (report: ErasureReport, outstanding: [String]) {
+        let person = person(userId)
+        let planned = try await places(ofUser: userId)
+        let number = try await log.publishErasure(person, places: planned.text)
+        let report = try await eraseHere(userId)
+        try await finish(number, person, planned)
+        try await publish(report.places.beyond(planned), person)
+        return (report, try await log.outstandingErasures(number))
+    }
+
+    /// Tells the others what was removed here by age, so that it goes there too.
+    func publish(_ places: ErasedPlaces, _ person: [UInt8] = []) async throws {
+        guard !places.isEmpty else { return }
+        let number = try await log.publishErasure(person, places: places.text)
+        try await finish(number, person, places)
+    }
+
+    private func erasePending() async throws {
+        for erasure in try await log.pendingErasures() {
+            guard let places = ErasedPlaces(text: erasure.places) else {
+                logger.error("an erasure in the shared log cannot be read", metadata: ["number": "\(erasure.number)"])
+                continue
+            }
+            let report = try await eraseHere(places, erasure.person)
+            try await finish(erasure.number, erasure.person, places)
+            // What only this receiver had.
+            try await publish(report.places.beyond(places), erasure.person)
+            logger.notice(
+                "what another receiver was asked to erase is erased",
+                metadata: ["number": "\(erasure.number)", "deliveries": "\(report.deliveriesRemoved)"])
+        }
+    }
+
+    /// Everything is gone here: now in the shared log, too, and then it is said.
+    private func finish(_ number: Int64, _ person: [UInt8], _ places: ErasedPlaces) async throws {
+        await log.dropKept()
+        for (origin, sequences) in places.removed.ranges {
+            for range in sequences.ranges { try await log.emptyShared(range, of: origin) }
+        }
+        for (origin, sequences) in places.redacted.ranges {
+            for range in sequences.ranges {
+                var after = range.lowerBound - 1
+                while after < range.upperBound {
+                    let read = try store.deliveries(
+                        of: origin, after: after, countMax: Int(range.upperBound - after), bytesMax: 1 << 20)
+                    guard let last = read.last else { break }
+                    try await log.replaceShared(read, of: origin)
+                    after = last.sequence
+                }
+            }
+        }
+        if !person.isEmpty { try await log.forgetClaims(of: String(decoding: person, as: UTF8.self)) }
+        try await log.reportErasure(number)
+    }
+
+    /// The same on every receiver, and of no use without the key.
+    func person(_ userId: String) -> [UInt8] { Array(seal.close([], context: Array("erased \(userId)".utf8)).utf8) }
+
+    // MARK: The store's calls
+
+    private func places(ofUser userId: String) async throws -> ErasedPlaces {
+        try await withCheckedThrowingContinuation { continuation in
+            store.placesOfUser(userId) { continuation.resume(with: $0) }
+        }
+    }
+
+    private func eraseHere(_ userId: String) async throws -> ErasureReport {
+        try await withCheckedThrowingContinuation { continuation in
+            store.eraseUser(userId) { continuation.resume(with: $0) }
+        }
+    }
+
+    private func eraseHere(_ places: ErasedPlaces, _ erased: [UInt8]) async throws -> ErasureReport {
+        try await withCheckedThrowingContinuation { continuation in
+            store.erase(places, isUser: { [self] in !erased.isEmpty && person($0) == erased }) {
+                continuation.resume(with: $0)
+            }
+        }
+    }
+}
+
+extension ErasedPlaces {
+    fileprivate var isEmpty: Bool { removed.isEmpty && redacted.isEmpty }
+
+    /// For a column: both sets in base64, a semicolon between them.
+    fileprivate var text: String {
+        [removed, redacted].map { set in set.encoded.withUnsafeBytes { Base64.encode($0) } }.joined(separator: ";")
+    }
+
+    fileprivate init?(text: String) {
+        let sets = text.split(separator: ";", omittingEmptySubsequences: false).map { part -> PlaceSet? in
+            Base64.decode(String(part)).flatMap { PlaceSet(decoding: $0) }
+        }
+        guard sets.count == 2, let removed = sets[0], let redacted = sets[1] else { return nil }
+        self.init()
+        self.removed = removed
+        self.redacted = redacted
+    }
+
+    /// Those that are not in another one.
+    fileprivate func beyond(_ other: ErasedPlaces) -> ErasedPlaces {
+        var rest = ErasedPlaces()
+        rest.removed = removed.subtracting(other.removed)
+        rest.redacted = redacted.subtracting(other.redacted)
+        return rest
+    }
+}
