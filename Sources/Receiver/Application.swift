@@ -150,7 +150,7 @@ package final class Application: Sendable {
     private func replaceCredentials(_ configuration: ReceiverConfiguration, ended: Set<String>) {
         var access = receiver.access
         access.tokens = configuration.api.tokenSet
-        receiver.features.canary?.replaceSigner(configuration.probeSigner(receiver.features.clock))
+        receiver.features.canary?.replaceSigner(configuration.webhook.signer)
         receiver.features.replaceCredentials(
             Credentials(authenticator: configuration.webhook.authenticator, access: access), ended: ended)
     }

@@ -16,7 +16,7 @@ struct Chargefold: ParsableCommand {
         subcommands: [
             ServeCommand.self, HealthcheckCommand.self, SessionCommand.self, SessionsCommand.self, UserCommand.self,
             TokenCommand.self, DowntimeCommand.self, SecretsCommand.self, QuarantineCommand.self, BackfillCommand.self,
-            ReceiversCommand.self,
+            ReceiversCommand.self, CheckProxyCommand.self,
             ExportCommand.self, ImportCommand.self, BackupCommand.self, RestoreCommand.self, CheckCommand.self,
             SignCommand.self, ReplayCommand.self, GenerateCommand.self, SandboxCommand.self,
         ]

@@ -4,7 +4,7 @@ import Testing
     static let subcommands = [
         ["serve"], ["sign"], ["replay"], ["export"], ["generate"], ["check"], ["backup"], ["restore"], ["import"],
         ["session"], ["sessions"],
-        ["user"], ["token"], ["downtime"], ["secrets"],
+        ["user"], ["token"], ["downtime"], ["secrets"], ["check-proxy"],
         ["healthcheck"], ["quarantine"],
         ["quarantine", "list"], ["quarantine", "show"], ["quarantine", "retry"], ["quarantine", "drop"],
     ]
@@ -35,7 +35,7 @@ import Testing
         ["export", "--from", "0"], ["quarantine", "retry"], ["quarantine", "drop", "1", "--all"],
         ["quarantine", "show"],
         ["quarantine", "drop", "x"], ["sessions"],
-        ["user", "u", "praise"],
+        ["user", "u", "praise"], ["check-proxy"], ["check-proxy", "http://h", "--rate", "0"],
     ]) func `what makes no sense is a usage error`(words: [String]) throws {
         try withCommand { command throws in
             let outcome = try command.run(words)

@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 import Dispatch
 import HTTPClient
 import Logging
@@ -26,11 +26,8 @@ package final class Canary: Sendable {
         package var seconds = 0.0
     }
 
-    typealias Signer = @Sendable ([UInt8]) -> [(name: String, value: String)]
-
     private let endpoint: Endpoint
-    /// Makes the fields that verify a body.
-    private let sign: Locked<Signer>
+    private let signer: Locked<CallbackSigner>
     private let logger: Logger
     private let clock: @Sendable () -> Instant
     private let queue = DispatchQueue(label: "chargefold.canary", qos: .utility)
@@ -39,17 +36,16 @@ package final class Canary: Sendable {
 
     /// - Parameter endpoint: the webhook's address, as the Drive API has it.
     init(
-        _ endpoint: Endpoint, logger: Logger, clock: @escaping @Sendable () -> Instant,
-        sign: @escaping Signer
+        _ endpoint: Endpoint, logger: Logger, clock: @escaping @Sendable () -> Instant, signer: CallbackSigner
     ) {
         self.endpoint = endpoint
         self.logger = logger
         self.clock = clock
-        self.sign = Locked(sign)
+        self.signer = Locked(signer)
     }
 
     /// Signs otherwise from now on: secrets were read again.
-    func replaceSigner(_ sign: @escaping Signer) { self.sign.withLock { $0 = sign } }
+    func replaceSigner(_ signer: CallbackSigner) { self.signer.withLock { $0 = signer } }
 
     package var figures: Figures { state.withLock { $0 } }
 
@@ -84,16 +80,8 @@ package final class Canary: Sendable {
 
     /// What went wrong; nil: nothing.
     private func failure() -> String? {
-        let body = JSONWriter.bytes { writer in
-            writer.beginObject()
-            writer.field("event", Self.eventName)
-            writer.key("payload")
-            writer.beginObject()
-            writer.field("sessionId", "chargefold-canary")
-            writer.field("timestamp", clock())
-            writer.endObject()
-            writer.endObject()
-        }
+        let time = clock()
+        let body = Self.body(at: time)
         var options = ClientOptions()
         options.connectSeconds = Self.patienceSeconds / 2
         options.responseSeconds = Self.patienceSeconds
@@ -102,17 +90,34 @@ package final class Canary: Sendable {
         let connection = HTTPConnection(endpoint, options: options)
         let request = ClientRequest(
             method: "POST", target: endpoint.target,
-            fields: [("Content-Type", "application/json")] + sign.withLock { $0 }(body), body: body)
+            fields: signer.withLock { $0 }.fields(for: body, at: time), body: body)
         do throws(HTTPClientError) {
             let response = try connection.send(request)
             guard response.status == 200 else { return "it was answered \(response.status)" }
             // Whoever else answers 200 there takes callbacks in vain.
-            let answer = try? CanonicalJSON(parsing: response.body)
-            guard answer?.string("outcome") == "\(Self.outcome)" else { return "the answer is not a receiver's" }
-            return nil
+            return Self.isAnswer(response.body) ? nil : "the answer is not a receiver's"
         } catch {
             return "\(error)"
         }
+    }
+
+    /// A probe, to be signed and posted as a callback.
+    package static func body(at time: Instant) -> [UInt8] {
+        JSONWriter.bytes { writer in
+            writer.beginObject()
+            writer.field("event", eventName)
+            writer.key("payload")
+            writer.beginObject()
+            writer.field("sessionId", "chargefold-canary")
+            writer.field("timestamp", time)
+            writer.endObject()
+            writer.endObject()
+        }
+    }
+
+    /// Whether a body that came with 200 is a receiver's answer to a probe.
+    package static func isAnswer(_ body: [UInt8]) -> Bool {
+        (try? CanonicalJSON(parsing: body))?.string("outcome") == "\(outcome)"
     }
 }
 
@@ -126,20 +131,8 @@ extension SessionEvent {
 extension ReceiverConfiguration {
     /// nil where none is configured.
     func canary(logger: Logger, clock: @escaping @Sendable () -> Instant) throws -> Canary? {
-        try canary.url.map { Canary(try Endpoint(url: $0), logger: logger, clock: clock, sign: probeSigner(clock)) }
-    }
-
-    /// Verifies probes by all configured modes, with the CURRENT secret.
-    func probeSigner(_ clock: @escaping @Sendable () -> Instant) -> Canary.Signer {
-        let verifier = webhook.secretCurrent.map { SignatureVerifier(current: $0) }
-        let agreed = webhook.authorizationHeaders.map {
-            (name: $0.name, value: $0.value.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
-        }
-        return { body in
-            guard let verifier else { return agreed }
-            return agreed + [
-                (SignatureVerifier.headerName, verifier.sign(body)), (SignedAt.headerName, clock().rfc3339),
-            ]
+        try canary.url.map {
+            Canary(try Endpoint(url: $0), logger: logger, clock: clock, signer: webhook.signer)
         }
     }
 }

@@ -83,6 +83,11 @@ package struct ReceiverConfiguration: Sendable {
                 freshness: signedAtFreshnessSeconds > 0 ? .init(seconds: Int64(signedAtFreshnessSeconds)) : nil
             )
         }
+
+        /// Makes what passes that check, with the CURRENT secret.
+        package var signer: CallbackSigner {
+            CallbackSigner(secret: secretCurrent, headers: authorizationHeaders.map { ($0.name, $0.value) })
+        }
     }
 
     /// Who may ask.

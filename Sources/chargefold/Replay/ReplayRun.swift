@@ -10,9 +10,7 @@ import WebhookSecurity
 final class ReplayRun: LoadDelegate {
     private let source: ReplaySource
     private let target: String
-    /// Of every request.
-    private let fields: [(name: String, value: String)]
-    private let verifier: SignatureVerifier?
+    private let signer: CallbackSigner
     private let rate: Double?
     private let bar: ProgressBar?
     private let acknowledgedFile: AppendingFile?
@@ -29,14 +27,9 @@ final class ReplayRun: LoadDelegate {
     ) throws {
         self.source = source
         self.rate = rate
-        verifier = webhook.secretCurrent.map { SignatureVerifier(current: $0) }
-        var fields = [(name: "Content-Type", value: "application/json")]
-        for header in webhook.authorizationHeaders {
-            fields.append((header.name, header.value.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }))
-        }
+        signer = webhook.signer
         // All requests are sent alike: what can't be sent is told now.
-        try ClientRequest(method: "POST", target: endpoint.target, fields: fields).check()
-        self.fields = fields
+        try ClientRequest(method: "POST", target: endpoint.target, fields: signer.agreed).check()
         target = endpoint.target
         bar = showsProgress ? ProgressBar() : nil
         acknowledgedFile = try acknowledgedPath.map { try AppendingFile($0) }
@@ -57,11 +50,7 @@ final class ReplayRun: LoadDelegate {
             return .end
         }
         sentCount += 1
-        var fields = fields
-        if let verifier {
-            fields.append((SignatureVerifier.headerName, verifier.sign(body)))
-            fields.append((SignedAt.headerName, SystemClock.now().rfc3339))
-        }
+        let fields = signer.fields(for: body, at: SystemClock.now())
         if acknowledgedFile != nil { underWay[sentCount] = body }
         return .request(ClientRequest(method: "POST", target: target, fields: fields, body: body), tag: sentCount)
     }
