@@ -4,7 +4,7 @@ import argparse
 import os
 import platform
 
-from bench import profile, rows, scale
+from bench import cluster, profile, rows, scale
 from bench.client import write_requests
 from bench.subjects import Chargefold, FastAPI, Hummingbird, Nginx
 
@@ -45,7 +45,7 @@ if options.python:
 
 requests = []
 # What runs out ends a round early, it is never sent twice (but to nginx, which cannot tell).
-needs_requests = {"ingest", "query", "request", "live", "scale"} & set(only)
+needs_requests = {"ingest", "query", "request", "live", "scale", "cluster"} & set(only)
 for number in range(rounds if needs_requests else 0):
     path = os.path.join(options.work, "requests-%d" % number)
     write_requests(path, 250_000 if quick else 600_000, number + 1)
@@ -77,3 +77,5 @@ if "live" in only:
     scale.live_streams(table, chargefold, requests, 20 if quick else 100, seconds)
 if "scale" in only:
     scale.many_sessions(table, chargefold, options.filler, sessions, requests, rounds, seconds, options.work)
+if "cluster" in only:
+    cluster.run(table, options.chargefold, requests, rounds, seconds, quick, options.work)
