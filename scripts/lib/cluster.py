@@ -315,7 +315,8 @@ class Reader(threading.Thread):
         self.cluster = cluster
         self.last = "0"
         self.changes = collections.Counter()
-        self.seen = collections.Counter()
+        # For each session in which connection, under which id and as what its changes were told.
+        self.told = collections.defaultdict(list)
         self.connections = 0
         self.resets = 0
         self.is_over = threading.Event()
@@ -360,7 +361,9 @@ class Reader(threading.Thread):
             self.last = event["id"]
         if event.get("event") in ("status", "fee", "fact"):
             data = json.loads(event["data"])
-            self.changes[data["session"]["sessionId"] if "session" in data else data["sessionId"]] += 1
+            session = data["session"]["sessionId"] if "session" in data else data["sessionId"]
+            self.changes[session] += 1
+            self.told[session].append((self.connections, event.get("id"), event["event"]))
 
 
 def sign(body):
@@ -592,7 +595,8 @@ class Cluster:
         gaps = {session: (reader.changes[session], len(events)) for session, events in load.sent.items()
                 if reader.changes[session] != len(events)}
         if gaps or reader.resets:
-            problems.append(f"the stream told wrongly of {len(gaps)} sessions ({reader.resets} resets), e.g. {list(gaps.items())[:5]}")
+            problems.append(f"the stream told wrongly of {len(gaps)} sessions ({reader.resets} resets), e.g. {list(gaps.items())[:5]}, "
+                            f"{[reader.told[session] for session in list(gaps)[:2]]}")
         say(f"the reader was told {sum(reader.changes.values())} changes over {reader.connections} connections")
 
     def missing_anywhere(self, load):
