@@ -553,6 +553,56 @@ class Cluster:
         for receiver in self.random.sample([one, other], 2):
             receiver.start()
 
+    # --- two things at once ---
+
+    def start_without_database(self):
+        """Nobody can say whether the directory is the newest of its origin, so what it receives gets another one."""
+        receiver = self.random.choice(self.receivers)
+        self.primary.stop("immediate")
+        receiver.end(signal.SIGKILL)
+        self.sleep(0, 1)
+        receiver.start()
+        self.sleep(0.5, 3)
+        self.primary.start()
+
+    def empty_database_while_a_receiver_is_down(self):
+        receiver = self.random.choice(self.receivers)
+        receiver.end(self.random.choice([signal.SIGKILL, signal.SIGTERM]))
+        self.empty_database()
+        self.sleep(0.5, 3)
+        receiver.start()
+
+    def lose_directory_and_database(self):
+        """What only the others still have comes back from them."""
+        receiver = self.random.choice(self.receivers)
+        with self.quiet(*self.receivers):
+            wait_until("every receiver has everything", lambda: self.missing_anywhere(self.load) == 0, 60)
+            receiver.end(signal.SIGKILL)
+            shutil.rmtree(receiver.directory)
+            self.primary.sql("drop schema chargefold cascade")
+        receiver.start()
+
+    def promote_while_a_receiver_is_frozen(self):
+        receiver = self.random.choice(self.receivers)
+        receiver.process.send_signal(signal.SIGSTOP)
+        self.promote()
+        receiver.process.send_signal(signal.SIGCONT)
+        wait_until(f"{receiver.name} is ready again", receiver.is_ready)
+
+    def kill_receiver_while_commits_wait(self):
+        """Its last commits were sent and nobody has said whether they came."""
+        receiver = self.random.choice(self.receivers)
+        self.standby.stop("immediate")
+        self.sleep(0.1, 2)
+        receiver.end(signal.SIGKILL)
+        self.sleep(0, 1)
+        if self.random.random() < 0.5:
+            receiver.start()
+            self.standby.start()
+        else:
+            self.standby.start()
+            receiver.start()
+
     def quiet(self, *receivers):
         return Quiet(self, receivers)
 
@@ -682,7 +732,9 @@ def main():
     kinds = [
         cluster.kill_receiver, cluster.freeze_receiver, cluster.roll, cluster.cut_receiver_off, cluster.hide_databases,
         cluster.freeze_database, cluster.stop_database, cluster.lose_standby, cluster.promote, cluster.empty_database,
-        cluster.set_database_back, cluster.lose_directory, cluster.restore_older_directory, cluster.clone_directory]
+        cluster.set_database_back, cluster.lose_directory, cluster.restore_older_directory, cluster.clone_directory,
+        cluster.start_without_database, cluster.empty_database_while_a_receiver_is_down, cluster.lose_directory_and_database,
+        cluster.promote_while_a_receiver_is_frozen, cluster.kill_receiver_while_commits_wait]
     if options.only:
         known = {kind.__name__: kind for kind in [*kinds, cluster.none]}
         kinds = [known[name] for name in options.only.split(",")]
