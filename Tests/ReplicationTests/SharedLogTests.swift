@@ -160,6 +160,26 @@ import Testing
         await c.shared.stop()
     }
 
+    @Test func `so it is where another one leads that does not have it`() async throws {
+        let (a, b) = (try station("a"), try station("b"))
+        try await a.shared.start()
+        try await b.shared.start()
+        try await eventually("a is near") { await a.receive("one") == .replicated }
+        try await eventually("b has it") { b.log.bodies == a.log.bodies }
+        await a.shared.stop()
+        try server.query(
+            """
+            delete from \(schema).deliveries;
+            update \(schema).origins set shipped = 0;
+            insert into \(schema).leases as l (name, holder, epoch, until) values ('leader', 'c', 9, now() + interval '1 hour')
+                on conflict (name) do update set holder = 'c', epoch = 9, until = now() + interval '1 hour'
+            """)
+        try await eventually("it is there again") {
+            try server.query("select count(*) from \(schema).deliveries") == "\(b.log.bodies.count)"
+        }
+        await b.shared.stop()
+    }
+
     @Test func `rows that somebody removed are shipped again`() async throws {
         let a = try station("a")
         try await a.shared.start()

@@ -1,7 +1,9 @@
 internal import Base
 
-/// Gives back to the shared log what it has lost and this directory has, of origins that nobody holds any more. The
-/// leader's work. Places never change, so it does not matter who ships them.
+/// Gives back to the shared log what it has lost and this directory has, of origins that nobody holds any more.
+///
+/// Every receiver's work: whoever leads may be the one that has just begun with an empty directory. Places never change, so
+/// it does not matter who ships them, nor that two do.
 final class Healer: Sendable {
     private static let countMax = 1_024
     private static let bytesMax = 4 << 20
@@ -42,7 +44,6 @@ final class Healer: Sendable {
 
     /// Looks once.
     func heal(_ connection: PostgresConnection) throws(PostgresError) {
-        try setBack(connection)
         var heads = try connection.execute(statements.heads).heads()
         let state = shared.memory.current
         let frontier = log.frontier
@@ -67,8 +68,9 @@ final class Healer: Sendable {
         }
     }
 
-    /// An origin's head says more than there is: rows were removed by somebody. What is missing is shipped again.
-    private func setBack(_ connection: PostgresConnection) throws(PostgresError) {
+    /// An origin's head says more than there is: rows were removed by somebody. What is missing is shipped again. The leader's
+    /// work, as it looks at every origin's rows.
+    func setBack(_ connection: PostgresConnection) throws(PostgresError) {
         let result = try connection.execute(ends, patience: .milliseconds(30_000))
         let heads = result.heads()
         for (row, head) in heads.enumerated() {

@@ -2,7 +2,7 @@ internal import Base
 internal import Logging
 
 /// What a receiver does once a second beside shipping and pulling: says that it is there, looks how the database is, and
-/// where it leads heals what the shared log has lost.
+/// heals what the shared log has lost.
 final class Upkeep: Sendable {
     /// The lease of whoever leads.
     static let leadership = "leader"
@@ -64,8 +64,10 @@ final class Upkeep: Sendable {
             try leases.take(Self.leadership, milliseconds: Self.leaseMilliseconds, connection)
         }
         shared.status.update { $0.isLeader = epoch != nil }
-        guard epoch != nil else { return }
-        try await coordinator.perform { [healer] (connection) throws(PostgresError) in try healer.heal(connection) }
+        try await coordinator.perform { [healer] (connection) throws(PostgresError) in
+            if epoch != nil { try healer.setBack(connection) }
+            try healer.heal(connection)
+        }
     }
 
     private func look(slowly: Bool) async throws {
