@@ -59,7 +59,8 @@ package final class Application: Sendable {
             disk.setOriginNumbers(numbers)
         }
         let erasures = sharedLog.map { SharedErasures($0, disk, sealKey: sealKey, logger: logger) }
-        surroundings.others = Others(sharedLog, erasures: erasures)
+        surroundings.others = Others(
+            sharedLog, erasures: erasures, claims: sharedLog.map { SharedClaims($0, sealKey: sealKey) })
         let features = try Features(
             configuration, access: configuration.accessControl(sealKey: sealKey), store: disk,
             ledger: try disk.ledger, sealKey: sealKey, logger: logger, surroundings: surroundings)

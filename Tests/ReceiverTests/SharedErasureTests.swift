@@ -28,14 +28,14 @@ import Testing
                     #expect(try a.get("/v1/sessions/gone-2").status == 200)
                 }
                 // While one is away: it is said who still has to.
-                let answer = try a.get("/v1/users/leaver", method: "DELETE")
+                let answer = try a.get("/v1/users/leaver", method: "DELETE", token: SharedReceivers.adminToken)
                 #expect(answer.status == 202)
                 #expect(String(decoding: answer.body, as: UTF8.self).contains(#""outstanding":["b"]"#))
                 #expect(try a.get("/v1/sessions/gone-1").status == 404)
                 #expect(try receivers.rows(naming: "leaver", database) == "0")
                 try receivers.with("b", database, in: directory) { b in
                     try eventually("it is erased there, too") {
-                        try a.get("/v1/users/leaver", method: "DELETE").status == 200
+                        try a.get("/v1/users/leaver", method: "DELETE", token: SharedReceivers.adminToken).status == 200
                     }
                     for session in ["gone-1", "gone-2"] {
                         #expect(try a.get("/v1/sessions/\(session)").status == 404)
@@ -61,12 +61,12 @@ import Testing
                 try receivers.warmUp(a)
                 #expect(try a.post(Self.body("s", "leaver")).status == 200)
                 try database.stop()
-                let answer = try a.get("/v1/users/leaver", method: "DELETE")
+                let answer = try a.get("/v1/users/leaver", method: "DELETE", token: SharedReceivers.adminToken)
                 #expect(answer.status == 503)
                 #expect(String(decoding: answer.body, as: UTF8.self).contains("shared-log-away"))
                 #expect(try a.get("/v1/sessions/s").status == 200)
                 try database.start()
-                try eventually("it is done") { try a.get("/v1/users/leaver", method: "DELETE").status == 200 }
+                try eventually("it is done") { try a.get("/v1/users/leaver", method: "DELETE", token: SharedReceivers.adminToken).status == 200 }
                 #expect(try a.get("/v1/sessions/s").status == 404)
             }
         }

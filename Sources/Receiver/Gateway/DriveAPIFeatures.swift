@@ -35,7 +35,7 @@ package struct DriveAPIFeatures: Sendable {
                 leads: { others.leads }) : nil
         gateway = Gateway(
             client: client, store: store, ledger: ledger, settings: configuration.gatewaySettings, writes: writes,
-            cooldowns: cooldowns, reconciler: reconciler, logger: logger, clock: clock)
+            cooldowns: cooldowns, reconciler: reconciler, others: others, logger: logger, clock: clock)
         backfill = Backfill(client: client, store: store, clock: clock)
     }
 }

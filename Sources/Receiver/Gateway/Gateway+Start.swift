@@ -77,7 +77,7 @@ extension Gateway {
                 return start.respond(Response(.erasedMeanwhile))
             }
             switch Result(catching: { () throws(StoreError) in try ledger.claim(keyed, now: now, since: since) }) {
-            case .success(.claimed): return reserve(start)
+            case .success(.claimed): return claimEverywhere(keyed, start)
             case .success(.answered(let answer)):
                 metrics.replays.increment()
                 release(keyed)
@@ -93,6 +93,26 @@ extension Gateway {
             case .failure(let error):
                 release(keyed)
                 start.respond(Response(Problem(error, .storeUnavailable)))
+            }
+        }
+    }
+
+    /// The same among all receivers: a proxy sends the repeat to any of them.
+    private func claimEverywhere(_ keyed: KeyedRequest, _ start: PendingStart) {
+        guard let claims = others.claims else { return reserve(start) }
+        claims.claim(keyed, of: start.userId, seconds: settings.idempotencySeconds) { [self] outcome in
+            switch outcome {
+            case .claimed: reserve(start)
+            case .claimedHere:
+                metrics.localStarts.increment()
+                reserve(start)
+            case .answered(let answer):
+                metrics.replays.increment()
+                var response = Response(answer)
+                response.add("Idempotency-Replayed", "true" as StaticString)
+                finish(start, answer, response, hadNoEffect: false)
+            case .underWay: refuse(start, .keyInFlight, hadNoEffect: true)
+            case .otherRequest: refuse(start, .keyOfOtherRequest, hadNoEffect: true)
             }
         }
     }
@@ -113,8 +133,14 @@ extension Gateway {
                 // The claim stays: a repeat is told that the outcome is not known, and nothing is started twice.
                 logger.error("an answer could not be kept for its key", metadata: ["reason": "\(error)"])
             }
-            release(keyed)
-            start.respond(response)
+            guard let claims = others.claims else {
+                release(keyed)
+                return start.respond(response)
+            }
+            claims.finish(keyed, of: start.userId, hadNoEffect ? nil : answer) { [self] in
+                release(keyed)
+                start.respond(response)
+            }
         }
     }
 
@@ -131,6 +157,19 @@ extension Gateway {
             metrics.cooldowns.increment()
             return refuse(start, .cooldown(seconds: wait), hadNoEffect: true)
         }
+        guard let claims = others.claims, cooldowns.seconds > 0 else { return noteCooldown(start) }
+        claims.reserve(connectorId: start.connectorId, at: start.startedAt, seconds: cooldowns.seconds) {
+            [self] other in
+            guard let other else { return noteCooldown(start) }
+            cooldowns.cancel(start.connectorId, startedAt: start.startedAt)
+            cooldowns.note(start.connectorId, startedAt: other)
+            metrics.cooldowns.increment()
+            let left = other.adding(seconds: cooldowns.seconds).microseconds(since: clock())
+            refuse(start, .cooldown(seconds: max(1, (left + 999_999) / 1_000_000)), hadNoEffect: true)
+        }
+    }
+
+    private func noteCooldown(_ start: PendingStart) {
         let forgetBefore = start.startedAt.adding(seconds: -cooldowns.seconds)
         ledger.perform { [self] ledger in
             do throws(StoreError) {
@@ -145,6 +184,7 @@ extension Gateway {
     /// The charge point operator was not asked, so the connector is free.
     private func cancelCooldown(_ start: PendingStart) {
         cooldowns.cancel(start.connectorId, startedAt: start.startedAt)
+        others.claims?.cancel(connectorId: start.connectorId)
         let forgetBefore = start.startedAt.adding(seconds: -cooldowns.seconds)
         ledger.perform { ledger in
             try? ledger.setStart(connectorId: start.connectorId, nil, forgetBefore: forgetBefore)

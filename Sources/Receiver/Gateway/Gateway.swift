@@ -25,6 +25,7 @@ package final class Gateway: Sendable {
     let clock: @Sendable () -> Instant
     let reconciler: Reconciler?
     let writes: UserWrites
+    let others: Others
     /// Stops that are being noted.
     let stops = SharedWork<StoreError?>()
     package let metrics = GatewayMetrics()
@@ -40,8 +41,8 @@ package final class Gateway: Sendable {
     /// Reads which connectors still cool down. Blocks.
     package init(
         client: DriveAPIClient, store: any SessionStore, ledger: Ledger, settings: GatewaySettings,
-        writes: UserWrites, cooldowns: ConnectorCooldowns, reconciler: Reconciler?, logger: Logger,
-        clock: @escaping @Sendable () -> Instant = SystemClock.now
+        writes: UserWrites, cooldowns: ConnectorCooldowns, reconciler: Reconciler?, others: Others = Others(),
+        logger: Logger, clock: @escaping @Sendable () -> Instant = SystemClock.now
     ) {
         self.client = client
         self.store = store
@@ -49,6 +50,7 @@ package final class Gateway: Sendable {
         self.settings = settings
         self.writes = writes
         self.reconciler = reconciler
+        self.others = others
         self.logger = logger
         self.clock = clock
         self.cooldowns = cooldowns
@@ -269,6 +271,8 @@ package final class GatewayMetrics: Sendable {
     package let cooldowns = Counter()
     /// Answers given again for an idempotency key.
     package let replays = Counter()
+    /// Starts that were made while nobody could say what other receivers do.
+    package let localStarts = Counter()
     /// Requests that the Drive API did not answer, or not with success.
     package let failures = Counter()
 

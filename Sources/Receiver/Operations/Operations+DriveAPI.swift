@@ -51,6 +51,12 @@ extension Operations {
         page.add(
             "chargefold_gateway_replays_total", .counter, "Answers given again for an idempotency key.",
             metrics.replays.value)
+        if others.log != nil {
+            page.add(
+                "chargefold_gateway_local_starts_total", .counter,
+                "Starts that were made without the shared log: another receiver may have made the same one.",
+                metrics.localStarts.value)
+        }
         page.add(
             "chargefold_gateway_failures_total", .counter, "Requests that the Drive API did not answer with success.",
             metrics.failures.value)

@@ -16,7 +16,7 @@ final class Operations: Sendable {
     let samples: Samples
     /// nil where none is configured.
     let canary: Canary?
-    private let others: Others
+    let others: Others
     private let ledger: Ledger
     private let hub: LiveHub
     private let secretUse: SecretUse

@@ -9,13 +9,15 @@ import SessionStore
 package struct Others: Sendable {
     let log: SharedLog?
     let erasures: SharedErasures?
+    let claims: SharedClaims?
 
-    init(_ log: SharedLog?, erasures: SharedErasures?) {
+    init(_ log: SharedLog?, erasures: SharedErasures?, claims: SharedClaims?) {
         self.log = log
         self.erasures = erasures
+        self.claims = claims
     }
 
-    package init() { self.init(nil, erasures: nil) }
+    package init() { self.init(nil, erasures: nil, claims: nil) }
 
     /// Whether this receiver does what one of them does at a time. Without the database nobody does.
     var leads: Bool { log?.isLeader ?? true }

@@ -105,7 +105,7 @@ final class Fold: @unchecked Sendable {
                             isLate: entry.isLate)
                         if delivery.isUndecodable { undecodable.wrappingAdd(1, ordering: .relaxed) }
                         if !hasGivenUp { folded = position }
-                        if entry.isOwn {
+                        if delivery.completion != nil {
                             results.append(.success(outcome ?? .unfolded("", position: position, place: place)))
                         }
                     } catch let failure {
@@ -114,7 +114,7 @@ final class Fold: @unchecked Sendable {
                     }
                 }
                 // It is in the log and will be folded, but what came of it cannot be said now.
-                if let error, entry.isOwn { results.append(.failure(error)) }
+                if let error, delivery.completion != nil { results.append(.failure(error)) }
                 position += 1
                 place = Place(origin: place.origin, sequence: place.sequence + 1)
             }
@@ -132,8 +132,8 @@ final class Fold: @unchecked Sendable {
     /// Answers a durable batch that will be folded later.
     private func answerUnfolded(_ batch: CommittedBatch) {
         var results: [Result<IngestOutcome, StoreError>] = []
-        for entry in batch.entries where entry.isOwn {
-            for (index, item) in entry.items.enumerated() {
+        for entry in batch.entries {
+            for (index, item) in entry.items.enumerated() where Self.pending(item).completion != nil {
                 let place = Place(origin: entry.origin, sequence: entry.firstSequence + Int64(index))
                 let position = entry.firstPosition + Int64(index)
                 results.append(
@@ -143,14 +143,15 @@ final class Fold: @unchecked Sendable {
         answer(batch, results)
     }
 
-    /// - Parameter results: of own deliveries.
+    /// - Parameter results: of those that somebody waits for.
     private func answer(_ batch: CommittedBatch, _ results: [Result<IngestOutcome, StoreError>]) {
         if results.isEmpty { return }
         options.aroundAnswers {
             var index = 0
-            for entry in batch.entries where entry.isOwn {
+            for entry in batch.entries {
                 for item in entry.items {
-                    Self.pending(item).completion?(results[index])
+                    guard let completion = Self.pending(item).completion else { continue }
+                    completion(results[index])
                     index += 1
                 }
             }

@@ -7,6 +7,8 @@ import Testing
 
 /// Receivers that share a log, of one test.
 struct SharedReceivers: Sendable {
+    static let adminToken = "the-operators-token-of-all-receivers"
+
     private let schema = "t" + Identity.random().description
 
     /// Runs `body` with a receiver of that name. On a thread of one's own (`onThread`).
@@ -25,6 +27,7 @@ struct SharedReceivers: Sendable {
                 // The database is there: however long it takes.
                 configuration.replication.localAfterMilliseconds = 60_000
                 configuration.api.sealKey = try Callback.key("one seal key for all receivers")
+                configuration.api.adminToken = try Callback.key(Self.adminToken)
                 try change(&configuration)
             }, body)
     }

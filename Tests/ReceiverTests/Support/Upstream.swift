@@ -71,22 +71,36 @@ func withGateway<Result>(
     clock: @escaping @Sendable () -> Instant = { testTime }, reconciling timing: ReconcilerTiming = ReconcilerTiming(),
     _ change: (inout ReceiverConfiguration) throws -> Void = { _ in }, _ body: (RunningServer) throws -> Result
 ) throws -> Result {
+    try withUpstream(upstream) { url in
+        try withApplication(
+            in: directory, clock: clock, reconciling: timing,
+            {
+                try $0.use(upstream: url)
+                try change(&$0)
+            }, body)
+    }
+}
+
+/// Runs `body` with the upstream's URL.
+func withUpstream<Result>(_ upstream: Upstream, _ body: (_ url: String) throws -> Result) throws -> Result {
+    let directory = TestDirectory()
     let path = directory.file("upstream.sock")
     let http = HTTPServer(
         configuration: ServerConfiguration(addresses: [.unix(path: path, mode: 0o600)], workers: 1), handler: upstream)
     _ = try http.start()
     defer { http.stop() }
-    return try withApplication(
-        in: directory, clock: clock, reconciling: timing,
-        {
-            $0.driveApi.baseURL = "unix:" + path
-            $0.driveApi.apiKey = try Callback.key("the-key-of-the-drive-api")
-            $0.driveApi.attemptsMax = 1
-            // On a busy machine an answer is late, and that is not what these tests are about.
-            $0.driveApi.connectTimeoutSeconds = 600
-            $0.driveApi.answerTimeoutSeconds = 600
-            $0.driveApi.totalTimeoutSeconds = 600
-            $0.reconciliation.enabled = false
-            try change(&$0)
-        }, body)
+    return try body("unix:" + path)
+}
+
+extension ReceiverConfiguration {
+    mutating func use(upstream url: String) throws {
+        driveApi.baseURL = url
+        driveApi.apiKey = try Callback.key("the-key-of-the-drive-api")
+        driveApi.attemptsMax = 1
+        // On a busy machine an answer is late, and that is not what these tests are about.
+        driveApi.connectTimeoutSeconds = 600
+        driveApi.answerTimeoutSeconds = 600
+        driveApi.totalTimeoutSeconds = 600
+        reconciliation.enabled = false
+    }
 }
