@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 
 extension SessionRecord {
     /// The answer of `GET /v1/sessions/{sessionId}`.
