@@ -58,6 +58,8 @@ package final class EventLog: Sendable {
     let lateRows = Locked<[LateRows]?>(nil)
     /// Held while it is looked for; true when it is known.
     let lateSearch = Locked(false)
+    /// Where it is found out what damage has taken.
+    private let damages = DispatchQueue(label: "chargefold.log.damage", qos: .utility)
     private let confined: Confined
     let end: Locked<LogEnd>
 
@@ -418,7 +420,7 @@ package final class EventLog: Sendable {
         } else {
             logger.critical("the log is damaged; what is sound of it is kept", metadata: metadata)
             // Whoever shares the log has what is missing here.
-            DispatchQueue.global(qos: .utility).async { [weak self] in try? self?.accountMissing() }
+            damages.async { [weak self] in try? self?.accountMissing() }
         }
     }
 }

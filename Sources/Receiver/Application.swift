@@ -60,7 +60,7 @@ package final class Application: Sendable {
         }
         let erasures = sharedLog.map { SharedErasures($0, disk, sealKey: sealKey, logger: logger) }
         surroundings.others = Others(
-            sharedLog, erasures: erasures, claims: sharedLog.map { SharedClaims($0, sealKey: sealKey) })
+            sharedLog, erasures: erasures, claims: sharedLog.map { SharedClaims($0, sealKey: sealKey, clock: clock) })
         let features = try Features(
             configuration, access: configuration.accessControl(sealKey: sealKey), store: disk,
             ledger: try disk.ledger, sealKey: sealKey, logger: logger, surroundings: surroundings)

@@ -66,7 +66,9 @@ import Testing
                 #expect(String(decoding: answer.body, as: UTF8.self).contains("shared-log-away"))
                 #expect(try a.get("/v1/sessions/s").status == 200)
                 try database.start()
-                try eventually("it is done") { try a.get("/v1/users/leaver", method: "DELETE", token: SharedReceivers.adminToken).status == 200 }
+                try eventually("it is done") {
+                    try a.get("/v1/users/leaver", method: "DELETE", token: SharedReceivers.adminToken).status == 200
+                }
                 #expect(try a.get("/v1/sessions/s").status == 404)
             }
         }

@@ -40,7 +40,9 @@ import Testing
                         #expect(try Self.start(b, "c2", key: "k2").status == 200)
                         #expect(upstream.calls.count == 2)
                         // No person, and nothing of a request, is in the claims.
-                        let claims = try receivers.query(database) { "select string_agg(c::text, '') from \($0).claims c" }
+                        let claims = try receivers.query(database) {
+                            "select string_agg(c::text, '') from \($0).claims c"
+                        }
                         #expect(!claims.contains("u1") && !claims.contains("connectorId"))
                     }
                 }

@@ -5,7 +5,7 @@ import pathlib
 import re
 import sys
 
-# Exported by Prometheus itself; and, until the shared log is wired up, what that will export.
+# Exported by Prometheus itself; and by receivers that share a log, which the one that is asked here does not.
 OTHERS = {"up", "chargefold_unshipped_deliveries", "chargefold_unshipped_oldest_seconds", "chargefold_database_reachable",
           "chargefold_synchronous_standbys"}
 # Words of PromQL; whatever else stands in an expression outside of braces and quotes is a metric.

@@ -111,6 +111,7 @@ extension Gateway {
                 var response = Response(answer)
                 response.add("Idempotency-Replayed", "true" as StaticString)
                 finish(start, answer, response, hadNoEffect: false)
+            case .withoutAnswer: refuse(start, .keyWithoutAnswer, hadNoEffect: true)
             case .underWay: refuse(start, .keyInFlight, hadNoEffect: true)
             case .otherRequest: refuse(start, .keyOfOtherRequest, hadNoEffect: true)
             }

@@ -59,7 +59,8 @@ package final class Reconciler: @unchecked Sendable {
     package init(
         client: DriveAPIClient, store: any SessionStore, ledger: Ledger?,
         settings: ReconciliationSettings, logger: Logger, seed: UInt64 = .random(in: 0 ... .max),
-        clock: @escaping @Sendable () -> Instant = SystemClock.now, timing: ReconcilerTiming = ReconcilerTiming(), leads: @escaping @Sendable () -> Bool = { true }
+        clock: @escaping @Sendable () -> Instant = SystemClock.now, timing: ReconcilerTiming = ReconcilerTiming(),
+        leads: @escaping @Sendable () -> Bool = { true }
     ) {
         self.leads = leads
         self.client = client

@@ -18,8 +18,10 @@ struct SharedClaims: Sendable {
         case claimedHere
         /// The same request was answered elsewhere.
         case answered(KeptAnswer)
-        /// It is under way elsewhere, or its receiver ended before there was an answer.
+        /// It is under way elsewhere.
         case underWay
+        /// Its receiver ended before there was an answer.
+        case withoutAnswer
         /// The key was used with another request.
         case otherRequest
     }
@@ -27,11 +29,16 @@ struct SharedClaims: Sendable {
     private static let starts = "start"
     private static let connectors = "connector"
 
+    /// A start that has no answer after so long has lost its receiver.
+    private static let answerSecondsMax: Int64 = 300
+
     private let log: SharedLog
+    private let clock: @Sendable () -> Instant
     private let seal: Seal
 
-    init(_ log: SharedLog, sealKey: SecretKey) {
+    init(_ log: SharedLog, sealKey: SecretKey, clock: @escaping @Sendable () -> Instant) {
         self.log = log
+        self.clock = clock
         seal = Seal(key: sealKey)
     }
 
@@ -40,21 +47,31 @@ struct SharedClaims: Sendable {
     func claim(
         _ keyed: KeyedRequest, of userId: String, seconds: Int64, _ completion: @escaping @Sendable (Outcome) -> Void
     ) {
-        let request = digest(keyed.request)
+        let (request, now) = (digest(keyed.request), clock())
         Task {
-            switch await log.claim(
-                Self.starts, key(keyed, userId), request: request, milliseconds: seconds * 1_000)
-            {
+            let outcome = await log.claim(
+                Self.starts, key(keyed, userId), request: "\(request) \(now.seconds)", milliseconds: seconds * 1_000)
+            switch outcome {
             case .claimed: completion(.claimed)
             case .away: completion(.claimedHere)
-            case .taken(let other, _) where !other.isEmpty && other != request: completion(.otherRequest)
-            case .taken(_, let answer): completion(answer.flatMap { KeptAnswer(shared: $0) }.map { .answered($0) } ?? .underWay)
+            case .taken(let other, let answer): completion(Self.outcome(request, now, other, answer))
             }
         }
     }
 
+    /// - Parameter other: what the claim was made with: a request's digest, and when.
+    private static func outcome(_ request: String, _ now: Instant, _ other: String, _ answer: [UInt8]?) -> Outcome {
+        let words = other.split(separator: " ")
+        guard words.count == 2, let second = Int64(words[1]) else { return .underWay }
+        guard words[0] == request else { return .otherRequest }
+        if let answer = answer.flatMap({ KeptAnswer(shared: $0) }) { return .answered(answer) }
+        return now.seconds - second > answerSecondsMax ? .withoutAnswer : .underWay
+    }
+
     /// - Parameter answer: nil where nothing came of it: the key is given free.
-    func finish(_ keyed: KeyedRequest, of userId: String, _ answer: KeptAnswer?, _ completion: @escaping @Sendable () -> Void) {
+    func finish(
+        _ keyed: KeyedRequest, of userId: String, _ answer: KeptAnswer?, _ completion: @escaping @Sendable () -> Void
+    ) {
         Task {
             let key = key(keyed, userId)
             if let answer {

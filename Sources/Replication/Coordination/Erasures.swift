@@ -93,7 +93,10 @@ struct Erasures {
     ) throws(PostgresError) {
         _ = try connection.execute(
             replace,
-            [.identity(origin), .sequences(deliveries), .received(deliveries), .sources(deliveries), .bodies(deliveries)],
+            [
+                .identity(origin), .sequences(deliveries), .received(deliveries), .sources(deliveries),
+                .bodies(deliveries),
+            ],
             patience: .milliseconds(30_000))
     }
 }

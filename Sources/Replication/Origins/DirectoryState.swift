@@ -111,7 +111,9 @@ final class DirectoryMemory: Sendable {
             guard changed != state else { return }
             try memory.save(changed.encoded)
             if let observer = numbersObserver.withLock({ $0 }) {
-                for (origin, number) in changed.numbers where state.numbers[origin] != number { observer(origin, number) }
+                for (origin, number) in changed.numbers where state.numbers[origin] != number {
+                    observer(origin, number)
+                }
             }
             state = changed
         }
