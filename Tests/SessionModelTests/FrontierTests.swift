@@ -23,8 +23,8 @@ struct FrontierTests {
     }
 
     @Test func `a text with too many origins, or too long, is none`() {
-        let names = (1...65).map { Frontier([$0: 1]).text }
-        #expect(Frontier(names.prefix(64).joined(separator: ".")) != nil)
+        let names = (1...Frontier.originsMax + 1).map { Frontier([$0: 1]).text }
+        #expect(Frontier(names.dropLast().joined(separator: ".")) != nil)
         #expect(Frontier(names.joined(separator: ".")) == nil)
         #expect(Frontier("a1" + String(repeating: "0", count: 100_000)) == nil)
     }

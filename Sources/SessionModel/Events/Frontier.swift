@@ -1,8 +1,9 @@
 /// Up to which of each origin's deliveries somebody has seen everything, as text that any receiver understands:
 /// `a17.b5`. Letters number the origins, as the log that receivers share numbers them: a is 1, z is 26, aa is 27.
 package struct Frontier: Sendable, Hashable {
-    /// Origins that one can name.
-    package static let originsMax = 64
+    /// Origins that one can name. Each directory is one, and so is each start that the database does not confirm; they never
+    /// go. So many fit into a request's target.
+    package static let originsMax = 1_000
     /// Bytes of the longest text.
     package static let bytesMax = originsMax * 24
 
