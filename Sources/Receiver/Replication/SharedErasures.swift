@@ -51,6 +51,10 @@ final class SharedErasures: Sendable {
         await task?.value
     }
 
+    /// Others look every second; who has been heard of lately is waited for so long.
+    private static let patienceSeconds = 4
+    private static let heardOfSeconds = 5.0
+
     /// Erases a user here, and lets the others do it.
     /// - Returns: what was removed here, and which receivers have not erased yet.
     /// - Throws: `PostgresError` before anything is gone where the others cannot be told; afterwards it goes on by itself.
@@ -61,7 +65,22 @@ final class SharedErasures: Sendable {
         let report = try await eraseHere(userId)
         try await finish(number, person, planned)
         try await publish(report.places.beyond(planned), person)
-        return (report, try await log.outstandingErasures(number))
+        return (report, try await outstanding(number))
+    }
+
+    /// Who has not erased yet. Waits a little for those that are there: who asks is told then that all is done, and need not
+    /// ask again.
+    private func outstanding(_ number: Int64) async throws -> [String] {
+        let end = ContinuousClock.now + .seconds(Self.patienceSeconds)
+        while true {
+            let names = try await log.outstandingErasures(number)
+            guard !names.isEmpty, ContinuousClock.now < end else { return names }
+            let isWorthIt = try await log.knownReceivers().contains {
+                $0.secondsSinceSeen < Self.heardOfSeconds && names.contains($0.name)
+            }
+            guard isWorthIt else { return names }
+            try await Task.sleep(for: .milliseconds(50))
+        }
     }
 
     /// Tells the others what was removed here by age, so that it goes there too.
