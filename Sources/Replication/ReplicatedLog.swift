@@ -35,6 +35,10 @@ package protocol ReplicatedLog: AnyObject, Sendable {
     /// Durable here: for each origin, own ones too, the sequence up to which everything is here.
     var frontier: [Identity: Int64] { get }
 
+    /// Runs `body` once everything up to a frontier is in the records: now, or later on the queue that folds.
+    /// - Returns: cancels that, and returns false where it was too late; nil where it has run already.
+    func whenFolded(_ frontier: [Identity: Int64], _ body: @escaping @Sendable () -> Void) -> (@Sendable () -> Bool)?
+
     /// The last of an origin's deliveries that has been here, whether or not damage has taken some before it; 0 where none
     /// has. Own ones are shipped up to there: what is gone goes as a tombstone and blocks nothing.
     func last(of origin: Identity) -> Int64

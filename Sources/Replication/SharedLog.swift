@@ -25,7 +25,6 @@ package final class SharedLog: Sendable {
     private let log: any ReplicatedLog
     private let backlog = OwnBacklog()
     private let waiters = ShippedWaiters()
-    private let folded: FoldedFrontier
     private let heads: Heads
     private let hints: Hints
     private let shipper: Shipper
@@ -38,8 +37,8 @@ package final class SharedLog: Sendable {
     private let receivers: Receivers
     private let quarantine: SharedQuarantine
     private let work = Locked<Task<Void, Never>?>(nil)
-    /// When a reader has waited long enough.
-    private let readDeadlines = DispatchQueue(label: "chargefold.replication.reads", qos: .userInitiated)
+    /// Where readers go on, those too that have waited long enough.
+    private let reads = DispatchQueue(label: "chargefold.replication.reads", qos: .userInitiated)
 
     /// Opens nothing yet. Blocks for the ledger.
     /// - Throws: `PostgresError` of the kind `settings`, `StoreError` of the ledger.
@@ -49,9 +48,8 @@ package final class SharedLog: Sendable {
         let shared = try SharedLogContext(settings, memory: DirectoryMemory(memory), logger: logger)
         self.shared = shared
         self.log = log
-        folded = FoldedFrontier(log.frontier)
         heads = Heads(shared)
-        let puller = Puller(shared, log: log, folded: folded)
+        let puller = Puller(shared, log: log)
         self.puller = puller
         let hints = Hints(shared) { puller.work.raise() }
         self.hints = hints
@@ -149,7 +147,6 @@ package final class SharedLog: Sendable {
         task?.cancel()
         await task?.value
         waiters.becomeAway()
-        folded.giveUpAll()
     }
 
     // MARK: Callbacks
@@ -181,11 +178,12 @@ package final class SharedLog: Sendable {
             for head in heads where !own.contains(where: { $0.identity == head.identity }) {
                 required[head.identity] = head.shipped
             }
-            let ticket = folded.wait(for: required) { completion($0 ? .strict : .local) }
-            guard let ticket else { return }
+            // Not on the queue that folds: what the reader does with it takes its time.
+            let cancel = log.whenFolded(required) { [reads] in reads.async { completion(.strict) } }
+            guard let cancel else { return }
             puller.work.raise()
-            readDeadlines.asyncAfter(deadline: .now() + .milliseconds(shared.settings.localAfterMilliseconds)) {
-                self.folded.giveUp(ticket)
+            reads.asyncAfter(deadline: .now() + .milliseconds(shared.settings.localAfterMilliseconds)) {
+                if cancel() { completion(.local) }
             }
         }
     }

@@ -123,17 +123,11 @@ extension DiskSessionStore: ReplicatedLog {
         }
     }
 
-    /// Runs `body` once everything up to a frontier is in the records: now, or on the log's queue.
-    /// - Returns: what `cancelWait` takes; nil where it has run.
     package func whenFolded(
         _ frontier: [Identity: Int64], _ body: @escaping @Sendable () -> Void
-    ) -> FoldedFrontier.Ticket? {
+    ) -> (@Sendable () -> Bool)? {
         foldedFrontier.wait(for: frontier, body)
     }
-
-    /// - Returns: false where the wait is over already.
-    @discardableResult
-    package func cancelWait(_ ticket: FoldedFrontier.Ticket) -> Bool { foldedFrontier.cancel(ticket) }
 
     /// From now on deliveries at those places come without their bodies, for ever. Durable when this returns; blocks.
     func bury(_ places: PlaceSet) throws(StoreError) {

@@ -61,12 +61,8 @@ package protocol SessionStore: AnyObject, Sendable {
     var foldedPlaces: [Identity: Int64] { get }
 
     /// Runs `body` once everything up to a frontier is in the records: now, or on the log's queue.
-    /// - Returns: what `cancelWait` takes; nil where it has run.
-    func whenFolded(_ frontier: [Identity: Int64], _ body: @escaping @Sendable () -> Void) -> FoldedFrontier.Ticket?
-
-    /// - Returns: false where the wait is over already.
-    @discardableResult
-    func cancelWait(_ ticket: FoldedFrontier.Ticket) -> Bool
+    /// - Returns: cancels that, and returns false where it was too late; nil where it has run already.
+    func whenFolded(_ frontier: [Identity: Int64], _ body: @escaping @Sendable () -> Void) -> (@Sendable () -> Bool)?
 
     /// The position of the first delivery of an origin behind a sequence; nil where there is none. Blocks.
     func position(of origin: Identity, after sequence: Int64) throws(StoreError) -> Int64?
@@ -124,11 +120,10 @@ extension SessionStore {
     package var foldedPlaces: [Identity: Int64] { [:] }
     package func whenFolded(
         _ frontier: [Identity: Int64], _ body: @escaping @Sendable () -> Void
-    ) -> FoldedFrontier.Ticket? {
+    ) -> (@Sendable () -> Bool)? {
         body()
         return nil
     }
-    package func cancelWait(_ ticket: FoldedFrontier.Ticket) -> Bool { false }
     package func position(of origin: Identity, after sequence: Int64) throws(StoreError) -> Int64? { nil }
 
     package func logEntry(at position: Int64) throws(StoreError) -> LogEntry? {

@@ -8,6 +8,8 @@ package final class LogInMemory: ReplicatedLog {
         var places: [Identity: [SharedDelivery]] = [:]
         var observer: (@Sendable (Identity, [SharedDelivery]) -> Void)?
         var missing: [Identity: Set<Int64>] = [:]
+        var waiters: [Int: (frontier: [Identity: Int64], body: @Sendable () -> Void)] = [:]
+        var waitersSoFar = 0
     }
 
     private let state: Locked<State>
@@ -17,6 +19,7 @@ package final class LogInMemory: ReplicatedLog {
     private init(_ state: State) {
         var state = state
         state.observer = nil
+        state.waiters = [:]
         self.state = Locked(state)
     }
 
@@ -24,13 +27,35 @@ package final class LogInMemory: ReplicatedLog {
     package func copy() -> LogInMemory { LogInMemory(state.withLock { $0 }) }
 
     package var origin: Identity { state.withLock { $0.origin } }
-    package var frontier: [Identity: Int64] {
-        state.withLock { state in
-            state.places.reduce(into: [:]) { frontier, of in
-                frontier[of.key] = state.missing[of.key]?.min().map { $0 - 1 } ?? Int64(of.value.count)
-            }
+    package var frontier: [Identity: Int64] { state.withLock { Self.frontier($0) } }
+
+    private static func frontier(_ state: State) -> [Identity: Int64] {
+        state.places.reduce(into: [:]) { frontier, of in
+            frontier[of.key] = state.missing[of.key]?.min().map { $0 - 1 } ?? Int64(of.value.count)
         }
     }
+
+    private static func covers(_ state: State, _ required: [Identity: Int64]) -> Bool {
+        let frontier = frontier(state)
+        return required.allSatisfy { frontier[$0.key] ?? 0 >= $0.value }
+    }
+
+    package func whenFolded(
+        _ frontier: [Identity: Int64], _ body: @escaping @Sendable () -> Void
+    ) -> (@Sendable () -> Bool)? {
+        let ticket: Int? = state.withLock { state in
+            if Self.covers(state, frontier) { return nil }
+            state.waitersSoFar += 1
+            state.waiters[state.waitersSoFar] = (frontier, body)
+            return state.waitersSoFar
+        }
+        guard let ticket else {
+            body()
+            return nil
+        }
+        return { self.state.withLock { $0.waiters.removeValue(forKey: ticket) != nil } }
+    }
+
     package func last(of origin: Identity) -> Int64 { Int64(places(of: origin).count) }
 
     /// Damage takes deliveries.
@@ -97,6 +122,12 @@ package final class LogInMemory: ReplicatedLog {
             }
             return true
         }
+        let done = state.withLock { state in
+            let done = state.waiters.filter { Self.covers(state, $0.value.frontier) }
+            for ticket in done.keys { state.waiters[ticket] = nil }
+            return done.values.map(\.body)
+        }
+        for body in done { body() }
         if !isWhole { throw StoreError(.damaged, "a gap") }
     }
 

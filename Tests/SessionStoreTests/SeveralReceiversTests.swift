@@ -65,8 +65,8 @@ struct SeveralReceiversTests {
         let first = try #require(receivers.first)
         for receiver in receivers {
             #expect(receiver.store.frontier == first.store.frontier)
-            let ticket = receiver.store.whenFolded(first.store.frontier) {}
-            #expect(ticket == nil, "everything is folded")
+            let cancel = receiver.store.whenFolded(first.store.frontier) {}
+            #expect(cancel == nil, "everything is folded")
         }
         for session in sessions {
             let expected = try await first.store.record(session)

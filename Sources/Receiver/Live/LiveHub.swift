@@ -259,11 +259,11 @@ package final class LiveHub: @unchecked Sendable {
         guard let seen = id?.frontier, let frontier = store.originNumbers?.sequences(seen) else {
             return join(subscriber, resumingAfter: id)
         }
-        let ticket = store.whenFolded(frontier) { [self] in queue.async { self.join(subscriber, resumingAfter: id) } }
-        guard let ticket else { return }
+        let cancel = store.whenFolded(frontier) { [self] in queue.async { self.join(subscriber, resumingAfter: id) } }
+        guard let cancel else { return }
         // It comes back, and then perhaps to another one.
-        queue.asyncAfter(deadline: .now() + .seconds(Self.behindSecondsMax)) { [store] in
-            if store.cancelWait(ticket) { subscriber.stream.finish() }
+        queue.asyncAfter(deadline: .now() + .seconds(Self.behindSecondsMax)) {
+            if cancel() { subscriber.stream.finish() }
         }
     }
 

@@ -17,7 +17,6 @@ actor Puller {
 
     private let shared: SharedLogContext
     private let log: any ReplicatedLog
-    private let folded: FoldedFrontier
     private let statements: ShippingStatements
     private let giver: ContestedGiver
     private var connection: PostgresConnection?
@@ -25,10 +24,9 @@ actor Puller {
 
     nonisolated let work = Wakeup()
 
-    init(_ shared: SharedLogContext, log: any ReplicatedLog, folded: FoldedFrontier) {
+    init(_ shared: SharedLogContext, log: any ReplicatedLog) {
         self.shared = shared
         self.log = log
-        self.folded = folded
         statements = ShippingStatements(shared.schema)
         giver = ContestedGiver(shared, log: log)
     }
@@ -70,11 +68,7 @@ actor Puller {
         }
         for head in others {
             let here = frontier[head.identity] ?? 0
-            guard head.shipped > here else {
-                // It may have been our own until now.
-                folded.advance(head.identity, to: here)
-                continue
-            }
+            guard head.shipped > here else { continue }
             if try await pull(head) { hasPulled = true }
         }
         for contested in state.contested {
@@ -120,7 +114,6 @@ actor Puller {
                 next = .failure(error)
             }
             if let error = await isLogged { throw PostgresError(.directory, error.message) }
-            folded.advance(head.identity, to: after)
             batch = try next.get()
         }
         return after > before

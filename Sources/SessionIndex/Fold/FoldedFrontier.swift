@@ -7,9 +7,6 @@ internal import SessionModel
 /// A lower bound: while a part of the log is still being folded it stays where it was. It outlives an index, so that who
 /// waits goes on waiting while another one takes its place.
 package final class FoldedFrontier: Sendable {
-    /// What `cancel` takes.
-    package typealias Ticket = UInt64
-
     private struct Waiter {
         let frontier: [Identity: Int64]
         let body: @Sendable () -> Void
@@ -17,8 +14,8 @@ package final class FoldedFrontier: Sendable {
 
     private struct State {
         var places = LogPlaces.empty
-        var waiters: [Ticket: Waiter] = [:]
-        var lastTicket: Ticket = 0
+        var waiters: [UInt64: Waiter] = [:]
+        var lastTicket: UInt64 = 0
     }
 
     private let state = Locked(State())
@@ -30,21 +27,22 @@ package final class FoldedFrontier: Sendable {
     package func covers(_ frontier: [Identity: Int64]) -> Bool { state.withLock { $0.places.covers(frontier) } }
 
     /// Runs `body` once everything up to a frontier is in the records: now, or on the log's queue.
-    /// - Returns: nil where it has run.
-    package func wait(for frontier: [Identity: Int64], _ body: @escaping @Sendable () -> Void) -> Ticket? {
-        let ticket: Ticket? = state.withLock { state in
+    /// - Returns: cancels that, and returns false where it was too late; nil where it has run already.
+    package func wait(
+        for frontier: [Identity: Int64], _ body: @escaping @Sendable () -> Void
+    ) -> (@Sendable () -> Bool)? {
+        let ticket: UInt64? = state.withLock { state in
             if state.places.covers(frontier) { return nil }
             state.lastTicket += 1
             state.waiters[state.lastTicket] = Waiter(frontier: frontier, body: body)
             return state.lastTicket
         }
-        if ticket == nil { body() }
-        return ticket
+        guard let ticket else {
+            body()
+            return nil
+        }
+        return { self.state.withLock { $0.waiters.removeValue(forKey: ticket) != nil } }
     }
-
-    /// - Returns: false where the wait is over already.
-    @discardableResult
-    package func cancel(_ ticket: Ticket) -> Bool { state.withLock { $0.waiters.removeValue(forKey: ticket) != nil } }
 
     /// Damage had taken a delivery, perhaps before it was folded: whoever asks for it from now on waits until it is in the
     /// records again.
