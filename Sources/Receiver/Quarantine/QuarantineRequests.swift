@@ -137,15 +137,15 @@ package struct QuarantineSelection {
 
     package init?(json: [UInt8]) {
         guard let value = try? CanonicalJSON(parsing: json) else { return nil }
-        if value.member("all")?.text == "true" {
-            ids = nil
-        } else if let list = value.member("ids"), list.bytes.first == UInt8(ascii: "[") {
+        var named: [Int64]?
+        if let list = value.member("ids") {
+            guard list.bytes.first == UInt8(ascii: "[") else { return nil }
             let elements = list.elements
             let parsed = elements.compactMap { Int64($0.text) }
             guard parsed.count == elements.count else { return nil }
-            ids = parsed
-        } else {
-            return nil
+            named = parsed
         }
+        if value.member("all")?.text == "true" { named = nil } else if named == nil { return nil }
+        ids = named
     }
 }
