@@ -54,7 +54,7 @@ package final class Application: Sendable {
             try SharedLog(settings, log: disk, memory: try disk.replicationMemory, logger: logger)
         }
         if let sharedLog {
-            let numbers = OriginNumbers()
+            let numbers = OriginNumbers { [weak sharedLog] in sharedLog?.condition.isReachable ?? false }
             sharedLog.observeNumbers { numbers.note($0, number: Int($1)) }
             disk.setOriginNumbers(numbers)
         }

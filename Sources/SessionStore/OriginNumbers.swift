@@ -1,7 +1,8 @@
 package import Base
 package import SessionModel
 
-/// How the log that receivers share numbers the origins, as far as is known here. Numbers never change.
+/// How the log that receivers share numbers the origins, as far as is known here. Numbers never change, unless the shared log
+/// says so of an origin of whose number it has not heard before.
 package final class OriginNumbers: Sendable {
     private struct State {
         var numbers: [Identity: Int] = [:]
@@ -10,10 +11,17 @@ package final class OriginNumbers: Sendable {
 
     private let state = Locked(State())
 
-    package init() {}
+    /// Whether the shared log can be asked, so that an origin which is not known here will not be known soon.
+    private let isReachable: @Sendable () -> Bool
+
+    package init(isReachable: @escaping @Sendable () -> Bool = { true }) { self.isReachable = isReachable }
+
+    /// Whether a frontier can be from elsewhere only: it names an origin that nobody has heard of, and the shared log is there.
+    package func isForeign(_ frontier: Frontier) -> Bool { sequences(frontier) == nil && isReachable() }
 
     package func note(_ origin: Identity, number: Int) {
         state.withLock { state in
+            if let old = state.numbers[origin], state.origins[old] == origin { state.origins[old] = nil }
             state.numbers[origin] = number
             state.origins[number] = origin
         }

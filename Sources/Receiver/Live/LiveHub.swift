@@ -256,19 +256,40 @@ package final class LiveHub: @unchecked Sendable {
     /// Opens a stream from now on, or from behind an id; where that is another receiver's, as soon as this one has everything
     /// that is behind it, so that nothing is told twice.
     func subscribe(_ subscriber: LiveSubscriber, resumingAfter id: LiveEventId?) {
-        guard let seen = id?.frontier, let frontier = store.originNumbers?.sequences(seen) else {
+        guard let seen = id?.frontier, let origins = store.originNumbers else {
             return join(subscriber, resumingAfter: id)
         }
-        let cancel = store.whenFolded(frontier) { [self] in queue.async { self.join(subscriber, resumingAfter: id) } }
-        guard let cancel else { return }
+        let end = DispatchTime.now() + .seconds(Self.behindSecondsMax)
+        queue.async { self.awaitOthers(subscriber, seen, origins, until: end, resumingAfter: id) }
+    }
+
+    /// Waits until this receiver has what a reader has seen elsewhere.
+    private func awaitOthers(
+        _ subscriber: LiveSubscriber, _ seen: Frontier, _ origins: OriginNumbers, until end: DispatchTime,
+        resumingAfter id: LiveEventId?
+    ) {
+        guard let frontier = origins.sequences(seen) else {
+            if subscriber.stream.isClosed { return }
+            if DispatchTime.now() < end {
+                return queue.asyncAfter(deadline: .now() + .milliseconds(Self.unknownMilliseconds)) {
+                    self.awaitOthers(subscriber, seen, origins, until: end, resumingAfter: id)
+                }
+            }
+            // Where nobody can be asked the reader's origin may be one that only another receiver knows yet.
+            return origins.isForeign(seen) ? join(subscriber, resumingAfter: id) : subscriber.stream.finish()
+        }
+        let ticket = store.whenFolded(frontier) { [self] in queue.async { self.join(subscriber, resumingAfter: id) } }
+        guard let ticket else { return }
         // It comes back, and then perhaps to another one.
-        queue.asyncAfter(deadline: .now() + .seconds(Self.behindSecondsMax)) {
-            if cancel() { subscriber.stream.finish() }
+        queue.asyncAfter(deadline: end) { [store] in
+            if store.cancelWait(ticket) { subscriber.stream.finish() }
         }
     }
 
     /// For how long a reader waits until this receiver has what it has seen at another one.
     private static let behindSecondsMax = 10
+    /// Between two looks whether an origin is known now.
+    private static let unknownMilliseconds = 200
 
     private func join(_ subscriber: LiveSubscriber, resumingAfter id: LiveEventId?) {
         queue.async { [self] in
