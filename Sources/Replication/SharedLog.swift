@@ -78,6 +78,8 @@ package final class SharedLog: Sendable {
     /// say whether this directory is the newest of its old one.
     package func start() async throws(StoreError) {
         let (backlog, shipping) = (backlog, shipper.work)
+        // Also what the directory has from before there was a shared log is to be shipped, whenever the database answers.
+        try shared.memory.update { [origin = log.origin] in $0.add(own: origin) }
         log.observeOwn { origin, deliveries in
             backlog.add(origin, deliveries)
             shipping.raise()
@@ -99,7 +101,7 @@ package final class SharedLog: Sendable {
         }
         let old = log.origin
         let new = try log.beginOrigin()
-        try shared.memory.update { state in state.own.append(OwnOrigin(new)) }
+        try shared.memory.update { $0.add(own: new) }
         shipping.raise()
         shared.logger.warning(
             "the shared log does not answer: what is received until it does gets a new origin",

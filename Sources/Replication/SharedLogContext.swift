@@ -99,7 +99,7 @@ final class SharedLogContext: Sendable {
                 state.contested.append(
                     ContestedOrigin(identity: origin, compared: known, shared: shared, moved: shared, last: last))
             }
-            if !state.own.contains(where: { $0.identity == current }) { state.own.append(OwnOrigin(current)) }
+            state.add(own: current)
         }
         logger.error(
             "this data directory is not the newest of its origin: it was restored from a copy, or is one. It goes on under a new origin",

@@ -59,6 +59,29 @@ import Testing
         await b.shared.stop()
     }
 
+    @Test func `a directory from before, started without the database, is shipped whole when that answers`()
+        async throws
+    {
+        let server = try PostgresServer()
+        try server.stop()
+        let a = try Station("a", server.url, schema: schema) { $0.localAfterMilliseconds = 300 }
+        a.log.receive(["from before"])
+        let numbers = Locked<[Identity: Int32]>([:])
+        a.shared.observeNumbers { origin, number in numbers.withLock { $0[origin] = number } }
+        try await a.shared.start()
+        #expect(await a.receive("without the database") == .local)
+        let known = numbers.withLock { $0 }
+        #expect(Set(known.keys) == Set(a.log.frontier.keys), "cursors can name what is received already")
+        try server.start()
+        try await eventually("everything is shipped") { a.shared.condition.unshipped == 0 }
+        let b = try Station("b", server.url, schema: schema)
+        try await b.shared.start()
+        try await eventually("all have it") { b.log.bodies == ["from before", "without the database"] }
+        #expect(numbers.withLock { $0 } == known)
+        await a.shared.stop()
+        await b.shared.stop()
+    }
+
     @Test func `a database that crashes again and again loses nothing`() async throws {
         let server = try PostgresServer(settings: ["fsync = on"])
         let a = try Station("a", server.url, schema: schema) { $0.localAfterMilliseconds = 200 }

@@ -144,6 +144,29 @@ import Testing
         await b.shared.stop()
     }
 
+    @Test func `so it is where somebody comes first who has an empty directory`() async throws {
+        let (a, b) = (try station("a"), try station("b"))
+        try await a.shared.start()
+        try await eventually("a is near") { await a.receive("one") == .replicated }
+        try await b.shared.start()
+        try await eventually("b is near") { await b.receive("two") == .replicated }
+        try await eventually("both have both") { a.log.bodies == b.log.bodies && a.log.bodies.count == 2 }
+        await a.shared.stop()
+        await b.shared.stop()
+        let numbers = try server.query("select number, identity from \(schema).origins order by 1")
+        try server.query("drop schema \(schema) cascade")
+        let c = try station("c")
+        try await c.shared.start()
+        try await eventually("c is near") { await c.receive("three") == .replicated }
+        let again = try a.restarted(server.url, schema: schema)
+        try await again.shared.start()
+        try await eventually("c has everything") { c.log.bodies == ["one", "three", "two"] }
+        let others = "select number, identity from \(schema).origins where identity <> '\\x\(c.log.origin)' order by 1"
+        #expect(try server.query(others) == numbers)
+        await again.shared.stop()
+        await c.shared.stop()
+    }
+
     @Test func `what a gone receiver had shipped is shipped again by whoever has it`() async throws {
         let (a, b) = (try station("a"), try station("b"))
         try await a.shared.start()

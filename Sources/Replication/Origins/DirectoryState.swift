@@ -31,6 +31,14 @@ struct DirectoryState: Sendable, Equatable {
 
     init() {}
 
+    /// This directory receives under that origin from now on.
+    mutating func add(own identity: Identity) {
+        guard !own.contains(where: { $0.identity == identity }) else { return }
+        own.append(OwnOrigin(identity))
+        let number = OwnOrigin.number(of: identity)
+        if numbers[identity] == nil, !numbers.values.contains(number) { numbers[identity] = number }
+    }
+
     /// Reads what `encoded` made; nil for anything else.
     init?(decoding bytes: [UInt8]) {
         let text = String(decoding: bytes, as: UTF8.self)

@@ -21,6 +21,16 @@ struct OwnOrigin: Sendable, Equatable {
 
     init(_ identity: Identity) { self.identity = identity }
 
+    /// The number that an origin gets in the shared log where it is free. It follows from the identity alone, so that a cursor
+    /// can name an origin before the database has heard of it, and a database that has lost everything gives the same numbers
+    /// again, even if somebody comes first who remembers none. Five letters in a cursor.
+    static func number(of identity: Identity) -> Int32 {
+        numberMin + Int32(truncatingIfNeeded: identity.high % UInt64(numberCount))
+    }
+
+    private static let numberMin: Int32 = 26 + 676 + 17_576 + 456_976 + 1
+    private static let numberCount: Int32 = 11_881_376
+
     /// More tries without an outcome are not remembered: a clone may then be suspected where there is none, which costs a
     /// new origin and nothing else.
     static let triesMax = 16

@@ -242,9 +242,7 @@ actor Shipper {
     /// Gets the right to every own origin that has none yet; the one that is received under is the last.
     private func register() throws(PostgresError) {
         let current = log.origin
-        if !shared.memory.current.own.contains(where: { $0.identity == current }) {
-            try shared.remember { $0.own.append(OwnOrigin(current)) }
-        }
+        try shared.remember { $0.add(own: current) }
         for own in shared.memory.current.own where !rights.contains(where: { $0.origin == own.identity }) {
             if let right = try register(own.identity) { rights.append(right) }
         }
@@ -269,7 +267,8 @@ actor Shipper {
             try shared.remember(origin) { own in own.tries = (own.tries + [token]).suffix(OwnOrigin.triesMax) }
             let epoch = max(own.epoch, row?.epoch ?? 0) + 1
             let commit = try commit(
-                own, row, epoch: epoch, token: token, number: shared.memory.current.numbers[origin] ?? own.number)
+                own, row, epoch: epoch, token: token,
+                number: shared.memory.current.numbers[origin] ?? OwnOrigin.number(of: origin))
             // Another one was faster, which may have been ourselves in another connection.
             guard commit.changedCount == 1, let mine = try self.row(of: origin), mine.holder == token else { continue }
             try shared.remember { state in

@@ -14,7 +14,7 @@ struct ShippingStatements {
     init(_ schema: SharedLogSchema) {
         let (origins, deliveries) = (schema.prefix + "origins", schema.prefix + "deliveries")
         find = "select number, epoch, holder, shipped from \(origins) where identity = $1::bytea"
-        // The remembered number where it is free, else the next one.
+        // The number that it had or that follows from it where that is free, else the next one.
         insert = """
             insert into \(origins)(number, identity, epoch, holder, receiver)
             select case when $5::int4 > 0 and not exists (select 1 from \(origins) where number = $5::int4) then $5::int4
