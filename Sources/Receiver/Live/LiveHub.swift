@@ -278,11 +278,11 @@ package final class LiveHub: @unchecked Sendable {
             // Where nobody can be asked the reader's origin may be one that only another receiver knows yet.
             return origins.isForeign(seen) ? join(subscriber, resumingAfter: id) : subscriber.stream.finish()
         }
-        let ticket = store.whenFolded(frontier) { [self] in queue.async { self.join(subscriber, resumingAfter: id) } }
-        guard let ticket else { return }
+        let cancel = store.whenFolded(frontier) { [self] in queue.async { self.join(subscriber, resumingAfter: id) } }
+        guard let cancel else { return }
         // It comes back, and then perhaps to another one.
-        queue.asyncAfter(deadline: end) { [store] in
-            if store.cancelWait(ticket) { subscriber.stream.finish() }
+        queue.asyncAfter(deadline: end) {
+            if cancel() { subscriber.stream.finish() }
         }
     }
 
