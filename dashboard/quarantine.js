@@ -34,7 +34,8 @@ function quarantineRow(entry) {
   });
   return h("tr", {},
     h("th", { scope: "row", class: "mono" }, entry.id),
-    h("td", {}, badge(entry.kind === "verified" ? "authentic" : "not verified", entry.kind === "verified" ? "warn" : "plain")),
+    h("td", {}, badge(entry.kind === "verified" ? "authentic" : "not verified", entry.kind === "verified" ? "warn" : "plain"),
+      entry.receiver && h("div", { class: "small soft" }, `at ${entry.receiver}`)),
     h("td", { "data-label": "Reason:" }, h("span", { class: "mono" }, entry.reason)),
     h("td", { "data-label": "Received:" }, time(entry.receivedAt), h("div", { class: "small soft" }, dateTime(entry.receivedAt))),
     h("td", {}, `${number(entry.bodyBytes)} bytes`, bodyDetails(entry)),

@@ -35,7 +35,7 @@ extension Ledger {
     func writeVerified() {
         let items = verified.takeAll()
         guard !items.isEmpty else { return }
-        let entries = items.map { QuarantineEntry(id: nextId(), kind: .verified, content: $0.body) }
+        let entries = items.map { QuarantineEntry(id: nextId(.verified), kind: .verified, content: $0.body) }
         let result = Result { () throws(StoreError) in try add(entries) }
         for (item, entry) in zip(items, entries) { item.completion(result.map { entry.id }) }
     }
@@ -44,14 +44,26 @@ extension Ledger {
     /// - Returns: its id.
     @discardableResult
     package nonisolated func quarantineUnverified(_ body: QuarantinedBody) -> Int64 {
-        let id = nextId()
+        let id = nextId(.unverified)
         if unverified.add(QuarantineEntry(id: id, kind: .unverified, content: body)) {
             scheduleUnverifiedWrite(milliseconds: options.unverifiedWriteMilliseconds)
         }
         return id
     }
 
-    private nonisolated func nextId() -> Int64 { nextQuarantineId.wrappingAdd(1, ordering: .relaxed).oldValue }
+    nonisolated func nextId(_ kind: QuarantineKind) -> Int64 {
+        guard options.sharesQuarantine else { return nextQuarantineId.wrappingAdd(1, ordering: .relaxed).oldValue }
+        let now = SystemClock.now().microsecondsSince1970
+        var next = nextQuarantineId.load(ordering: .relaxed)
+        while true {
+            var id = max(next, now)
+            if id % 2 != kind.rawValue { id += 1 }
+            let (isTaken, original) = nextQuarantineId.compareExchange(
+                expected: next, desired: id + 1, ordering: .relaxed)
+            if isTaken { return id }
+            next = original
+        }
+    }
 
     private nonisolated func scheduleUnverifiedWrite(milliseconds: Int) {
         queue.asyncAfter(deadline: .now() + .milliseconds(milliseconds)) { [weak self] in
@@ -111,14 +123,15 @@ extension Ledger {
         return found?.id == id ? found : nil
     }
 
-    private static func quarantined(
-        _ database: Database, after id: Int64, limit: Int, kind: QuarantineKind?
+    /// - Parameter condition: SQL, for further ones.
+    static func quarantined(
+        _ database: Database, after id: Int64, limit: Int, kind: QuarantineKind?, and condition: String = "true"
     ) throws(SQLiteError) -> [QuarantineEntry] {
         var entries: [QuarantineEntry] = []
         try database.query(
             """
             SELECT id, kind, received_at, reason, credentials, body, is_plausible FROM quarantine
-            WHERE id > ?1 AND (?3 IS NULL OR kind = ?3) ORDER BY id LIMIT ?2
+            WHERE id > ?1 AND (?3 IS NULL OR kind = ?3) AND \(condition) ORDER BY id LIMIT ?2
             """,
             bind: {
                 $0.bind(1, id)

@@ -14,6 +14,10 @@ package struct LedgerOptions: Sendable {
     /// The same, in bytes.
     package var verifiedQueueBytesMax = 8 << 20
 
+    /// Whether other receivers see the quarantine: its ids are microseconds of the clock then, so that ids of two receivers
+    /// are seldom the same, even ones of verified bodies and odd ones of others.
+    package var sharesQuarantine = false
+
     /// A registered SQLite VFS; nil for the system's. Tests inject faults with it.
     package var virtualFileSystem: String?
 

@@ -53,10 +53,13 @@ enum LedgerSchema {
                     CREATE TABLE log(id INTEGER PRIMARY KEY CHECK(id = 1), known BLOB NOT NULL);
                     CREATE TABLE buried(id INTEGER PRIMARY KEY CHECK(id = 1), places BLOB NOT NULL);
                     CREATE TABLE replication(id INTEGER PRIMARY KEY CHECK(id = 1), memory BLOB NOT NULL);
-                    """)
+                    """),
+            // Entries of the quarantine that other receivers may see, also for a while those that are gone here.
+            SchemaMigration(version: 2, sql: "CREATE TABLE quarantine_shared(id INTEGER PRIMARY KEY);"),
         ])
 
-    /// What is read of a damaged file; `verified` is counted anew. The shortest and dearest first.
+    /// What is read of a damaged file; `verified` is counted anew, and `quarantine_shared` begins empty: an entry that damage
+    /// has taken would pass for one that was dropped, and would be dropped everywhere. The shortest and dearest first.
     static let salvaged = [
         "heartbeat", "log", "buried", "replication", "erasure", "erasure_plan", "erasure_redo", "downtime",
         "unanswered_start", "refund_check", "cooldown", "affected", "idempotency", "quarantine",

@@ -58,12 +58,19 @@ package final class Application: Sendable {
             sharedLog.observeNumbers { numbers.note($0, number: Int($1)) }
             disk.setOriginNumbers(numbers)
         }
-        let erasures = sharedLog.map { SharedErasures($0, disk, sealKey: sealKey, logger: logger) }
+        let ledger = try disk.ledger
+        let quarantine = sharedLog.map { SharedQuarantineWork($0, ledger, logger: logger) }
+        let erasures = sharedLog.map { log in
+            SharedErasures(
+                log, disk, quarantine: quarantine, unpack: configuration.webhook.unpackQuarantined, sealKey: sealKey,
+                logger: logger)
+        }
         surroundings.others = Others(
-            sharedLog, erasures: erasures, claims: sharedLog.map { SharedClaims($0, sealKey: sealKey, clock: clock) })
+            sharedLog, erasures: erasures, claims: sharedLog.map { SharedClaims($0, sealKey: sealKey, clock: clock) },
+            quarantine: quarantine)
         let features = try Features(
             configuration, access: configuration.accessControl(sealKey: sealKey), store: disk,
-            ledger: try disk.ledger, sealKey: sealKey, logger: logger, surroundings: surroundings)
+            ledger: ledger, sealKey: sealKey, logger: logger, surroundings: surroundings)
         if sharedLog != nil, let reconciler = features.driveAPI?.reconciler {
             disk.observePulled { reconciler.noted($0) }
         }
@@ -96,7 +103,10 @@ package final class Application: Sendable {
                 [
                     Part(
                         name: "erasures of others", start: { erasures?.start() },
-                        stop: { if let erasures { try? Self.wait { await erasures.stop() } } })
+                        stop: { if let erasures { try? Self.wait { await erasures.stop() } } }),
+                    Part(
+                        name: "shared quarantine", start: { quarantine?.start() },
+                        stop: { if let quarantine { try? Self.wait { await quarantine.stop() } } }),
                 ],
                 [Part(name: "Drive API client", stop: { features.driveAPI?.client.close() })],
                 [Part(name: "memory", stop: { trimmer.cancel() })],

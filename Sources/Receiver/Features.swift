@@ -128,7 +128,9 @@ package final class Features: Sendable {
 
         tokens = TokenRequests(userTokens: UserTokens(key: sealKey), clock: clock)
         erasures = ErasureRequests(eraser: store as? any SessionEraser, others: others, logger: logger)
-        quarantine = QuarantineRequests(ledger: ledger, store: store, verifier: verifier, reconciler: reconciler)
+        quarantine = QuarantineRequests(
+            ledger: ledger, store: store, verifier: verifier, reconciler: reconciler,
+            others: others)
         log = LogExport(store: store)
         downtimes = DowntimeRequests(ledger: ledger)
         backfills = BackfillRequests(backfill: driveAPI?.backfill, reconciler: reconciler)

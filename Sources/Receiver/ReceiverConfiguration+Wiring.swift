@@ -63,6 +63,7 @@ extension ReceiverConfiguration {
         options.index.aroundAnswers = ResponseBatch.collecting
         options.ledger.unverifiedCountMax = webhook.quarantine.unverifiedCountMax
         options.ledger.unverifiedBytesMax = webhook.quarantine.unverifiedBytesMax
+        options.ledger.sharesQuarantine = replication.url != nil
         options.unpackQuarantined = webhook.unpackQuarantined
         return options
     }

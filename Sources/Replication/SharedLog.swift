@@ -154,12 +154,14 @@ package final class SharedLog: Sendable {
     // MARK: Callbacks
 
     /// Calls back once it is in the shared log, or when that takes too long.
-    /// - Parameter milliseconds: nil: as configured.
+    /// - Parameters:
+    ///   - milliseconds: nil: as configured.
+    ///   - always: also where callbacks are answered without that.
     package func whenShipped(
-        _ sequence: Int64, of origin: Identity, milliseconds: Int? = nil,
+        _ sequence: Int64, of origin: Identity, milliseconds: Int? = nil, always: Bool = false,
         completion: @escaping @Sendable (Durability) -> Void
     ) {
-        guard shared.settings.acknowledge == .replicated else { return completion(.local) }
+        guard always || shared.settings.acknowledge == .replicated else { return completion(.local) }
         waiters.wait(
             for: sequence, of: origin, milliseconds: milliseconds ?? shared.settings.localAfterMilliseconds,
             completion: completion)
@@ -307,28 +309,51 @@ package final class SharedLog: Sendable {
     /// Declares a receiver's disk destroyed.
     /// - Returns: whether it was known.
     package func forgetReceiver(_ name: String) async throws(PostgresError) -> Bool {
-        try await coordinator.perform { [receivers] (connection) throws(PostgresError) in
-            try receivers.forget(name, connection)
+        try await coordinator.perform { [receivers, quarantine] (connection) throws(PostgresError) in
+            try quarantine.forget(name, connection)
+            return try receivers.forget(name, connection)
         }
     }
 
-    package func shareQuarantined(_ item: SharedQuarantined) async throws(PostgresError) {
+    // MARK: The quarantine of all receivers
+
+    /// This receiver's name among the receivers.
+    package var name: String { shared.name }
+
+    /// Shows a body of this receiver's quarantine to the others. The same one again changes nothing.
+    /// - Returns: false where another receiver has one with that id.
+    package func shareQuarantined(_ item: SharedQuarantined) async throws(PostgresError) -> Bool {
         try await coordinator.perform { [quarantine] (connection) throws(PostgresError) in
             try quarantine.add(item, connection)
         }
     }
 
-    package func quarantined(
-        after number: Int64, limit: Int64
-    ) async throws(PostgresError) -> [SharedQuarantined] {
+    /// Those of all receivers with ids above `id`, ascending.
+    package func quarantined(after id: Int64, limit: Int64) async throws(PostgresError) -> [SharedQuarantined] {
         try await coordinator.perform { [quarantine] (connection) throws(PostgresError) in
-            try quarantine.list(after: number, limit: limit, connection)
+            try quarantine.list(after: id, limit: limit, connection)
         }
     }
 
-    package func removeQuarantined(receiver: String, localId: Int64) async throws(PostgresError) -> Bool {
+    /// This receiver's ids in the shared quarantine; true: somebody has retried, dropped or erased it.
+    package func ownQuarantined() async throws(PostgresError) -> [Int64: Bool] {
+        try await coordinator.perform { [quarantine, name] (connection) throws(PostgresError) in
+            try quarantine.own(name, connection)
+        }
+    }
+
+    /// Says of somebody's body that it is gone; whoever received it removes it as soon as he looks.
+    /// - Returns: whether it was there.
+    package func emptyQuarantined(_ id: Int64) async throws(PostgresError) -> Bool {
         try await coordinator.perform { [quarantine] (connection) throws(PostgresError) in
-            try quarantine.remove(receiver: receiver, localId: localId, connection)
+            try quarantine.empty(id, connection)
+        }
+    }
+
+    /// Removes this receiver's own ones, which are not here any more.
+    package func removeQuarantined(_ ids: [Int64]) async throws(PostgresError) {
+        try await coordinator.perform { [quarantine, name] (connection) throws(PostgresError) in
+            try quarantine.remove(ids, of: name, connection)
         }
     }
 }

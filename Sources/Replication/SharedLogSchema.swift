@@ -131,9 +131,8 @@ struct SharedLogSchema {
             erasure bigint not null, receiver text not null, made_at timestamptz not null default now(),
             primary key(erasure, receiver));
         create table if not exists \(prefix)quarantine(
-            number bigint generated always as identity primary key, receiver text not null, local_id bigint not null,
-            received_at bigint not null, reason text not null, credentials bytea not null, body bytea not null,
-            unique(receiver, local_id));
+            id bigint primary key, receiver text not null, received_at bigint not null, reason text not null,
+            credentials bytea not null, body bytea not null, is_gone boolean not null default false);
         """
     }
 }

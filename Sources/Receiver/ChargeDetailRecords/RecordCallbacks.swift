@@ -151,7 +151,9 @@ struct RecordCallbacks: Sendable {
         guard !body.body.isEmpty else { return refuse(nil) }
         ledger.quarantineVerified(body) { [self] result in
             switch result {
-            case .success(let id): refuse(id)
+            case .success(let id):
+                others.quarantine?.hint()
+                refuse(id)
             case .failure(let error): fail(error, answer)
             }
         }

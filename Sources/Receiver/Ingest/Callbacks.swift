@@ -167,7 +167,9 @@ final class Callbacks: Sendable {
         guard arrival.isVerified else { return refusal(ledger.quarantineUnverified(kept)) }
         ledger.quarantineVerified(kept) { [self] result in
             switch result {
-            case .success(let id): refusal(id)
+            case .success(let id):
+                others.quarantine?.hint()
+                refusal(id)
             case .failure(let error): turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
             }
         }

@@ -4,10 +4,12 @@ import SessionModel
 
 extension QuarantineEntry {
     /// The entry as JSON: without the body, or with it as text. Credentials are never shown.
-    package func json(withBody: Bool) -> [UInt8] {
+    /// - Parameter receiver: who received it, where there are several.
+    package func json(withBody: Bool, receiver: String? = nil) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
         writer.field("id", id)
+        if let receiver { writer.field("receiver", receiver) }
         writer.field("kind", (kind == .verified ? "verified" : "unverified") as StaticString)
         writer.field("reason", content.reason)
         writer.field("receivedAt", content.receivedAt)
@@ -32,6 +34,7 @@ extension QuarantineService.RetryResult {
         writer.field("outcome", outcome.rawValue)
         if let reason { writer.field("reason", reason) }
         if let sessionId { writer.field("sessionId", sessionId) }
+        if let durability { writer.field("durability", durability.rawValue) }
         writer.endObject()
         return writer.bytes
     }

@@ -2,6 +2,7 @@ internal import Base
 import Dispatch
 import HTTPServer
 import Ledger
+import Replication
 import SessionIndex
 import SessionModel
 import SessionStore
@@ -9,17 +10,22 @@ import SessionStore
 /// Blocking work of operators runs here, one piece after the other.
 private let operationsQueue = DispatchQueue(label: "chargefold.operations", qos: .utility)
 
-/// What operators do with the quarantine.
+/// What operators do with the quarantine: this receiver's, and where several share a log that of all of them.
 struct QuarantineRequests: Sendable {
     let ledger: Ledger
     let store: any SessionStore
     let verifier: BodyVerifier
     let reconciler: Reconciler?
+    let others: Others
+
+    /// nil where there is only this receiver.
+    private var shared: SharedQuarantineWork? { others.quarantine }
 
     /// With the secrets of today.
     private var service: QuarantineService {
         QuarantineService(
-            store: store, ledger: ledger, authenticator: verifier.authenticator, bodyBytesMax: verifier.bodyBytesMax
+            store: store, ledger: ledger, authenticator: verifier.authenticator, bodyBytesMax: verifier.bodyBytesMax,
+            others: others
         ) { [reconciler] in reconciler?.noted($0) }
     }
 
@@ -29,27 +35,37 @@ struct QuarantineRequests: Sendable {
             let after = query.integer("after", in: 0...Int64.max) ?? .some(0),
             let limit = query.integer("limit", in: 1...500) ?? .some(100)
         else { throw .malformedQuery }
-        operationsQueue.async { [ledger, exchange = call.exchange] in
-            exchange.respond(Self.list(ledger, after: after, limit: Int(limit)))
-        }
+        answer(call.exchange) { try list(after: after, limit: Int(limit)) }
     }
 
     /// `GET /v1/quarantine/{id}`: an entry with its body.
     func show(_ call: borrowing Call<Operator>) {
-        operationsQueue.async { [ledger, id = call.path.id, exchange = call.exchange] in
-            exchange.respond(Self.show(ledger, id))
+        answer(call.exchange) { [id = call.path.id] in
+            if let entry = try ledger.blocking({ (ledger) throws(StoreError) in try ledger.quarantined(id: id) }) {
+                return Response(json: entry.json(withBody: true, receiver: shared?.receiver))
+            }
+            guard let (entry, receiver) = try shared?.wait({ try await $0.elsewhere(id: id) }) else {
+                return Response(.notFound)
+            }
+            return Response(json: entry.json(withBody: true, receiver: receiver))
         }
     }
 
     /// `DELETE /v1/quarantine/{id}`
     func drop(_ call: borrowing Call<Operator>) {
-        ledger.perform { [id = call.path.id, exchange = call.exchange] ledger in
+        answer(call.exchange) { [id = call.path.id] in
             do throws(StoreError) {
-                let count = try ledger.removeQuarantined([id])
-                exchange.respond(count == 0 ? Response(.notFound) : .noContent)
+                let count = try ledger.blocking { (ledger) throws(StoreError) in
+                    try ledger.removeQuarantined([id])
+                }
+                if count > 0 {
+                    tell()
+                    return .noContent
+                }
             } catch {
-                exchange.respond(Response(Problem(error, .storeUnavailable)))
+                return Response(Problem(error, .storeUnavailable))
             }
+            return try shared?.wait({ try await $0.drop(elsewhere: id) }) == true ? .noContent : Response(.notFound)
         }
     }
 
@@ -58,75 +74,150 @@ struct QuarantineRequests: Sendable {
         let body = Array(call.request.body)
         try CanonicalJSON.checkMembers(of: body, names: ["ids", "all"])
         guard let selection = QuarantineSelection(json: body) else { throw .malformedSelection }
-        operationsQueue.async { [self, exchange = call.exchange] in exchange.respond(retry(selection)) }
+        answer(call.exchange) { try retry(selection) }
     }
 
     /// `POST /v1/quarantine/{id}/retry`: 200 with what became of it, 404 without such an entry, 422 with the reason
     /// where it is still refused, 503 where it can't be made durable now.
     func retryOne(_ call: borrowing Call<Operator>) {
-        operationsQueue.async { [self, id = call.path.id, exchange = call.exchange] in exchange.respond(retry(id)) }
-    }
-
-    private func retry(_ id: Int64) -> Response {
-        var result: QuarantineService.RetryResult?
-        do throws(StoreError) {
-            try service.retry([id]) { result = $0 }
-        } catch {
-            return Response(Problem(error, .storeUnreadable))
-        }
-        switch result?.outcome {
-        case .accepted?, .duplicate?: return Response(json: result?.json ?? [])
-        case .unknown?, nil: return Response(.notFound)
-        case .refused?:
-            let reason = result?.reason ?? "UNAVAILABLE"
-            if reason == StoreError.Code.queueFull.rawValue { return Response(.overloaded) }
-            if reason == StoreError.Code.unavailable.rawValue { return Response(.storeUnavailable) }
-            return Response(.stillRefused.with(member: "code", reason))
-        }
-    }
-
-    private static func list(_ ledger: Ledger, after: Int64, limit: Int) -> Response {
-        do throws(StoreError) {
-            let entries = try ledger.blocking { (ledger) throws(StoreError) in
-                try ledger.quarantined(after: after, limit: limit)
+        answer(call.exchange) { [id = call.path.id] in
+            let result = try retry(id)
+            tell()
+            switch result.outcome {
+            case .accepted, .duplicate: return Response(json: result.json)
+            case .unknown: return Response(.notFound)
+            case .refused:
+                let reason = result.reason ?? "UNAVAILABLE"
+                if reason == StoreError.Code.queueFull.rawValue { return Response(.overloaded) }
+                if reason == StoreError.Code.unavailable.rawValue { return Response(.storeUnavailable) }
+                return Response(.stillRefused.with(member: "code", reason))
             }
-            var writer = JSONWriter()
-            writer.beginObject()
-            writer.key("entries")
-            writer.beginArray()
-            for entry in entries { writer.rawJSON(entry.json(withBody: false)) }
-            writer.endArray()
-            if entries.count == limit, let last = entries.last { writer.field("after", last.id) }
-            writer.endObject()
-            return Response(json: writer.bytes)
-        } catch {
-            return Response(Problem(error, .storeUnreadable))
         }
     }
 
-    private static func show(_ ledger: Ledger, _ id: Int64) -> Response {
-        do throws(StoreError) {
-            let entry = try ledger.blocking { (ledger) throws(StoreError) in try ledger.quarantined(id: id) }
-            guard let entry else { return Response(.notFound) }
-            return Response(json: entry.json(withBody: true))
-        } catch {
-            return Response(Problem(error, .storeUnreadable))
+    /// Runs what blocks where nobody minds.
+    private func answer(_ exchange: Exchange, _ work: @escaping @Sendable () throws -> Response) {
+        operationsQueue.async {
+            do {
+                exchange.respond(try work())
+            } catch let error as StoreError {
+                exchange.respond(Response(Problem(error, .storeUnreadable)))
+            } catch {
+                exchange.respond(Response(.sharedLogAway))
+            }
         }
     }
 
-    private func retry(_ selection: QuarantineSelection) -> Response {
+    /// What is gone here goes for all, before the answer where that goes at once.
+    private func tell() { try? shared?.wait { try await $0.pass() } }
+
+    /// One list, by ids: they are of the clock where there are several receivers. Without the database what is here.
+    private func list(after: Int64, limit: Int) throws -> Response {
+        var entries: [(entry: QuarantineEntry, receiver: String?)] = []
+        var isLocal = false
+        if let shared {
+            do {
+                entries = try shared.wait { shared in
+                    // What others have retried is gone here.
+                    try await shared.pass()
+                    return try await shared.page(after: after, limit: limit).entries
+                }.map { ($0.entry, $0.receiver) }
+            } catch is PostgresError {
+                isLocal = true
+            }
+        }
+        let own = try ledger.blocking { (ledger) throws(StoreError) in
+            try ledger.quarantined(after: after, limit: limit)
+        }
+        entries += own.map { ($0, shared?.receiver) }
+        entries.sort { $0.entry.id < $1.entry.id }
+        entries = Array(entries.prefix(limit))
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.key("entries")
+        writer.beginArray()
+        for (entry, receiver) in entries { writer.rawJSON(entry.json(withBody: false, receiver: receiver)) }
+        writer.endArray()
+        if entries.count == limit, let last = entries.last { writer.field("after", last.entry.id) }
+        writer.endObject()
+        var response = Response(json: writer.bytes)
+        if isLocal { response.addLocalConsistency() }
+        return response
+    }
+
+    // MARK: Retries
+
+    private func retry(_ id: Int64) throws -> QuarantineService.RetryResult {
+        let unknown = QuarantineService.RetryResult(id: id, outcome: .unknown, reason: nil, sessionId: nil)
+        var here = unknown
+        try service.retry([id]) { here = $0 }
+        guard here.outcome == .unknown, let shared else { return here }
+        let work = store.beginWork(about: nil)
+        guard let (entry, _) = try shared.wait({ try await $0.elsewhere(id: id) }) else { return unknown }
+        return retry(elsewhere: entry, work, shared)
+    }
+
+    /// In the shared log, and then gone for all; where that fails it can be retried once more, and is a duplicate then.
+    private func retry(
+        elsewhere entry: QuarantineEntry, _ work: WorkTicket, _ shared: SharedQuarantineWork
+    ) -> QuarantineService.RetryResult {
+        let result = service.retry(elsewhere: entry, work)
+        if result.durability == .replicated {
+            _ = try? shared.wait { try await $0.drop(elsewhere: entry.id) }
+        }
+        return result
+    }
+
+    private func retry(_ selection: QuarantineSelection) throws -> Response {
         var writer = JSONWriter()
         writer.beginObject()
         writer.key("results")
         writer.beginArray()
-        do throws(StoreError) {
-            try service.retry(selection.ids) { writer.rawJSON($0.json) }
-        } catch {
-            return Response(Problem(error, .storeUnreadable))
+        if let ids = selection.ids {
+            for id in ids { writer.rawJSON(try retry(id).json) }
+        } else {
+            try service.retry(nil) { writer.rawJSON($0.json) }
+        }
+        tell()
+        var isLocal = false
+        if let shared, selection.ids == nil {
+            do { try retryAll(elsewhere: shared) { writer.rawJSON($0.json) } } catch is PostgresError { isLocal = true }
         }
         writer.endArray()
         writer.endObject()
-        return Response(json: writer.bytes)
+        var response = Response(json: writer.bytes)
+        if isLocal { response.addLocalConsistency() }
+        return response
+    }
+
+    private func retryAll(
+        elsewhere shared: SharedQuarantineWork, progress: (QuarantineService.RetryResult) -> Void
+    ) throws {
+        var last: Int64 = 0
+        while true {
+            let work = store.beginWork(about: nil)
+            let page = try shared.wait { [last] in try await $0.page(after: last) }
+            guard let newest = page.last else { return }
+            for (entry, _) in page.entries { progress(retry(elsewhere: entry, work, shared)) }
+            last = newest
+        }
+    }
+}
+
+extension SharedQuarantineWork {
+    /// Waits for work, on a thread that may: a Dispatch queue's.
+    fileprivate func wait<Value: Sendable>(
+        _ work: @escaping @Sendable (SharedQuarantineWork) async throws -> Value
+    ) throws -> Value {
+        let answer = Answer<Result<Value, any Error>>()
+        Task {
+            do {
+                answer.give(.success(.success(try await work(self))))
+            } catch {
+                answer.give(.success(.failure(error)))
+            }
+        }
+        return try answer.wait().get()
     }
 }
 

@@ -2,6 +2,7 @@ package import Base
 import Compression
 import Dispatch
 package import Ledger
+package import Replication
 package import SessionIndex
 import SessionModel
 package import SessionStore
@@ -29,20 +30,24 @@ package struct QuarantineService: Sendable {
         /// A stable code, where refused.
         package let reason: String?
         package let sessionId: String?
+        /// Where the event is in the log: whether others have it; nil where there are none.
+        package var durability: Durability?
     }
 
     private let store: any SessionStore
     private let ledger: Ledger
     private let authenticator: CallbackAuthenticator
     private let bodyBytesMax: Int
+    private let others: Others
     /// Told what came of each delivery.
     private let noted: @Sendable (IngestOutcome) -> Void
 
     package init(
         store: any SessionStore, ledger: Ledger, authenticator: CallbackAuthenticator, bodyBytesMax: Int,
-        noted: @escaping @Sendable (IngestOutcome) -> Void = { _ in }
+        others: Others = Others(), noted: @escaping @Sendable (IngestOutcome) -> Void = { _ in }
     ) {
         self.noted = noted
+        self.others = others
         self.store = store
         self.ledger = ledger
         self.authenticator = authenticator
@@ -81,7 +86,13 @@ package struct QuarantineService: Sendable {
         }
     }
 
-    private func retry(_ entry: QuarantineEntry, _ work: WorkTicket) -> RetryResult {
+    /// The same for an entry that is in another receiver's ledger, and stays there.
+    /// - Parameter work: begun before the entry was read: whoever is erased from there on is not to come back.
+    package func retry(elsewhere entry: QuarantineEntry, _ work: WorkTicket) -> RetryResult {
+        retry(entry, work, isHere: false)
+    }
+
+    private func retry(_ entry: QuarantineEntry, _ work: WorkTicket, isHere: Bool = true) -> RetryResult {
         func refused(_ reason: String) -> RetryResult {
             RetryResult(id: entry.id, outcome: .refused, reason: reason, sessionId: nil)
         }
@@ -100,7 +111,7 @@ package struct QuarantineService: Sendable {
         let isStrayRecord =
             StrayQuarantine.isStray(entry.content.reason) && (try? ChargeDetailRecord(decoding: content)) != nil
         if isStrayRecord || ChargeDetailRecordQuarantine.isRecord(entry.content.reason) {
-            return retry(record: content, entry, work)
+            return retry(record: content, entry, work, isHere)
         }
         let event: SessionEvent
         do throws(EventError) {
@@ -111,10 +122,12 @@ package struct QuarantineService: Sendable {
         return append(
             Delivery(
                 event: event, body: UTF8ByteOrderMark.dropped(from: content), receivedAt: entry.content.receivedAt),
-            of: entry.id, within: work)
+            of: entry.id, isHere, within: work)
     }
 
-    private func retry(record content: [UInt8], _ entry: QuarantineEntry, _ work: WorkTicket) -> RetryResult {
+    private func retry(
+        record content: [UInt8], _ entry: QuarantineEntry, _ work: WorkTicket, _ isHere: Bool
+    ) -> RetryResult {
         do throws(EventError) {
             let record = try ChargeDetailRecord(decoding: content)
             let receivedAt = entry.content.receivedAt
@@ -122,7 +135,7 @@ package struct QuarantineService: Sendable {
             return append(
                 try record.delivery(
                     at: known?.timestamp(ofUndated: record) ?? receivedAt, receivedAt: receivedAt), of: entry.id,
-                within: work)
+                isHere, within: work)
         } catch {
             return RetryResult(id: entry.id, outcome: .refused, reason: error.code.rawValue, sessionId: nil)
         }
@@ -153,7 +166,9 @@ package struct QuarantineService: Sendable {
         }
     }
 
-    private func append(_ delivery: Delivery, of id: Int64, within work: WorkTicket) -> RetryResult {
+    private func append(
+        _ delivery: Delivery, of id: Int64, _ isHere: Bool, within work: WorkTicket
+    ) -> RetryResult {
         func refused(_ code: StoreError.Code) -> RetryResult {
             RetryResult(id: id, outcome: .refused, reason: code.rawValue, sessionId: nil)
         }
@@ -164,10 +179,15 @@ package struct QuarantineService: Sendable {
         }
         do throws(StoreError) {
             let outcome = try answer.wait()
+            // An entry is a second copy of what it holds: first another one has it.
+            let shipped = Answer<Durability?>()
+            others.acknowledge(outcome, always: true) { shipped.give(.success($0)) }
+            let durability = try shipped.wait()
             // Where this fails it is retried once more, and then a duplicate.
-            try ledger.blocking { (ledger) throws(StoreError) in _ = try ledger.removeQuarantined([id]) }
+            if isHere { try ledger.blocking { (ledger) throws(StoreError) in _ = try ledger.removeQuarantined([id]) } }
             return RetryResult(
-                id: id, outcome: outcome.duplicate ? .duplicate : .accepted, reason: nil, sessionId: outcome.sessionId)
+                id: id, outcome: outcome.duplicate ? .duplicate : .accepted, reason: nil, sessionId: outcome.sessionId,
+                durability: durability)
         } catch {
             return refused(error.code)
         }

@@ -10,14 +10,18 @@ package struct Others: Sendable {
     let log: SharedLog?
     let erasures: SharedErasures?
     let claims: SharedClaims?
+    let quarantine: SharedQuarantineWork?
 
-    init(_ log: SharedLog?, erasures: SharedErasures?, claims: SharedClaims?) {
+    init(
+        _ log: SharedLog?, erasures: SharedErasures?, claims: SharedClaims?, quarantine: SharedQuarantineWork?
+    ) {
         self.log = log
         self.erasures = erasures
         self.claims = claims
+        self.quarantine = quarantine
     }
 
-    package init() { self.init(nil, erasures: nil, claims: nil) }
+    package init() { self.init(nil, erasures: nil, claims: nil, quarantine: nil) }
 
     /// Whether this receiver does what one of them does at a time. Without the database nobody does.
     var leads: Bool { log?.isLeader ?? true }
@@ -26,9 +30,12 @@ package struct Others: Sendable {
     var isCatchingUp: Bool { log?.isCatchingUp == true }
 
     /// Runs `body` once a delivery is in the shared log, or that takes too long; at once, with nil, where there is none.
-    func acknowledge(_ outcome: IngestOutcome, _ body: @escaping @Sendable (Durability?) -> Void) {
+    /// - Parameter always: also where callbacks are answered without that.
+    func acknowledge(
+        _ outcome: IngestOutcome, always: Bool = false, _ body: @escaping @Sendable (Durability?) -> Void
+    ) {
         guard let log else { return body(nil) }
-        log.whenShipped(outcome.place.sequence, of: outcome.place.origin) { body($0) }
+        log.whenShipped(outcome.place.sequence, of: outcome.place.origin, always: always) { body($0) }
     }
 
     /// Runs `body` once everything is folded here that any receiver has acknowledged as replicated, or at once where that
@@ -59,10 +66,15 @@ package struct Others: Sendable {
             let transform = exchange.transform
             exchange.transform = { given in
                 var response = transform?(given) ?? given
-                response.add("Chargefold-Consistency", "local" as StaticString)
+                response.addLocalConsistency()
                 return response
             }
             body(exchange)
         }
     }
+}
+
+extension Response {
+    /// Says that it tells of what is here alone.
+    mutating func addLocalConsistency() { add("Chargefold-Consistency", "local" as StaticString) }
 }

@@ -2,6 +2,7 @@ import Base
 import EventLog
 import Logging
 import Replication
+import SessionModel
 import SessionStore
 import WebhookSecurity
 
@@ -13,13 +14,21 @@ import WebhookSecurity
 final class SharedErasures: Sendable {
     private let log: SharedLog
     private let store: any SessionEraser & ReplicatedLog
+    private let quarantine: SharedQuarantineWork?
+    /// Undoes the content coding of a quarantined body; nil where there is none.
+    private let unpack: @Sendable ([UInt8]) -> [UInt8]?
     private let seal: Seal
     private let logger: Logger
     private let work = Locked<Task<Void, Never>?>(nil)
 
-    init(_ log: SharedLog, _ store: any SessionEraser & ReplicatedLog, sealKey: SecretKey, logger: Logger) {
+    init(
+        _ log: SharedLog, _ store: any SessionEraser & ReplicatedLog, quarantine: SharedQuarantineWork?,
+        unpack: @escaping @Sendable ([UInt8]) -> [UInt8]?, sealKey: SecretKey, logger: Logger
+    ) {
         self.log = log
         self.store = store
+        self.quarantine = quarantine
+        self.unpack = unpack
         seal = Seal(key: sealKey)
         self.logger = logger
     }
@@ -63,7 +72,7 @@ final class SharedErasures: Sendable {
         let planned = try await places(ofUser: userId)
         let number = try await log.publishErasure(person, places: planned.text)
         let report = try await eraseHere(userId)
-        try await finish(number, person, planned)
+        try await finish(number, person, planned, userId: userId)
         try await publish(report.places.beyond(planned), person)
         return (report, try await outstanding(number))
     }
@@ -107,7 +116,10 @@ final class SharedErasures: Sendable {
     }
 
     /// Everything is gone here: now in the shared log, too, and then it is said.
-    private func finish(_ number: Int64, _ person: [UInt8], _ places: ErasedPlaces) async throws {
+    /// - Parameter userId: nil where the person is known by the digest alone.
+    private func finish(
+        _ number: Int64, _ person: [UInt8], _ places: ErasedPlaces, userId: String? = nil
+    ) async throws {
         await log.dropKept()
         for (origin, sequences) in places.removed.ranges {
             for range in sequences.ranges { try await log.emptyShared(range, of: origin) }
@@ -124,8 +136,24 @@ final class SharedErasures: Sendable {
                 }
             }
         }
-        if !person.isEmpty { try await log.forgetClaims(of: String(decoding: person, as: UTF8.self)) }
+        if !person.isEmpty {
+            try await eraseQuarantined(person, userId)
+            try await log.forgetClaims(of: String(decoding: person, as: UTF8.self))
+        }
         try await log.reportErasure(number)
+    }
+
+    /// Quarantined bodies that name the person, those of other receivers too. A body may name somebody of whom nothing else
+    /// is here, so it is looked for by the digest of every name that a body holds.
+    private func eraseQuarantined(_ person: [UInt8], _ userId: String?) async throws {
+        let mentions = userId.map { UserMentions($0) }
+        try await quarantine?.erase { [self] body in
+            [body, unpack(body)].contains { text in
+                guard let text else { return false }
+                return mentions?.areNamed(in: text) == true
+                    || UserMentions.names(in: text).contains { self.person($0) == person }
+            }
+        }
     }
 
     /// The same on every receiver, and of no use without the key.

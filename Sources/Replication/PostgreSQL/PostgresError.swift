@@ -27,6 +27,9 @@ package struct PostgresError: Error, Sendable, Equatable, CustomStringConvertibl
         self.message = message
     }
 
+    /// It did not answer when it was asked last, so it is not asked now.
+    package static let away = PostgresError(.unreachable, "the shared log does not answer")
+
     /// The SQLSTATE, where the server has refused.
     package var sqlState: String? {
         if case .refused(let state) = kind { state } else { nil }

@@ -40,6 +40,32 @@ package struct UserMentions: Sendable {
         }
     }
 
+    /// Everything that `areNamed` may find somebody by in a body: each string of a JSON text, and where it is none each
+    /// longest word. For whoever knows a user by a digest alone.
+    package static func names(in body: [UInt8]) -> Set<String> {
+        guard let value = try? CanonicalJSON(parsing: body) else {
+            return Set(body.split { !isOfWord($0) }.compactMap { String(validating: $0, as: UTF8.self) })
+        }
+        var names: Set<String> = []
+        let bytes = value.bytes
+        var index = bytes.startIndex
+        while index < bytes.endIndex {
+            guard bytes[index] == UInt8(ascii: "\"") else {
+                index += 1
+                continue
+            }
+            var end = index + 1
+            while end < bytes.endIndex, bytes[end] != UInt8(ascii: "\"") {
+                end += bytes[end] == UInt8(ascii: "\\") ? 2 : 1
+            }
+            if let name = (try? CanonicalJSON(parsing: Array(bytes[index...min(end, bytes.endIndex - 1)])))?.string {
+                names.insert(name)
+            }
+            index = end + 1
+        }
+        return names
+    }
+
     /// The event without the user: `userId`, every other member of the payload in which the id appears, and all
     /// members beside `event` and `payload` are gone. Session id and timestamp stay as they are.
     ///

@@ -56,6 +56,11 @@ extension ClientResponse {
 }
 
 extension RunningServer {
+    /// Asks as an operator.
+    func operate(_ method: String, _ target: String) throws -> ClientResponse {
+        try get(target, method: method, token: SharedReceivers.adminToken)
+    }
+
     func expectReplicated(_ body: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) throws {
         #expect(try post(body).isReplicated, sourceLocation: sourceLocation)
     }
