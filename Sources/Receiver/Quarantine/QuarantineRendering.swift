@@ -1,5 +1,6 @@
 internal import Base
 package import Ledger
+internal import Replication
 import SessionModel
 
 extension QuarantineEntry {
