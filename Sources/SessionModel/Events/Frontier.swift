@@ -1,9 +1,10 @@
 /// Up to which of each origin's deliveries somebody has seen everything, as text that any receiver understands:
-/// `a17.b5`. Letters number the origins, as the log that receivers share numbers them: a is 1, z is 26, aa is 27.
+/// `a17.b5`. Letters number the origins, as the log that receivers share numbers them: a is 1, z is 26, aa is 27. There they
+/// have five letters (`OwnOrigin.number`).
 package struct Frontier: Sendable, Hashable {
     /// Origins that one can name. Each directory is one, and so is each start that the database does not confirm; they never
     /// go. So many fit into a request's target.
-    package static let originsMax = 1_000
+    package static let originsMax = 500
     /// Bytes of the longest text.
     package static let bytesMax = originsMax * 24
 
@@ -70,8 +71,8 @@ package struct Frontier: Sendable, Hashable {
     }
 
     private static func number(_ letters: some Collection<UInt8>) -> Int? {
-        // Four letters name more origins than there will ever be.
-        guard 1...4 ~= letters.count else { return nil }
+        // Numbers have five letters; with six there is one free behind any that is taken.
+        guard 1...6 ~= letters.count else { return nil }
         return letters.reduce(0) { $0 * 26 + Int($1 - UInt8(ascii: "a")) + 1 }
     }
 
