@@ -6,7 +6,7 @@ struct FrontierTests {
     @Test(
         arguments: [
             ([:], "0"), ([1: 17, 2: 5], "a17.b5"), ([26: 1, 27: 2, 52: 3, 703: 4], "z1.aa2.az3.aaa4"),
-            ([3: 999_999_999_999_999_999], "c999999999999999999"),
+            ([3: 999_999_999_999_999_999], "c999999999999999999"), ([475_255: 1, 12_356_630: 7], "aaaaa1.zzzzz7"),
         ] as [([Int: Int64], String)])
     func `a frontier is written and read`(sequences: [Int: Int64], text: String) {
         #expect(Frontier(sequences).text == text)
