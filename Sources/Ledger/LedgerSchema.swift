@@ -53,9 +53,9 @@ enum LedgerSchema {
                     CREATE TABLE log(id INTEGER PRIMARY KEY CHECK(id = 1), known BLOB NOT NULL);
                     CREATE TABLE buried(id INTEGER PRIMARY KEY CHECK(id = 1), places BLOB NOT NULL);
                     CREATE TABLE replication(id INTEGER PRIMARY KEY CHECK(id = 1), memory BLOB NOT NULL);
-                    """),
-            // Entries of the quarantine that other receivers may see, also for a while those that are gone here.
-            SchemaMigration(version: 2, sql: "CREATE TABLE quarantine_shared(id INTEGER PRIMARY KEY);"),
+                    -- Entries of the quarantine that other receivers may see; for a while also those that are gone here.
+                    CREATE TABLE quarantine_shared(id INTEGER PRIMARY KEY);
+                    """)
         ])
 
     /// What is read of a damaged file; `verified` is counted anew, and `quarantine_shared` begins empty: an entry that damage
