@@ -167,6 +167,17 @@ package final class SharedLog: Sendable {
             completion: completion)
     }
 
+    /// Tells of places of deliveries that are here whether they are in the shared log, as of now: those of others came from
+    /// there, and own ones are there as far as it has confirmed them.
+    package var durability: @Sendable (_ sequence: Int64, _ origin: Identity) -> Durability {
+        let state = shared.memory.current
+        var shipped: [Identity: Int64] = [:]
+        // What turned out to be another's counts once it was logged once more, under a place of our own.
+        for origin in state.contested { shipped[origin.identity] = origin.shared }
+        for own in state.own { shipped[own.identity] = max(own.confirmed, shared.status.confirmed(own.identity)) }
+        return { [shipped] sequence, origin in sequence <= shipped[origin] ?? .max ? .replicated : .local }
+    }
+
     // MARK: Reads
 
     /// Whether every read asks the shared log first.

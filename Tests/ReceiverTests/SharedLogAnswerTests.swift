@@ -42,10 +42,19 @@ import Testing
                     let shown = try a.get("/v1/sessions/away")
                     #expect(shown.status == 200)
                     #expect(shown.field("Chargefold-Consistency") == "local")
+                    // It was durable here alone.
+                    #expect(try a.get("/v1/sessions/away/facts").text.contains(#""durability":"local""#))
                     #expect(try a.get("/readyz", token: nil).status == 200)
                     try database.start()
                     try receivers.warmUp(a, "again")
                     try eventually("the other one has it") { try b.get("/v1/sessions/away").status == 200 }
+                    for server in [a, b] {
+                        try eventually("it is told so") {
+                            let facts = try server.get("/v1/sessions/away/facts").text
+                            return facts.contains(#""durability":"replicated""#)
+                                && !facts.contains(#""durability":"local""#)
+                        }
+                    }
                 }
             }
         }

@@ -57,11 +57,12 @@ extension SessionQueries {
         guard !facts.showsBodies || grant.isAdmin else { throw .insufficientScope }
         others.whenCurrent(exchange) { [self] exchange in
             factsQueue.async { [self] in
-                others.lookUp(id, in: store, exchange) { [store] result, exchange in
+                others.lookUp(id, in: store, exchange) { [store, others] result, exchange in
                     exchange.respond(result, isShown: { grant.allows($0) }) {
                         Response(
                             json: $0.factsJSON(
                                 after: facts.after, limit: facts.limit, bytesMax: FactsRequest.bytesMax,
+                                durability: others.durability,
                                 body: facts.showsBodies ? { store.body(of: $0) } : nil))
                     }
                 }

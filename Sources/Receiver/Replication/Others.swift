@@ -38,6 +38,12 @@ package struct Others: Sendable {
         log.whenShipped(outcome.place.sequence, of: outcome.place.origin, always: always) { body($0) }
     }
 
+    /// Tells of deliveries that are here whether they are in the shared log, as of now; nil where there is none.
+    var durability: ((Place) -> String)? {
+        guard let durability = log?.durability else { return nil }
+        return { durability($0.sequence, $0.origin).rawValue }
+    }
+
     /// Runs `body` once everything is folded here that any receiver has acknowledged as replicated, or at once where that
     /// is not asked for. The answer says so where nobody could say it in time.
     func whenCurrent(_ exchange: Exchange, _ body: @escaping @Sendable (Exchange) -> Void) {

@@ -57,9 +57,11 @@ extension SessionRecord {
     /// - Parameters:
     ///   - limit: facts at most; at least 1.
     ///   - bytesMax: no further fact is begun beyond it, so that the answer may be longer by one.
+    ///   - durability: tells of the delivery at a place whether others have it; nil where there are none.
     ///   - body: finds the body that a fact came in, to be shown with it.
     package func factsJSON(
-        after place: FactPlace?, limit: Int, bytesMax: Int, body: ((Fact) -> String?)? = nil
+        after place: FactPlace?, limit: Int, bytesMax: Int, durability: ((Place) -> String)? = nil,
+        body: ((Fact) -> String?)? = nil
     ) -> [UInt8] {
         let start = place?.index(in: facts) ?? 0
         var writer = JSONWriter(capacity: 256 + min(limit, facts.count - start) * 384)
@@ -82,6 +84,7 @@ extension SessionRecord {
             fact.writeMembers(to: &writer)
             writer.field("decided", index == state.decidingIndex)
             writer.reason(reason(ofFactAt: index, decision: decision))
+            if let durability { writer.field("durability", durability(fact.first.place)) }
             if let body = body?(fact) { writer.field("body", body) }
             writer.endObject()
             index += 1
