@@ -116,13 +116,14 @@ package final class Features: Sendable {
         let renderer = SessionRenderer(settings: guidance, cooldowns: cooldowns)
         sessions = SessionQueries(
             store: store, others: others, renderer: renderer,
-            waits: LiveWaits(store: store, hub: hub, places: places, renderer: renderer, clock: clock), clock: clock)
+            waits: LiveWaits(
+                store: store, others: others, hub: hub, places: places, renderer: renderer, clock: clock), clock: clock)
         lists = SessionLists(
             store: store, others: others, renderer: renderer, cursors: PageCursor(seal: Seal(key: sealKey)),
             reconciler: reconciler, clock: clock)
         startChecks = StartChecks(store: store, cooldowns: cooldowns, settings: guidance, clock: clock)
         records = SessionRecords(store: store, others: others)
-        streams = LiveStreams(store: store, hub: hub, places: places)
+        streams = LiveStreams(store: store, others: others, hub: hub, places: places)
         abandonments = Abandonments(store: store, renderer: renderer, writes: writes, clock: clock)
         gateway = GatewayRequests(gateway: driveAPI?.gateway)
 

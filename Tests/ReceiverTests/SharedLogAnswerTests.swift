@@ -1,6 +1,7 @@
 import HTTPClient
 import PostgresTestSupport
 import Receiver
+import SessionModel
 import Testing
 
 /// Two receivers on one database, over HTTP.
@@ -26,6 +27,34 @@ import Testing
         }
     }
 
+    @Test func `a wait and a stream show at least what another receiver has acknowledged`() async throws {
+        let database = try PostgresServer.common.get()
+        try await onThread { [receivers] in
+            try receivers.with("a", database) { a in
+                try receivers.with("b", database) { b in
+                    try receivers.warmUp(a)
+                    try receivers.warmUp(b)
+                    for number in 0..<50 {
+                        let path = "/v1/sessions/w\(number)"
+                        try a.expectReplicated(Callback.body("SESSION_STARTED", "w\(number)"))
+                        // A stream of a session that is not here yet would be 404.
+                        if number % 10 == 0 {
+                            let stream = try EventStream(b, path + "/events").opened()
+                            withExtendedLifetime(stream) {}
+                        }
+                        // The end of a wait that has nothing to wait for: the others are asked, or it would be 404.
+                        #expect(try b.get(path + "?wait=0ms&version=0").status == 200)
+                        let body = Callback.body("SESSION_STOPPED", "w\(number)", at: "2025-06-12T11:00:00Z")
+                        try a.expectReplicated(body)
+                        let waited = try b.get(path + "?wait=0ms&version=1")
+                        #expect(waited.status == 200, "304 would be older than what was acknowledged")
+                        #expect(waited.json?.string("sessionStatus") == "STOPPED")
+                    }
+                }
+            }
+        }
+    }
+
     @Test func `without the database everything goes on, and says so`() async throws {
         let database = try PostgresServer()
         try await onThread { [receivers] in
@@ -44,6 +73,8 @@ import Testing
                     #expect(shown.field("Chargefold-Consistency") == "local")
                     // It was durable here alone.
                     #expect(try a.get("/v1/sessions/away/facts").text.contains(#""durability":"local""#))
+                    let waited = try a.get("/v1/sessions/away?wait=1ms&version=0")
+                    #expect(waited.field("Chargefold-Consistency") == "local")
                     #expect(try a.get("/readyz", token: nil).status == 200)
                     try database.start()
                     try receivers.warmUp(a, "again")

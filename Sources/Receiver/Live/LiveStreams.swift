@@ -6,6 +6,7 @@ import SessionStore
 /// Streams of changes, of one session, of a user's or of all.
 struct LiveStreams: Sendable {
     let store: any SessionStore
+    let others: Others
     let hub: LiveHub
     let places: LivePlaces
 
@@ -13,24 +14,26 @@ struct LiveStreams: Sendable {
     func streamSession(_ call: borrowing Call<AccessGrant>) throws(Problem) {
         let (id, grant, exchange) = (call.path.sessionId, call.grant, call.exchange)
         let resumingAfter = try resumingAfter(call.request)
-        store.session(id) { [self] result in
-            switch result {
-            case .success(let record?) where grant.allows(record):
-                open(.session(SessionKey(id)), grant, resumingAfter, exchange)
-            case .success: exchange.respond(Response(.sessionNotFound))
-            case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
+        others.whenCurrent { [self] isLocal in
+            others.lookUp(id, in: store, exchange) { [self] result, exchange in
+                switch result {
+                case .success(let record?) where grant.allows(record):
+                    open(.session(SessionKey(id)), grant, resumingAfter, isLocal, exchange)
+                case .success: exchange.respond(Response(.sessionNotFound))
+                case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))
+                }
             }
         }
     }
 
     /// `GET /v1/users/{userId}/events`: the changes of all sessions of a user.
     func streamUser(_ call: borrowing Call<AccessGrant>) throws(Problem) {
-        open(.user(SessionKey(call.path.userId)), call.grant, try resumingAfter(call.request), call.exchange)
+        openCurrent(.user(SessionKey(call.path.userId)), call.grant, try resumingAfter(call.request), call.exchange)
     }
 
     /// `GET /v1/events`: the changes of all sessions.
     func streamEverything(_ call: borrowing Call<AccessGrant>) throws(Problem) {
-        open(.everything, call.grant, try resumingAfter(call.request), call.exchange)
+        openCurrent(.everything, call.grant, try resumingAfter(call.request), call.exchange)
     }
 
     /// Where a stream begins: behind `Last-Event-ID` (or the parameter `lastEventId`, for clients that can't set the
@@ -43,7 +46,16 @@ struct LiveStreams: Sendable {
         return id
     }
 
-    private func open(_ scope: LiveScope, _ grant: AccessGrant, _ resumingAfter: LiveEventId?, _ exchange: Exchange) {
+    /// Begins behind all that any receiver has acknowledged: what a reader has asked elsewhere before does not come again.
+    private func openCurrent(
+        _ scope: LiveScope, _ grant: AccessGrant, _ resumingAfter: LiveEventId?, _ exchange: Exchange
+    ) {
+        others.whenCurrent { isLocal in open(scope, grant, resumingAfter, isLocal, exchange) }
+    }
+
+    private func open(
+        _ scope: LiveScope, _ grant: AccessGrant, _ resumingAfter: LiveEventId?, _ isLocal: Bool, _ exchange: Exchange
+    ) {
         guard !hub.isClosing, let share = places.take(grant) else {
             return exchange.respond(Response(.tooManyStreams))
         }
@@ -51,6 +63,7 @@ struct LiveStreams: Sendable {
         head.add("Cache-Control", "no-store" as StaticString)
         // nginx would collect events before it passes them on.
         head.add("X-Accel-Buffering", "no" as StaticString)
+        if isLocal { head.addLocalConsistency() }
         head.body = Array("retry: 2000\n\n".utf8)
         let stream = exchange.stream(head, endsAtHalfClose: true)
         let subscriber = LiveSubscriber(

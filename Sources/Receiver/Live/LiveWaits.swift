@@ -6,6 +6,7 @@ import SessionStore
 /// Long polls of sessions.
 struct LiveWaits: Sendable {
     let store: any SessionStore
+    let others: Others
     let hub: LiveHub
     let places: LivePlaces
     let renderer: SessionRenderer
@@ -20,7 +21,40 @@ struct LiveWaits: Sendable {
     ) {
         guard let share = places.take(grant) else { return exchange.respond(Response(.tooManyStreams)) }
         let key = SessionKey(id)
-        let waiter = hub.wait(
+        let stage = Locked(Stage.asking)
+        // Whoever closes waits no more; and of all who may have, nobody can tell.
+        exchange.whenPeerCloses { [hub] in
+            let before = stage.withLock { stage in
+                defer { stage = .left }
+                return stage
+            }
+            if case .waiting(let waiter) = before { hub.leave(waiter, key) }
+        }
+        // The answer says whether they could be asked when it comes.
+        others.whenCurrent(exchange) { [self] _ in
+            let waiter = begin(key, wait, grant, isOurs, share, exchange)
+            let hasLeft = stage.withLock { stage in
+                if case .left = stage { return true }
+                stage = .waiting(waiter)
+                return false
+            }
+            if hasLeft { hub.leave(waiter, key) }
+        }
+    }
+
+    /// How far a wait is: the others are asked first.
+    private enum Stage {
+        case asking
+        case waiting(UInt64)
+        /// The client is gone.
+        case left
+    }
+
+    private func begin(
+        _ key: SessionKey, _ wait: SessionWait, _ grant: AccessGrant,
+        _ isOurs: @escaping @Sendable (SessionUsers) -> Bool, _ share: Share, _ exchange: Exchange
+    ) -> UInt64 {
+        hub.wait(
             LiveWaiter(
                 key: key, version: wait.version,
                 endsAtMicroseconds: hub.elapsedMicroseconds + wait.milliseconds * 1000,
@@ -29,18 +63,21 @@ struct LiveWaits: Sendable {
                 // Held for as long as the wait is.
                 defer { withExtendedLifetime(share) {} }
                 if grant.hasExpired(clock()) { return exchange.respond(Response(.expiredToken)) }
-                if let record { return exchange.respond(renderer.response(record, now: clock())) }
-                // The end of the wait: 304 where there is such a session, else 404.
-                store.session(id) { [self] result in
-                    exchange.respond(result, isShown: { isOurs(SessionUsers($0)) }) { record in
-                        let answer = renderer.answer(record, now: clock())
-                        if record.state.version > wait.version { return answer.response(Preconditions()) }
-                        return .notModified(answer.tag)
+                if let record, !others.readStrictly {
+                    return exchange.respond(renderer.response(record, now: clock()))
+                }
+                // Something has happened: with all that others have acknowledged meanwhile. Or the end of the wait: 304
+                // where there is such a session, else 404.
+                others.whenCurrent(exchange) { [self] exchange in
+                    others.lookUp(key.sessionId, in: store, exchange) { [self] result, exchange in
+                        exchange.respond(result, isShown: { isOurs(SessionUsers($0)) }) { record in
+                            let answer = renderer.answer(record, now: clock())
+                            if record.state.version > wait.version { return answer.response(Preconditions()) }
+                            return .notModified(answer.tag)
+                        }
                     }
                 }
             })
-        // Whoever closes waits no more; and of all who may have, nobody can tell.
-        exchange.whenPeerCloses { [hub] in hub.leave(waiter, key) }
     }
 }
 

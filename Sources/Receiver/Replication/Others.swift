@@ -44,11 +44,21 @@ package struct Others: Sendable {
         return { durability($0.sequence, $0.origin).rawValue }
     }
 
+    /// Whether reads ask the others first.
+    var readStrictly: Bool { log?.readsStrictly == true }
+
     /// Runs `body` once everything is folded here that any receiver has acknowledged as replicated, or at once where that
     /// is not asked for. The answer says so where nobody could say it in time.
     func whenCurrent(_ exchange: Exchange, _ body: @escaping @Sendable (Exchange) -> Void) {
         guard let log, log.readsStrictly else { return body(exchange) }
         ask(log, exchange, body)
+    }
+
+    /// The same for a stream, whose head no transformation sees.
+    /// - Parameter isLocal: of `body`: nobody could say in time what the others have.
+    func whenCurrent(_ body: @escaping @Sendable (_ isLocal: Bool) -> Void) {
+        guard let log, log.readsStrictly else { return body(false) }
+        log.whenCurrent { body($0 == .local) }
     }
 
     /// Looks a session up. That there is none is said only after the others were asked, whatever the configuration says of
