@@ -14,6 +14,7 @@ import WebhookSecurity
 package final class Application: Sendable {
     package let receiver: Receiver
     let parts: Parts
+    private let sealKey: SecretKey
     /// Where the server listens.
     private let addresses: Addresses
 
@@ -46,6 +47,7 @@ package final class Application: Sendable {
         let disk = try DiskSessionStore(directory: configuration.data.directory, options: options, logger: logger)
         let sealKey =
             try configuration.api.sealKey ?? SealKeyFile.load(directory: configuration.data.directory, logger: logger)
+        self.sealKey = sealKey
         var surroundings = Features.Surroundings()
         surroundings.clock = clock
         surroundings.live = live
@@ -164,6 +166,7 @@ package final class Application: Sendable {
         receiver.features.canary?.replaceSigner(configuration.webhook.signer)
         receiver.features.replaceCredentials(
             Credentials(authenticator: configuration.webhook.authenticator, access: access), ended: ended)
+        receiver.features.others.log?.replaceFingerprints(configuration.fingerprints(sealKey: sealKey))
     }
 
     /// What a configuration that was read again is applied to.

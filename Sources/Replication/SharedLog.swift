@@ -317,6 +317,11 @@ package final class SharedLog: Sendable {
         }
     }
 
+    /// Takes the place of the fingerprints of the settings: the configuration was read again.
+    package func replaceFingerprints(_ fingerprints: [String: String]) {
+        shared.fingerprints.withLock { $0 = fingerprints }
+    }
+
     /// Declares a receiver's disk destroyed.
     /// - Returns: whether it was known.
     package func forgetReceiver(_ name: String) async throws(PostgresError) -> Bool {

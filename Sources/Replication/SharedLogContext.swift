@@ -8,6 +8,8 @@ final class SharedLogContext: Sendable {
     let memory: DirectoryMemory
     let status: SharedLogStatus
     let logger: Logger
+    /// Keyed digests of secrets, by what they are for; they change while the receiver runs.
+    let fingerprints: Locked<[String: String]>
     /// Raised when everything is to end.
     let interruption = Interruption()
     /// Of the host that answered last, which is asked first the next time: another one may be frozen.
@@ -19,6 +21,7 @@ final class SharedLogContext: Sendable {
         self.settings = settings
         self.memory = memory
         self.logger = logger
+        fingerprints = Locked(settings.fingerprints)
         schema = try SharedLogSchema(settings.schema)
         status = SharedLogStatus(logger)
     }

@@ -25,7 +25,7 @@ package struct SharedLogSettings: Sendable {
     package var reads = Reads.strict
     /// This release, for people.
     package var version = ""
-    /// Keyed digests of secrets that all receivers must have in common, by what they are for. Not the secrets.
+    /// Keyed digests of secrets that all receivers must have in common, by what they are for, at the start. Not the secrets.
     package var fingerprints: [String: String] = [:]
 
     package init(postgres: PostgresSettings, name: String) {

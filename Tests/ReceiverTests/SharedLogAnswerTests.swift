@@ -55,6 +55,30 @@ import Testing
         }
     }
 
+    @Test func `operators see which tokens differ, also after the configuration was read again`() async throws {
+        let database = try PostgresServer.common.get()
+        try await onThread { [receivers] in
+            func differing(_ server: RunningServer, _ name: String) throws -> [String] {
+                let receivers = try server.operate("GET", "/v1/receivers").json?.member("receivers")?.elements ?? []
+                let found = receivers.first { $0.string("name") == name }?.member("differingSecrets")?.elements ?? []
+                return found.compactMap(\.string)
+            }
+            let token = try NamedSecret(name: "app", value: Callback.key("the-token-of-the-app"))
+            let changed = try NamedSecret(name: "app", value: Callback.key("the-token-of-the-app"), scopes: [.act])
+            try receivers.with("a", database, change: { $0.api.tokens = [token] }) { a in
+                try receivers.with("b", database, change: { $0.api.tokens = [changed] }) { b in
+                    try eventually("each sees it of the other one") {
+                        try differing(a, "b") == ["api.tokens app"] && differing(b, "a") == ["api.tokens app"]
+                    }
+                    #expect(
+                        try receivers.query(database) {
+                            "select count(*) from \($0).receivers where position('the-token' in fingerprints) > 0"
+                        } == "0")
+                }
+            }
+        }
+    }
+
     @Test func `without the database everything goes on, and says so`() async throws {
         let database = try PostgresServer()
         try await onThread { [receivers] in

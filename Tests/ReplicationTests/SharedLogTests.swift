@@ -358,7 +358,14 @@ import Testing
         try await eventually("a is known") { try await a.shared.knownReceivers().count == 1 }
         let b = try station("b") { $0.fingerprints = ["webhook": "2", "other": "3"] }
         try await b.shared.start()
-        try await eventually("b sees it") { b.shared.condition.mismatches == ["a": ["webhook"]] }
+        try await eventually("b sees it") { b.shared.condition.mismatches == ["a": ["other", "webhook"]] }
+        // The configuration was read again.
+        a.shared.replaceFingerprints(["webhook": "2", "token of an app": "3"])
+        try await eventually("b sees that") {
+            b.shared.condition.mismatches == ["a": ["other", "token of an app"]]
+        }
+        a.shared.replaceFingerprints(["webhook": "2", "other": "3"])
+        try await eventually("b sees no difference") { b.shared.condition.mismatches.isEmpty }
         await a.shared.stop()
         await b.shared.stop()
     }

@@ -40,13 +40,20 @@ extension ReceiverConfiguration {
 
     /// Digests of the secrets that all receivers must have in common. Keyed with the seal key, so that nobody who reads the
     /// database can try secrets against them; where that key differs everything does.
-    private func fingerprints(sealKey: SecretKey) -> [String: String] {
+    /// A token's is of what it opens as well.
+    func fingerprints(sealKey: SecretKey) -> [String: String] {
         let seal = Seal(key: sealKey)
         var found: [String: String] = ["api.sealKey": seal.close([], context: Array("api.sealKey".utf8))]
         for (name, secret) in [
             ("webhook.secretCurrent", webhook.secretCurrent), ("webhook.secretNext", webhook.secretNext),
         ] {
             if let secret { found[name] = secret.withUnsafeBytes { seal.close([], context: Array($0)) } }
+        }
+        for token in api.allTokens {
+            let scopes = token.scopes.map(\.text).sorted().joined(separator: " ")
+            found["api.tokens \(token.name)"] = token.value.withUnsafeBytes {
+                seal.close([], context: Array($0) + Array(" \(scopes)".utf8))
+            }
         }
         return found
     }

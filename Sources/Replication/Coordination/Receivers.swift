@@ -39,10 +39,11 @@ struct Receivers {
     }
 
     func note(
-        _ settings: SharedLogSettings, origin: Identity, frontier: String, unshipped: Int64,
+        _ settings: SharedLogSettings, fingerprints: [String: String], origin: Identity, frontier: String,
+        unshipped: Int64,
         _ connection: PostgresConnection
     ) throws(PostgresError) {
-        let fingerprints = settings.fingerprints.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        let fingerprints = fingerprints.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
         _ = try connection.execute(
             note,
             [
@@ -56,8 +57,9 @@ struct Receivers {
         return (0..<result.rowCount).map { row in
             var fingerprints: [String: String] = [:]
             for line in result.text(row, 4).split(separator: "\n") {
-                let words = line.split(separator: " ", maxSplits: 1)
-                if words.count == 2 { fingerprints[String(words[0])] = String(words[1]) }
+                // A name may have spaces in it, a digest has none.
+                guard let space = line.lastIndex(of: " ") else { continue }
+                fingerprints[String(line[..<space])] = String(line[line.index(after: space)...])
             }
             return KnownReceiver(
                 name: result.text(row, 0), origin: result.identity(row, 1).description, version: result.text(row, 2),

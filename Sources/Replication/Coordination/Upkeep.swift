@@ -71,7 +71,7 @@ final class Upkeep: Sendable {
     }
 
     private func look(slowly: Bool) async throws {
-        let settings = shared.settings
+        let (settings, fingerprints) = (shared.settings, shared.fingerprints.withLock { $0 })
         let (state, frontier, origin) = (shared.memory.current, log.frontier, log.origin)
         let unshipped = state.own.reduce(0) { sum, own in
             sum + max(0, log.last(of: own.identity) - shared.status.confirmed(own.identity))
@@ -79,7 +79,8 @@ final class Upkeep: Sendable {
         let text = frontier.compactMap { origin, sequence in state.numbers[origin].map { ($0, sequence) } }
             .sorted { $0.0 < $1.0 }.map { "\($0.0):\($0.1)" }.joined(separator: " ")
         try await coordinator.perform { [receivers, claims] (connection) throws(PostgresError) in
-            try receivers.note(settings, origin: origin, frontier: text, unshipped: unshipped, connection)
+            try receivers.note(
+                settings, fingerprints: fingerprints, origin: origin, frontier: text, unshipped: unshipped, connection)
             if slowly { try claims.expire(connection) }
         }
         guard slowly else { return }
@@ -114,12 +115,13 @@ final class Upkeep: Sendable {
         let known = try await coordinator.perform { [receivers] (connection) throws(PostgresError) in
             try receivers.list(connection)
         }
+        let own = shared.fingerprints.withLock { $0 }
         var mismatches: [String: [String]] = [:]
         for receiver in known where receiver.name != shared.name && receiver.secondsSinceSeen < 60 {
-            let differing = shared.settings.fingerprints.filter { secret, digest in
-                receiver.fingerprints[secret].map { $0 != digest } ?? false
-            }
-            if !differing.isEmpty { mismatches[receiver.name] = differing.keys.sorted() }
+            // One that only one of them has is no better.
+            let names = Set(own.keys).union(receiver.fingerprints.keys)
+            let differing = names.filter { own[$0] != receiver.fingerprints[$0] }
+            if !differing.isEmpty { mismatches[receiver.name] = differing.sorted() }
         }
         let before = shared.status.condition.mismatches
         shared.status.update { $0.mismatches = mismatches }
