@@ -155,7 +155,7 @@ package final class PostgresServer: Sendable {
         var status: Int32 = 0
         while waitpid(process, &status, 0) < 0 && errno == EINTR {}
         let text = (try? String(contentsOfFile: output, encoding: .utf8)) ?? ""
-        guard status == 0 else { throw Failure(message: "\(name): \(text)") }
+        guard status == 0 else { throw Failure(message: "\(name) ended with \(status): \(text)") }
         return text.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }

@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    @Test func `operators see which tokens differ, also after the configuration was read again`() async throws {
+    @Test func `operators see which tokens differ, and nothing of a token`() async throws {
         let database = try PostgresServer.common.get()
         try await onThread { [receivers] in
             func differing(_ server: RunningServer, _ name: String) throws -> [String] {
