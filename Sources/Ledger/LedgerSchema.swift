@@ -55,13 +55,17 @@ enum LedgerSchema {
                     CREATE TABLE replication(id INTEGER PRIMARY KEY CHECK(id = 1), memory BLOB NOT NULL);
                     -- Entries of the quarantine that other receivers may see; for a while also those that are gone here.
                     CREATE TABLE quarantine_shared(id INTEGER PRIMARY KEY);
+                    CREATE TABLE shared_erasure(
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, person BLOB NOT NULL, places TEXT NOT NULL,
+                        UNIQUE(person, places));
                     """)
         ])
 
     /// What is read of a damaged file; `verified` is counted anew, and `quarantine_shared` begins empty: an entry that damage
     /// has taken would pass for one that was dropped, and would be dropped everywhere. The shortest and dearest first.
     static let salvaged = [
-        "heartbeat", "log", "buried", "replication", "erasure", "erasure_plan", "erasure_redo", "downtime",
+        "heartbeat", "log", "buried", "replication", "erasure", "erasure_plan", "erasure_redo",
+        "shared_erasure", "downtime",
         "unanswered_start", "refund_check", "cooldown", "affected", "idempotency", "quarantine",
     ]
 

@@ -64,7 +64,8 @@ package final class Application: Sendable {
         let quarantine = sharedLog.map { SharedQuarantineWork($0, ledger, logger: logger) }
         let erasures = sharedLog.map { log in
             SharedErasures(
-                log, disk, quarantine: quarantine, unpack: configuration.webhook.unpackQuarantined, sealKey: sealKey,
+                log, disk, ledger, quarantine: quarantine, unpack: configuration.webhook.unpackQuarantined,
+                sealKey: sealKey,
                 logger: logger)
         }
         surroundings.others = Others(

@@ -270,6 +270,17 @@ package final class SharedLog: Sendable {
         }
     }
 
+    /// How many erasures of persons there are.
+    package func erasureCount() async throws(PostgresError) -> Int64 {
+        try await coordinator.perform { [erasures] (connection) throws(PostgresError) in try erasures.count(connection)
+        }
+    }
+
+    /// All erasures of persons, done or not.
+    package func allErasures() async throws(PostgresError) -> [SharedErasure] {
+        try await coordinator.perform { [erasures] (connection) throws(PostgresError) in try erasures.all(connection) }
+    }
+
     /// What this receiver has still to erase.
     package func pendingErasures() async throws(PostgresError) -> [SharedErasure] {
         try await coordinator.perform { [erasures, name = shared.name] (connection) throws(PostgresError) in

@@ -53,7 +53,7 @@ package final class PostgresServer: Sendable {
         let lines =
             [
                 "listen_addresses = ''", "unix_socket_directories = '\(directory)'", "fsync = off",
-                "shared_buffers = 16MB", "max_connections = 200", "logging_collector = off", "max_wal_senders = 4",
+                "shared_buffers = 16MB", "max_connections = 600", "logging_collector = off", "max_wal_senders = 4",
                 "wal_level = replica", "autovacuum_naptime = 3600",
             ] + settings
         try run("bash", "-c", "printf '%s\\n' \"$@\" >> \(data)/postgresql.conf", "bash", lines: lines)
@@ -133,7 +133,7 @@ package final class PostgresServer: Sendable {
         // In a directory that both may enter, which is told by words otherwise; and without the descriptors of this
         // process, which a server would keep: a lock of whoever runs the tests, for one.
         let prelude = """
-            for f in /proc/$$/fd/*; do n=${f##*/}; if ((n > 2)); then eval "exec $n>&-"; fi; done 2>/dev/null
+            for f in /proc/$$/fd/*; do n=${f##*/}; if ((n > 2)); then eval "exec $n>&-"; fi; done
             cd "$0" && exec "$@"
             """
         let words = user + ["/bin/bash", "-c", prelude, directory, program] + arguments + lines
@@ -154,7 +154,8 @@ package final class PostgresServer: Sendable {
         }
         var status: Int32 = 0
         while waitpid(process, &status, 0) < 0 && errno == EINTR {}
-        let text = (try? String(contentsOfFile: output, encoding: .utf8)) ?? ""
+        let bytes = FileManager.default.contents(atPath: output)
+        let text = bytes.map { String(decoding: $0, as: UTF8.self) } ?? "(its output is gone)"
         guard status == 0 else { throw Failure(message: "\(name) ended with \(status): \(text)") }
         return text.trimmingCharacters(in: .whitespacesAndNewlines)
     }

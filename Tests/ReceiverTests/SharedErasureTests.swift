@@ -54,6 +54,32 @@ import Testing
         }
     }
 
+    @Test func `a user is gone also where the database has lost that it was asked for`() async throws {
+        let database = try PostgresServer.common.get()
+        try await onThread { [receivers] in
+            let directory = TestDirectory()
+            try receivers.with("a", database) { a in
+                try receivers.with("b", database, in: directory) { b in
+                    try receivers.warmUp(a)
+                    try receivers.warmUp(b)
+                    try b.expectReplicated(Self.body("gone", "leaver"))
+                    #expect(try a.get("/v1/sessions/gone").status == 200)
+                }
+                let answer = try a.get("/v1/users/leaver", method: "DELETE", token: SharedReceivers.adminToken)
+                #expect(answer.status == 202)
+                _ = try receivers.query(database) { "drop schema \($0) cascade" }
+                try receivers.warmUp(a, "again")
+                try receivers.with("b", database, in: directory) { b in
+                    try eventually("it is erased there, too") {
+                        try b.get("/v1/sessions/gone").status == 404
+                            && receivers.rows(naming: "leaver", database) == "0"
+                    }
+                    #expect(try a.get("/v1/sessions/gone").status == 404)
+                }
+            }
+        }
+    }
+
     @Test func `without the database nothing is begun, and it is said`() async throws {
         let database = try PostgresServer()
         try await onThread { [receivers] in

@@ -1,5 +1,6 @@
 import Base
 import EventLog
+import Ledger
 import Logging
 import Replication
 import SessionModel
@@ -19,14 +20,19 @@ final class SharedErasures: Sendable {
     private let unpack: @Sendable ([UInt8]) -> [UInt8]?
     private let seal: Seal
     private let logger: Logger
+    private let ledger: Ledger
     private let work = Locked<Task<Void, Never>?>(nil)
+    /// How many erasures the shared log had when it was compared with what is remembered here; nil: not compared yet.
+    private let compared = Locked<Int64?>(nil)
 
     init(
-        _ log: SharedLog, _ store: any SessionEraser & ReplicatedLog, quarantine: SharedQuarantineWork?,
+        _ log: SharedLog, _ store: any SessionEraser & ReplicatedLog, _ ledger: Ledger,
+        quarantine: SharedQuarantineWork?,
         unpack: @escaping @Sendable ([UInt8]) -> [UInt8]?, sealKey: SecretKey, logger: Logger
     ) {
         self.log = log
         self.store = store
+        self.ledger = ledger
         self.quarantine = quarantine
         self.unpack = unpack
         seal = Seal(key: sealKey)
@@ -99,7 +105,23 @@ final class SharedErasures: Sendable {
         try await finish(number, person, places)
     }
 
+    /// A shared log that has lost what receivers were asked to erase is told of it again by whoever has done it.
+    private func restoreLost() async throws {
+        let count = try await log.erasureCount()
+        let before = compared.withLock { $0 }
+        guard before.map({ count < $0 }) ?? true else { return compared.withLock { $0 = count } }
+        let there = Set(
+            try await log.allErasures().map { SharedErasureNote(person: $0.person, places: $0.places) })
+        for done in try await ledger.sharedErasures() where !there.contains(done) {
+            let number = try await log.publishErasure(done.person, places: done.places)
+            try await log.reportErasure(number)
+            logger.warning("the shared log has lost an erasure: it has it again", metadata: ["number": "\(number)"])
+        }
+        compared.withLock { $0 = count }
+    }
+
     private func erasePending() async throws {
+        try await restoreLost()
         for erasure in try await log.pendingErasures() {
             guard let places = ErasedPlaces(text: erasure.places) else {
                 logger.error("an erasure in the shared log cannot be read", metadata: ["number": "\(erasure.number)"])
@@ -140,6 +162,8 @@ final class SharedErasures: Sendable {
             try await eraseQuarantined(person, userId)
             try await log.forgetClaims(of: String(decoding: person, as: UTF8.self))
         }
+        // Before it is said: whoever has said so can tell it again.
+        if !person.isEmpty { try await ledger.noteShared(SharedErasureNote(person: person, places: places.text)) }
         try await log.reportErasure(number)
     }
 

@@ -15,6 +15,8 @@ struct Erasures {
     private let pending: String
     private let report: String
     private let outstanding: String
+    private let count: String
+    private let all: String
     private let empty: String
     private let replace: String
 
@@ -32,6 +34,8 @@ struct Erasures {
         report = """
             insert into \(reports)(erasure, receiver) values ($1::int8, $2::text) on conflict do nothing
             """
+        count = "select count(*) from \(erasures) where person <> ''"
+        all = "select number, person, places from \(erasures) where person <> '' order by number"
         outstanding = """
             select name from \(receivers) n where not exists (
                 select 1 from \(reports) r where r.erasure = $1::int8 and r.receiver = n.name)
@@ -59,13 +63,26 @@ struct Erasures {
         return result.integer(0, 0)
     }
 
-    /// What a receiver has still to do, the oldest first.
-    func pending(_ name: String, _ connection: PostgresConnection) throws(PostgresError) -> [SharedErasure] {
-        let result = try connection.execute(pending, [.text(name)])
-        return (0..<result.rowCount).map { row in
+    /// How many there are of persons.
+    func count(_ connection: PostgresConnection) throws(PostgresError) -> Int64 {
+        try connection.execute(count).integer(0, 0)
+    }
+
+    /// All of persons.
+    func all(_ connection: PostgresConnection) throws(PostgresError) -> [SharedErasure] {
+        Self.erasures(try connection.execute(all, patience: .milliseconds(30_000)))
+    }
+
+    private static func erasures(_ result: borrowing PostgresResult) -> [SharedErasure] {
+        (0..<result.rowCount).map { row in
             SharedErasure(
                 number: result.integer(row, 0), person: [UInt8](result.bytes(row, 1)), places: result.text(row, 2))
         }
+    }
+
+    /// What a receiver has still to do, the oldest first.
+    func pending(_ name: String, _ connection: PostgresConnection) throws(PostgresError) -> [SharedErasure] {
+        Self.erasures(try connection.execute(pending, [.text(name)]))
     }
 
     func report(_ number: Int64, by name: String, _ connection: PostgresConnection) throws(PostgresError) {
