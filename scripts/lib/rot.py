@@ -23,7 +23,7 @@ import time
 
 SECRET = b"rot-test-webhook-secret"
 TOKEN = "rot-test-api-token"
-ROW_HEADER = 21
+ROW_HEADER = 29
 
 
 class Server:
