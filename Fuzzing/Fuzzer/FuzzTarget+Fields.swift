@@ -71,7 +71,7 @@ extension FuzzTarget {
             precondition((1...HistoryRequest.limitMax).contains(request.limit), "limit")
             let context = request.context(userId: "u")
             precondition((try? CanonicalJSON(parsing: context)) != nil, "no JSON")
-            _ = request.selection(userId: "u", after: nil)
+            _ = request.selection(userId: "u", after: nil, now: .epoch, GuidanceSettings())
         }
     }
 }

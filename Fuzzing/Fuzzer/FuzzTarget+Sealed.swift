@@ -1,4 +1,5 @@
 import SessionIndex
+import SessionModel
 import SessionStore
 import WebhookSecurity
 
@@ -24,7 +25,7 @@ extension FuzzTarget {
         guard bytes.count >= 18 else { return }
         let place = SessionPlace(
             key: bytes.loadUnaligned(fromByteOffset: 0, as: Int64.self),
-            number: bytes.loadUnaligned(fromByteOffset: 8, as: Int64.self))
+            tie: bytes.loadUnaligned(fromByteOffset: 8, as: Int64.self))
         guard let own = cursors.text(place, context: context) else { preconditionFailure("no cursor") }
         precondition((try? cursors.place(own, context: context)) == place, "round trip")
         precondition((try? cursors.place(own, context: context + [0])) == nil, "opens in another list")
