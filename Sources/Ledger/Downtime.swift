@@ -13,6 +13,17 @@ package struct Downtime: Sendable, Equatable {
         case storeUnavailable = "store-unavailable"
     }
 
+    /// A part of a downtime in which no receiver accepted callbacks.
+    package struct Gap: Sendable, Equatable {
+        package let beganAt: Instant
+        package let endedAt: Instant
+
+        package init(beganAt: Instant, endedAt: Instant) {
+            self.beganAt = beganAt
+            self.endedAt = endedAt
+        }
+    }
+
     package let id: Int64
     package let beganAt: Instant
     package let endedAt: Instant
@@ -21,6 +32,8 @@ package struct Downtime: Sendable, Equatable {
     package var isSearched = false
     /// There were more such sessions than are kept for one interval.
     package var isTruncated = false
+    /// When no other receiver accepted either; nil: there is no other, or nobody could say so.
+    package var gaps: [Gap]?
     package var affectedCount: Int64 = 0
     package var reconciledCount: Int64 = 0
 
@@ -94,9 +107,25 @@ extension Ledger {
                 }, row: { id = $0.int64(0) })
             try Self.beat(database, at: ended, isClean: false)
             let oldest = id - Int64(Self.downtimesMax)
-            try database.query("DELETE FROM affected WHERE downtime <= ?1", bind: { $0.bind(1, oldest) })
-            try database.query("DELETE FROM downtime WHERE id <= ?1", bind: { $0.bind(1, oldest) })
+            for table in ["affected WHERE downtime", "downtime_gap WHERE downtime", "downtime WHERE id"] {
+                try database.query("DELETE FROM \(table) <= ?1", bind: { $0.bind(1, oldest) })
+            }
             return Downtime(id: id, beganAt: began, endedAt: ended, cause: cause)
+        }
+    }
+
+    /// Notes when no other receiver accepted either.
+    package func setGaps(_ gaps: [Downtime.Gap], of id: Int64) throws(StoreError) {
+        try write { (database) throws(SQLiteError) in
+            try database.query("DELETE FROM downtime_gap WHERE downtime = ?1", bind: { $0.bind(1, id) })
+            let insert = try database.prepare("INSERT INTO downtime_gap VALUES(NULL, ?1, ?2, ?3)")
+            defer { insert.finalize() }
+            for gap in gaps.isEmpty ? [nil] : gaps.map(Optional.some) {
+                insert.bind(1, id)
+                insert.bind(2, gap?.beganAt.microsecondsSince1970)
+                insert.bind(3, gap?.endedAt.microsecondsSince1970)
+                try insert.run()
+            }
         }
     }
 
@@ -170,8 +199,25 @@ extension Ledger {
                     downtime.reconciledCount = $0.int64(7)
                     found.append(downtime)
                 })
+            for index in found.indices { found[index].gaps = try Self.gaps(of: found[index].id, database) }
             return found
         }
+    }
+
+    private static func gaps(of id: Int64, _ database: Database) throws(SQLiteError) -> [Downtime.Gap]? {
+        var found: [Downtime.Gap]?
+        try database.query(
+            "SELECT began_at, ended_at FROM downtime_gap WHERE downtime = ?1 ORDER BY began_at",
+            bind: { $0.bind(1, id) },
+            row: { row in
+                found = found ?? []
+                guard !row.isNull(0) else { return }
+                found?.append(
+                    Downtime.Gap(
+                        beganAt: Instant(microsecondsSince1970: row.int64(0)),
+                        endedAt: Instant(microsecondsSince1970: row.int64(1))))
+            })
+        return found
     }
 
     /// Downtimes whose sessions have not all been looked up: the process ended meanwhile.

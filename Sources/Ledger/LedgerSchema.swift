@@ -16,6 +16,11 @@ enum LedgerSchema {
                     CREATE TABLE downtime(
                         id INTEGER PRIMARY KEY AUTOINCREMENT, began_at INTEGER NOT NULL, ended_at INTEGER NOT NULL,
                         cause TEXT NOT NULL, is_searched INTEGER NOT NULL, is_truncated INTEGER NOT NULL);
+                    -- Parts of a downtime in which no other receiver accepted either; with NULL: there are none.
+                    CREATE TABLE downtime_gap(
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, downtime INTEGER NOT NULL, began_at INTEGER,
+                        ended_at INTEGER);
+                    CREATE INDEX downtime_gap_downtime ON downtime_gap(downtime);
                     CREATE TABLE affected(
                         id INTEGER PRIMARY KEY AUTOINCREMENT, downtime INTEGER NOT NULL, session_id TEXT NOT NULL,
                         reconciled_at INTEGER, UNIQUE(downtime, session_id));
@@ -65,7 +70,7 @@ enum LedgerSchema {
     /// has taken would pass for one that was dropped, and would be dropped everywhere. The shortest and dearest first.
     static let salvaged = [
         "heartbeat", "log", "buried", "replication", "erasure", "erasure_plan", "erasure_redo",
-        "shared_erasure", "downtime",
+        "shared_erasure", "downtime", "downtime_gap",
         "unanswered_start", "refund_check", "cooldown", "affected", "idempotency", "quarantine",
     ]
 

@@ -88,7 +88,7 @@ package final class Features: Sendable {
             configuration, store: store, ledger: ledger, writes: writes, cooldowns: cooldowns, logger: logger,
             clock: clock, timing: surroundings.reconciling, others: others)
         let reconciler = driveAPI?.reconciler
-        downtime = DowntimeLedger(ledger: ledger, store: store, logger: logger, clock: clock) {
+        downtime = DowntimeLedger(ledger: ledger, store: store, logger: logger, clock: clock, others: others) {
             reconciler?.mayHaveMissedEvents($0)
         }
 
@@ -139,7 +139,7 @@ package final class Features: Sendable {
         canary = try configuration.canary(logger: logger, clock: clock)
         operations = Operations(
             store: store, others: others, ledger: ledger, hub: hub, metrics: metrics, secretUse: secretUse,
-            driveAPI: driveAPI, samples: samples, canary: canary)
+            driveAPI: driveAPI, samples: samples, canary: canary, downtime: downtime)
         overview = Overview(
             store: store, ledger: ledger, hub: hub, metrics: metrics, samples: samples, driveAPI: driveAPI,
             guidance: guidance, clock: clock)

@@ -35,6 +35,7 @@ package final class SharedLog: Sendable {
     private let claims: Claims
     private let erasures: Erasures
     private let receivers: Receivers
+    private let acceptance: Acceptance
     private let quarantine: SharedQuarantine
     private let work = Locked<Task<Void, Never>?>(nil)
     /// Where readers go on, those too that have waited long enough.
@@ -60,10 +61,11 @@ package final class SharedLog: Sendable {
         claims = Claims(shared.schema)
         erasures = Erasures(shared.schema)
         receivers = Receivers(shared.schema)
+        acceptance = Acceptance(shared.schema)
         quarantine = SharedQuarantine(shared.schema)
         upkeep = Upkeep(
             shared, log: log, coordinator: coordinator, heads: heads, leases: leases, receivers: receivers,
-            claims: claims)
+            claims: claims, acceptance: acceptance)
         if memoryWasUnreadable {
             logger.critical("what the directory remembered of the shared log is damaged: it goes on under a new origin")
         }
@@ -144,7 +146,10 @@ package final class SharedLog: Sendable {
             return work
         }
         log.observeOwn(nil)
-        if task != nil { await upkeep.giveBack() }
+        if task != nil {
+            if condition.isReachable { try? await upkeep.tellAcceptance() }
+            await upkeep.giveBack()
+        }
         shared.interruption.raise()
         task?.cancel()
         await task?.value
@@ -341,6 +346,24 @@ package final class SharedLog: Sendable {
             return try receivers.forget(name, connection)
         }
     }
+
+    // MARK: Downtimes of all receivers
+
+    /// Callbacks are accepted here, without a break. To be called once a second or so, from any thread.
+    /// - Parameters: microseconds since 1970, by this receiver's clock.
+    package func accepted(since began: Int64, until: Int64) { acceptance.accepted(since: began, until: until) }
+
+    /// The parts of a time (microseconds since 1970) in which no receiver accepted callbacks, ascending. What is a few
+    /// seconds old may not have been told by everybody: ``acceptanceSeconds``.
+    package func gaps(in time: Range<Int64>) async throws(PostgresError) -> [Range<Int64>] {
+        guard condition.isReachable else { throw .away }
+        return try await coordinator.perform { [acceptance] (connection) throws(PostgresError) in
+            try acceptance.gaps(in: time, connection)
+        }
+    }
+
+    /// After so long everybody who accepted callbacks has said so.
+    package static let acceptanceSeconds: Int64 = 3
 
     // MARK: The quarantine of all receivers
 

@@ -116,6 +116,10 @@ struct SharedLogSchema {
             seen_at timestamptz not null default now(), fingerprints text not null default '',
             frontier text not null default '', unshipped bigint not null default 0)
             with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+        create table if not exists \(prefix)acceptance(
+            receiver text not null, began_at bigint not null, accepted_until bigint not null,
+            primary key(receiver, began_at))
+            with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
         create table if not exists \(prefix)leases(
             name text primary key, holder text not null, epoch bigint not null, until timestamptz not null)
             with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);

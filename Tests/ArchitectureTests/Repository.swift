@@ -14,10 +14,11 @@ enum Repository {
         FileManager.default.fileExists(atPath: root + "/" + path)
     }
 
-    /// Paths of the files below a folder, from the root, in order.
+    /// Paths of the files below a folder, from the root, in order; not of what is built there.
     static func files(_ folder: String, endingIn suffix: String) -> [String] {
         let names = FileManager.default.enumerator(atPath: root + "/" + folder)?.compactMap { $0 as? String } ?? []
-        return names.filter { $0.hasSuffix(suffix) }.map { folder + "/" + $0 }.sorted()
+        let own = names.filter { name in !name.split(separator: "/").contains { $0.hasPrefix(".") } }
+        return own.filter { $0.hasSuffix(suffix) }.map { folder + "/" + $0 }.sorted()
     }
 
     /// The sources of the product, by path.

@@ -12,6 +12,8 @@ package import SessionStore
 package final class DowntimeLedger: @unchecked Sendable {
     /// Sessions noted for one interval.
     package static let affectedMax = 100_000
+    /// Downtimes among which the last one is looked for in which no receiver accepted.
+    private static let lastMax = 100
 
     private let ledger: Ledger
     private let store: any SessionStore
@@ -28,23 +30,35 @@ package final class DowntimeLedger: @unchecked Sendable {
     private let searching = DispatchGroup()
     /// Told of open sessions that may have missed events.
     private let onAffected: @Sendable ([SessionRecord]) -> Void
+    private let others: Others
 
     private struct Search {
-        let downtimes: [Downtime]
+        var downtimes: [Downtime]
         var selection: SessionSelection
         var count = 0
     }
 
     private struct State {
         var tracker: DowntimeTracker?
+        /// Without a break.
+        var acceptingSince = Instant.earliest
+        var last = Last()
         /// Intervals that could not be written yet.
         var unwritten: [(from: Instant, to: Instant)] = []
         var isStopped = false
     }
 
+    /// When the last downtime ended.
+    struct Last {
+        var here: Instant?
+        /// Of those in which no other receiver accepted either, as far as that is known.
+        var everywhere: Instant?
+    }
+
     package init(
         ledger: Ledger, store: any SessionStore, logger: Logger,
         clock: @escaping @Sendable () -> Instant = SystemClock.now, sessionsPerPage: Int = 2_000,
+        others: Others = Others(),
         onAffected: @escaping @Sendable ([SessionRecord]) -> Void = { _ in }
     ) {
         self.ledger = ledger
@@ -52,6 +66,7 @@ package final class DowntimeLedger: @unchecked Sendable {
         self.logger = logger
         self.clock = clock
         self.sessionsPerPage = sessionsPerPage
+        self.others = others
         self.onAffected = onAffected
         state = Locked(State())
     }
@@ -61,8 +76,14 @@ package final class DowntimeLedger: @unchecked Sendable {
     /// - Parameter lastDelivery: when the newest row of the log was received, further evidence of life.
     package func began(lastDelivery: Instant?) {
         let now = clock()
-        state.withLock { $0.tracker = DowntimeTracker(now: now) }
+        state.withLock { state in
+            state.tracker = DowntimeTracker(now: now)
+            state.acceptingSince = now
+        }
+        others.accepted(since: now, until: now)
         do throws(StoreError) {
+            let known = try ledger.blocking { (ledger) throws(StoreError) in try ledger.downtimes(limit: Self.lastMax) }
+            for downtime in known { noteLast(downtime) }
             let last = try ledger.blocking { (ledger) throws(StoreError) in try ledger.lastHeartbeat() }
             if let last {
                 let began = min(now, max(last.at, last.isClean ? last.at : lastDelivery ?? last.at))
@@ -70,7 +91,7 @@ package final class DowntimeLedger: @unchecked Sendable {
                 let downtime = try ledger.blocking { (ledger) throws(StoreError) in
                     try ledger.addDowntime(from: began, to: now, cause: cause)
                 }
-                log(downtime)
+                noted(downtime)
             } else {
                 try ledger.blocking { (ledger) throws(StoreError) in try ledger.beat(at: now, isClean: false) }
             }
@@ -98,10 +119,12 @@ package final class DowntimeLedger: @unchecked Sendable {
     /// The receiver accepts nothing more. Blocks.
     package func stop() {
         let now = clock()
-        let action = state.withLock { state in
+        let (action, since) = state.withLock { state -> (DowntimeTracker.Action, Instant?) in
             state.isStopped = true
-            return state.tracker?.stopped(at: now) ?? .none
+            guard let tracker = state.tracker else { return (.none, nil) }
+            return (tracker.stopped(at: now), tracker.isAccepting ? state.acceptingSince : nil)
         }
+        if let since { others.accepted(since: since, until: now) }
         queue.sync {
             timer?.cancel()
             timer = nil
@@ -125,11 +148,19 @@ package final class DowntimeLedger: @unchecked Sendable {
     /// What the timer does each second; tests call it themselves.
     package func tick() {
         let (now, isAccepting) = (clock(), store.isWritable)
-        let action = state.withLock { state in
-            state.isStopped ? .none : state.tracker?.tick(now: now, isAccepting: isAccepting) ?? .none
+        let (action, since) = state.withLock { state -> (DowntimeTracker.Action, Instant?) in
+            guard !state.isStopped, var tracker = state.tracker else { return (.none, nil) }
+            let action = tracker.tick(now: now, isAccepting: isAccepting)
+            state.tracker = tracker
+            if case .record(_, let ended) = action { state.acceptingSince = ended }
+            return (action, tracker.isAccepting ? state.acceptingSince : nil)
         }
+        if let since { others.accepted(since: since, until: now) }
         perform(action)
     }
+
+    /// When the last downtimes ended.
+    var last: Last { state.withLock { $0.last } }
 
     private func perform(_ action: DowntimeTracker.Action) {
         switch action {
@@ -149,7 +180,7 @@ package final class DowntimeLedger: @unchecked Sendable {
                 let downtime = try ledger.blocking { (ledger) throws(StoreError) in
                     try ledger.addDowntime(from: interval.from, to: interval.to, cause: .storeUnavailable)
                 }
-                log(downtime)
+                noted(downtime)
             } catch {
                 state.withLock { $0.unwritten = Array(unwritten[index...].suffix(100)) + $0.unwritten }
                 return
@@ -176,34 +207,60 @@ package final class DowntimeLedger: @unchecked Sendable {
             return searchFailed(error)
         }
         searching.enter()
-        searchPage()
+        findGaps()
+    }
+
+    /// What another receiver accepted is not missed.
+    private func findGaps() {
+        let unknown = search?.downtimes.filter { $0.gaps == nil } ?? []
+        guard others.log != nil, !unknown.isEmpty else { return searchPage() }
+        let newest = unknown.reduce(Instant.earliest) { max($0, $1.endedAt) }
+        Task { [others, queue, clock] in
+            await others.awaitAcceptance(of: newest, now: clock())
+            var found: [Int64: [Downtime.Gap]] = [:]
+            for downtime in unknown { found[downtime.id] = await others.gaps(of: downtime) }
+            queue.async { [found] in
+                self.note(found)
+                self.searchPage()
+            }
+        }
+    }
+
+    /// Where nobody could say so, all are as if there were no others.
+    private func note(_ gaps: [Int64: [Downtime.Gap]]) {
+        guard var search, !state.withLock({ $0.isStopped }) else { return }
+        for index in search.downtimes.indices {
+            let downtime = search.downtimes[index]
+            guard let gaps = gaps[downtime.id] else { continue }
+            search.downtimes[index].gaps = gaps
+            do throws(StoreError) {
+                try ledger.blocking { (ledger) throws(StoreError) in try ledger.setGaps(gaps, of: downtime.id) }
+            } catch {
+                searchFailed(error)
+            }
+        }
+        self.search = search
     }
 
     private func searchPage() {
         guard var search, !state.withLock({ $0.isStopped }) else { return endSearch() }
         let began = DispatchTime.now().uptimeNanoseconds
         do throws(StoreError) {
+            guard search.downtimes.contains(where: { $0.missedUntil != nil }) else { return try endSearch(search) }
             let page = try store.page(search.selection)
             let open = page.records
             search.count += open.count
             for downtime in search.downtimes {
                 // A session that was first heard of afterwards had missed nothing that is known of.
-                let ids = open.filter { $0.firstReceivedAt < downtime.endedAt }.map(\.sessionId)
+                guard let missedUntil = downtime.missedUntil else { continue }
+                let ids = open.filter { $0.firstReceivedAt < missedUntil }.map(\.sessionId)
                 guard !ids.isEmpty else { continue }
                 try ledger.blocking { (ledger) throws(StoreError) in
                     try ledger.addAffected(ids.sorted(), downtime: downtime.id)
                 }
             }
             onAffected(open)
-            guard search.count < Self.affectedMax, let next = page.next else {
-                let isTruncated = search.count >= Self.affectedMax
-                for downtime in search.downtimes {
-                    try ledger.blocking { (ledger) throws(StoreError) in
-                        try ledger.setSearched(downtime.id, isTruncated: isTruncated)
-                    }
-                }
-                return endSearch()
-            }
+            guard search.count < Self.affectedMax, let next = page.next else { return try endSearch(search) }
             search.selection.after = next
             self.search = search
         } catch {
@@ -212,6 +269,18 @@ package final class DowntimeLedger: @unchecked Sendable {
         }
         let taken = DispatchTime.now().uptimeNanoseconds - began
         queue.asyncAfter(deadline: .now() + .nanoseconds(Int(min(9 * taken, 1_000_000_000)))) { self.searchPage() }
+    }
+
+    /// All sessions are noted, or as many as are kept.
+    private func endSearch(_ search: Search) throws(StoreError) {
+        let isTruncated = search.count >= Self.affectedMax
+        for downtime in search.downtimes {
+            try ledger.blocking { (ledger) throws(StoreError) in
+                try ledger.setSearched(downtime.id, isTruncated: isTruncated)
+            }
+            noteLast(downtime)
+        }
+        endSearch()
     }
 
     private func endSearch() {
@@ -227,13 +296,31 @@ package final class DowntimeLedger: @unchecked Sendable {
         logger.error("sessions that may have missed events are not all noted", metadata: ["reason": "\(error)"])
     }
 
-    private func log(_ downtime: Downtime) {
+    private func noted(_ downtime: Downtime) {
+        // With others it is not known yet what it means for all.
+        if others.log == nil { noteLast(downtime) } else { state.withLock { $0.last.here = downtime.endedAt } }
         logger.notice(
             "callbacks were not accepted for a while",
             metadata: [
                 "from": "\(downtime.beganAt.rfc3339)", "to": "\(downtime.endedAt.rfc3339)",
                 "cause": "\(downtime.cause.rawValue)",
             ])
+    }
+
+    private func noteLast(_ downtime: Downtime) {
+        state.withLock { state in
+            state.last.here = max(state.last.here ?? downtime.endedAt, downtime.endedAt)
+            guard let missedUntil = downtime.missedUntil else { return }
+            state.last.everywhere = max(state.last.everywhere ?? missedUntil, missedUntil)
+        }
+    }
+}
+
+extension Downtime {
+    /// Until when callbacks may have been missed for good; nil: another receiver accepted all the time.
+    fileprivate var missedUntil: Instant? {
+        guard let gaps else { return endedAt }
+        return gaps.last?.endedAt
     }
 }
 

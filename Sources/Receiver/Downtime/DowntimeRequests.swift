@@ -61,6 +61,17 @@ extension JSONWriter {
         key("seconds")
         rawJSON(Array("\(Double(downtime.endedAt.microseconds(since: downtime.beganAt) / 1000) / 1000)".utf8))
         field("cause", downtime.cause.rawValue)
+        if let gaps = downtime.gaps {
+            key("nobodyAccepted")
+            beginArray()
+            for gap in gaps {
+                beginObject()
+                field("from", gap.beganAt)
+                field("to", gap.endedAt)
+                endObject()
+            }
+            endArray()
+        }
         key("sessions")
         beginObject()
         field("searched", downtime.isSearched)

@@ -27,6 +27,8 @@ package struct DowntimeTracker: Sendable {
         lastBeat = now
     }
 
+    package var isAccepting: Bool { outageSince == nil }
+
     /// A callback could not be accepted.
     package mutating func refused(at instant: Instant) {
         outageSince = min(outageSince ?? instant, instant)

@@ -18,6 +18,14 @@ extension Operations {
             "chargefold_last_callback_timestamp_seconds", .gauge,
             "When the last authentic callback came, in seconds since 1970; 0: none is known.",
             [("", "\(Double(metrics.lastCallback?.microsecondsSince1970 ?? 0) / 1_000_000)")])
+        let last = downtime.last
+        page.add(
+            "chargefold_last_downtime_timestamp_seconds", .gauge,
+            "When the last time ended in which callbacks were not accepted, in seconds since 1970: here, and by any receiver; "
+                + "0: there was none.",
+            [("scope=\"receiver\"", last.here), ("scope=\"all\"", last.everywhere)].map { label, instant in
+                (label, "\(Double(instant?.microsecondsSince1970 ?? 0) / 1_000_000)")
+            })
         if let disk = samples.latest.disk {
             page.add("chargefold_disk_free_bytes", .gauge, "Room that is left where the data lies.", disk.freeBytes)
             page.add("chargefold_disk_bytes", .gauge, "Size of the file system where the data lies.", disk.bytes)

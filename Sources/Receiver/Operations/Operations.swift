@@ -20,12 +20,14 @@ final class Operations: Sendable {
     private let ledger: Ledger
     private let hub: LiveHub
     private let secretUse: SecretUse
+    let downtime: DowntimeLedger
     /// The server's own figures; set once the server exists.
     let serverStatistics = Locked<(@Sendable () -> ServerStatistics?)?>(nil)
 
     init(
         store: any SessionStore, others: Others, ledger: Ledger, hub: LiveHub, metrics: ReceiverMetrics,
-        secretUse: SecretUse, driveAPI: DriveAPIFeatures?, samples: Samples, canary: Canary?
+        secretUse: SecretUse, driveAPI: DriveAPIFeatures?, samples: Samples, canary: Canary?,
+        downtime: DowntimeLedger
     ) {
         self.store = store
         self.others = others
@@ -36,6 +38,7 @@ final class Operations: Sendable {
         self.driveAPI = driveAPI
         self.samples = samples
         self.canary = canary
+        self.downtime = downtime
     }
 
     /// `GET /healthz`: whether the process should go on. It should not only where a start could mend what it cannot.

@@ -1,5 +1,6 @@
 internal import Base
 import HTTPServer
+import Ledger
 import Replication
 import SessionIndex
 import SessionModel
@@ -43,6 +44,33 @@ package struct Others: Sendable {
         guard let durability = log?.durability else { return nil }
         return { durability($0.sequence, $0.origin).rawValue }
     }
+
+    // MARK: Downtimes
+
+    /// Callbacks are accepted here, without a break.
+    func accepted(since began: Instant, until: Instant) {
+        log?.accepted(since: began.microsecondsSince1970, until: until.microsecondsSince1970)
+    }
+
+    /// Waits until every other receiver has had the time to say that it accepted callbacks at an instant.
+    func awaitAcceptance(of instant: Instant, now: Instant) async {
+        let end = instant.adding(seconds: SharedLog.acceptanceSeconds)
+        let left = min(end.microseconds(since: now), SharedLog.acceptanceSeconds * 1_000_000)
+        if left > 0 { try? await Task.sleep(for: .microseconds(left)) }
+    }
+
+    /// When in a downtime no receiver accepted; nil: nobody can say so.
+    func gaps(of downtime: Downtime) async -> [Downtime.Gap]? {
+        let time = (downtime.beganAt.microsecondsSince1970, downtime.endedAt.microsecondsSince1970)
+        guard let log, time.0 < time.1 else { return nil }
+        return try? await log.gaps(in: time.0..<time.1).map {
+            Downtime.Gap(
+                beganAt: Instant(microsecondsSince1970: $0.lowerBound),
+                endedAt: Instant(microsecondsSince1970: $0.upperBound))
+        }
+    }
+
+    // MARK: Reads
 
     /// Whether reads ask the others first.
     var readStrictly: Bool { log?.readsStrictly == true }

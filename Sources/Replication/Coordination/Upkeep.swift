@@ -18,11 +18,12 @@ final class Upkeep: Sendable {
     private let leases: Leases
     private let receivers: Receivers
     private let claims: Claims
+    private let acceptance: Acceptance
     private let healer: Healer
 
     init(
         _ shared: SharedLogContext, log: any ReplicatedLog, coordinator: Coordinator, heads: Heads, leases: Leases,
-        receivers: Receivers, claims: Claims
+        receivers: Receivers, claims: Claims, acceptance: Acceptance
     ) {
         self.shared = shared
         self.log = log
@@ -31,6 +32,7 @@ final class Upkeep: Sendable {
         self.leases = leases
         self.receivers = receivers
         self.claims = claims
+        self.acceptance = acceptance
         healer = Healer(shared, log: log)
     }
 
@@ -47,6 +49,13 @@ final class Upkeep: Sendable {
                 shared.status.update { $0.isLeader = false }
             }
             try? await Task.sleep(for: .seconds(Self.cycleSeconds))
+        }
+    }
+
+    /// Says until when callbacks were accepted here, as far as that is not said.
+    func tellAcceptance() async throws {
+        try await coordinator.perform { [acceptance, name = shared.name] (connection) throws(PostgresError) in
+            try acceptance.tell(name, connection)
         }
     }
 
@@ -78,10 +87,14 @@ final class Upkeep: Sendable {
         }
         let text = frontier.compactMap { origin, sequence in state.numbers[origin].map { ($0, sequence) } }
             .sorted { $0.0 < $1.0 }.map { "\($0.0):\($0.1)" }.joined(separator: " ")
-        try await coordinator.perform { [receivers, claims] (connection) throws(PostgresError) in
+        try await coordinator.perform { [receivers, claims, acceptance] (connection) throws(PostgresError) in
             try receivers.note(
                 settings, fingerprints: fingerprints, origin: origin, frontier: text, unshipped: unshipped, connection)
-            if slowly { try claims.expire(connection) }
+            try acceptance.tell(settings.name, connection)
+            if slowly {
+                try claims.expire(connection)
+                try acceptance.expire(connection)
+            }
         }
         guard slowly else { return }
         try await lookAtDatabase()

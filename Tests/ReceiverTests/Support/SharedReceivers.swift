@@ -14,12 +14,13 @@ struct SharedReceivers: Sendable {
     /// Runs `body` with a receiver of that name. On a thread of one's own (`onThread`).
     func with<Result>(
         _ name: String, _ database: PostgresServer, in directory: TestDirectory = TestDirectory(),
+        clock: @escaping @Sendable () -> Instant = { testTime },
         reconciling timing: ReconcilerTiming = ReconcilerTiming(),
         change: @escaping @Sendable (inout ReceiverConfiguration) throws -> Void = { _ in },
         _ body: (RunningServer) throws -> Result
     ) throws -> Result {
         try withApplication(
-            in: directory, reconciling: timing,
+            in: directory, clock: clock, reconciling: timing,
             { configuration in
                 configuration.replication.url = try Callback.key(database.url)
                 configuration.replication.name = name
