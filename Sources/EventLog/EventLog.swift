@@ -79,6 +79,8 @@ package final class EventLog: Sendable {
         let appender: LogAppender?
         weak var consumer: (any LogConsumer)?
         var ownObserver: OwnObserver?
+        /// Somebody was told of own rows that could not be made durable: their places may have that content elsewhere.
+        var mustBeginOrigin = false
         var isProbeScheduled = false
 
         init(_ appender: LogAppender?) { self.appender = appender }
@@ -197,12 +199,7 @@ package final class EventLog: Sendable {
                 try proveIfDoubtful()
                 return try makeDurable(runs(&batch))
             }
-            if let committed {
-                if let observer = confined.ownObserver {
-                    for entry in committed.entries where entry.isOwn { observer(entry) }
-                }
-                consumer?.take(committed)
-            }
+            if let committed { consumer?.take(committed) }
             batch.pulled?.completion(.success(()))
         } catch {
             for item in batch.items { item.failed(error) }
@@ -237,11 +234,19 @@ package final class EventLog: Sendable {
     private func makeDurable(_ runs: [LogAppender.Run]) throws(StoreError) -> CommittedBatch? {
         guard let appender = confined.appender else { throw StoreError(.readOnly, "the log is open for reading only") }
         guard !runs.isEmpty else { return nil }
+        var isTold = false
         do throws(LogFileError) {
             let isDamaged = segments.withLock { $0.last }?.isSalvaged ?? false
             try appender.makeRoom(for: runs, leavingSegment: isDamaged)
             try list(appender)
-            let batch = CommittedBatch(entries: try appender.append(runs))
+            let entries = try appender.append(runs) {
+                guard let observer = confined.ownObserver else { return }
+                for run in runs where run.flags.contains(.own) {
+                    isTold = true
+                    observer(run.origin, run.firstSequence, run.items)
+                }
+            }
+            let batch = CommittedBatch(entries: entries)
             publish(appender, batch)
             figures.withLock { figures in
                 figures.commits += 1
@@ -249,6 +254,7 @@ package final class EventLog: Sendable {
             }
             return batch
         } catch {
+            if isTold { confined.mustBeginOrigin = true }
             throw failed(error.storeError)
         }
     }
@@ -297,10 +303,14 @@ package final class EventLog: Sendable {
     /// Which deliveries are durable here.
     package var placesNow: LogPlaces { places.withLock { $0 } }
 
-    /// Sets who is told of own rows as soon as they are durable, before the consumer takes them; on the log's queue.
+    /// Sets who is told of own rows right before they are written; on the log's queue. Rows that could not be made durable
+    /// then are followed by another origin: no place is told of twice.
     package func observeOwn(_ observer: OwnObserver?) { queue.sync { confined.ownObserver = observer } }
 
-    package typealias OwnObserver = @Sendable (CommittedBatch.Entry) -> Void
+    package typealias OwnObserver =
+        @Sendable (
+            _ origin: Identity, _ firstSequence: Int64, _ items: ArraySlice<any LogItem>
+        ) -> Void
 
     /// Gives what is received from now on a new origin, which is durable before this returns. Not on the log's queue;
     /// blocks.
@@ -312,16 +322,25 @@ package final class EventLog: Sendable {
     private func beginOriginOnQueue() throws(StoreError) -> Identity {
         try proveIfDoubtful()
         try restoreIfMoved()
-        guard let appender = confined.appender else { throw StoreError(.readOnly, "the log is open for reading only") }
+        do throws(StoreError) {
+            return try renewOrigin()
+        } catch {
+            scheduleProbe()
+            throw error
+        }
+    }
+
+    private func renewOrigin() throws(StoreError) -> Identity {
+        guard let appender = onQueue.appender else { throw StoreError(.readOnly, "the log is open for reading only") }
         let origin = Identity.random()
         guard places.withLock({ $0.table.hasRoom(for: origin) }) else { throw .originsFull }
         do throws(LogFileError) {
             try stall.during { () throws(LogFileError) in try appender.begin(origin) }
             try list(appender)
         } catch {
-            scheduleProbe()
             throw failed(error.storeError)
         }
+        confined.mustBeginOrigin = false
         let segment = segments.withLock { $0.last }
         segment?.replaceHeader(appender.header)
         segment?.origins.merge(appender.table)
@@ -355,6 +374,7 @@ package final class EventLog: Sendable {
         } catch {
             throw failed(error.storeError)
         }
+        if confined.mustBeginOrigin { _ = try renewOrigin() }
         if state.withLock({ $0.proved() }) == .becameOpen { logger.notice("the log is writable again") }
     }
 

@@ -138,9 +138,10 @@ final class LogAppender {
     func noteListed() { unlisted = nil }
 
     /// Makes a batch durable, after `makeRoom`: an entry a run, in one write.
-    /// - Throws: `isFull` where there was no room: then nothing was written. Otherwise nobody knows what is on disk, and
-    ///   `prove` must come first.
-    func append(_ runs: [Run]) throws(LogFileError) -> [CommittedBatch.Entry] {
+    /// - Parameter announce: called once there is room for it, right before it is written.
+    /// - Throws: `isFull` where there was no room: then nothing was written, or announced. Otherwise nobody knows what is on
+    ///   disk, and `prove` must come first.
+    func append(_ runs: [Run], announcing announce: () -> Void) throws(LogFileError) -> [CommittedBatch.Entry] {
         let end = runs.reduce(offset) { $0 + LogFormat.aligned($1.bytes) }
         try file.reserve(through: LogFormat.wholeBlocks(end), preparer: preparer)
 
@@ -168,6 +169,7 @@ final class LogAppender {
                     isLate: run.flags.contains(.late)))
         }
         blocks.slice(place, blocks.count - place).initializeMemory(as: UInt8.self, repeating: 0)
+        announce()
         do throws(LogFileError) {
             try file.file.write(UnsafeRawBufferPointer(blocks), at: start)
             try file.file.sync()

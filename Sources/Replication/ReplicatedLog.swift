@@ -61,8 +61,9 @@ package protocol ReplicatedLog: AnyObject, Sendable {
     /// Gives what is received from now on a new origin. It is durable before this returns. Blocks.
     func beginOrigin() throws(StoreError) -> Identity
 
-    /// Sets who is told of own deliveries as soon as they are durable, in the order of their sequences and before anybody is
-    /// answered; on the log's queue, so it must return soon. nil: nobody. So that shipping need not read them again.
+    /// Sets who is told of own deliveries right before they are written, in the order of their sequences; on the log's queue,
+    /// so it must return soon. nil: nobody. So that they are shipped while they are made durable, and need not be read again.
+    /// Where that fails the next ones are of another origin: no place is told of with two contents.
     func observeOwn(_ observer: (@Sendable (_ origin: Identity, _ deliveries: [SharedDelivery]) -> Void)?)
 }
 

@@ -225,7 +225,8 @@ package final class SharedLog: Sendable {
 
     /// Something was erased from the log: what was read before is in the shared log when this returns, or is never shipped.
     package func dropKept() async {
-        backlog.drop()
+        let origin = log.origin
+        backlog.drop(through: log.last(of: origin), of: origin)
         await shipper.pass()
     }
 

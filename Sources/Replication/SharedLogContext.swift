@@ -90,9 +90,10 @@ final class SharedLogContext: Sendable {
     /// be compared with what the shared log has.
     /// - Parameter through: what the shared log has of it.
     func giveUp(_ origin: Identity, log: any ReplicatedLog, shared through: Int64) throws(PostgresError) {
-        let last = log.last(of: origin)
         let isCurrent = log.origin == origin
         if isCurrent { _ = try local { () throws(StoreError) in try log.beginOrigin() } }
+        // Afterwards: nothing more comes under it.
+        let last = log.last(of: origin)
         let current = log.origin
         try remember { state in
             let known = state.own.first { $0.identity == origin }?.confirmed ?? 0

@@ -82,11 +82,11 @@ extension DiskSessionStore: ReplicatedLog {
 
     package func observeOwn(_ observer: (@Sendable (_ origin: Identity, _ deliveries: [SharedDelivery]) -> Void)?) {
         guard let observer else { return log.observeOwn(nil) }
-        log.observeOwn { entry in
-            var sequence = entry.firstSequence
+        log.observeOwn { origin, firstSequence, items in
+            var sequence = firstSequence
             observer(
-                entry.origin,
-                entry.items.map { item in
+                origin,
+                items.map { item in
                     defer { sequence += 1 }
                     return SharedDelivery(
                         sequence: sequence, receivedMicroseconds: item.receivedMicroseconds, source: item.source,

@@ -172,6 +172,65 @@ struct LogFailureTests {
         #expect(try next.log.verify().isSound)
     }
 
+    @Test(arguments: [LogOptions.WriteStep.write, .sync])
+    func `no place is told of twice, also where what was told of could not be made durable`(
+        step: LogOptions.WriteStep
+    ) throws {
+        let directory = TemporaryDirectory()
+        let code = Locked<Int32>(0)
+        let log = try TestLog(directory) { options in
+            options.writeHook = { $0 == step ? code.withLock { $0 } : 0 }
+        }
+        let told = Locked<[(origin: Identity, sequence: Int64, body: String)]>([])
+        log.log.observeOwn { origin, firstSequence, items in
+            for (offset, item) in items.enumerated() {
+                let body = String(decoding: item.body, as: UTF8.self)
+                told.withLock { $0.append((origin, firstSequence + Int64(offset), body)) }
+            }
+        }
+        let first = log.log.origin
+        log.append(["a", "b"])
+        code.withLock { $0 = EIO }
+        log.append(["c"])
+        // It is known that nothing can be made durable: nobody is told.
+        log.append(["d"])
+        #expect(log.log.origin == first)
+        code.withLock { $0 = 0 }
+        log.append(["e"])
+        let second = log.log.origin
+        #expect(second != first)
+        let expected =
+            [(first, 1, "a"), (first, 2, "b"), (first, 3, "c"), (second, 1, "e")] as [(Identity, Int64, String)]
+        told.withLock { told in
+            #expect(told.count == expected.count)
+            for (found, expected) in zip(told, expected) { #expect(found == expected) }
+        }
+        // It is had again from whoever was told.
+        #expect(log.log.placesNow.last(of: first) == 2)
+        let crashed = try TestLog(directory.copyAsAfterCrash())
+        #expect(crashed.log.origin == second)
+        #expect(try crashed.rows.count == 3)
+    }
+
+    @Test func `a full disk takes nobody's origin`() throws {
+        let code = Locked<Int32>(0)
+        let log = try TestLog(TemporaryDirectory()) { options in
+            options.writeHook = { $0 == .write ? code.withLock { $0 } : 0 }
+        }
+        let told = Locked(0)
+        log.log.observeOwn { _, _, items in told.withLock { $0 += items.count } }
+        log.append(["a"])
+        let origin = log.log.origin
+        code.withLock { $0 = ENOSPC }
+        // Larger than what is prepared.
+        log.append([String(repeating: "b", count: 300 << 10)])
+        #expect(log.log.obstacle != nil)
+        code.withLock { $0 = 0 }
+        #expect(log.append(["c"])[0].position == 2)
+        #expect(log.log.origin == origin)
+        #expect(told.withLock { $0 } == 2)
+    }
+
     @Test func `files that are removed are written again, and nothing is lost`() throws {
         let directory = TemporaryDirectory()
         let log = try TestLog(directory)

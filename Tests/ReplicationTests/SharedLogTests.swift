@@ -109,11 +109,49 @@ import Testing
         await clone.shared.stop()
     }
 
-    @Test func `an older copy takes a new origin and pulls the rest of the old one`() async throws {
+    @Test func `what a crash took between the commit there and the sync here is taken back first`() async throws {
         let a = try station("a")
         try await a.shared.start()
         try await eventually("a is near") { await a.receive("one") == .replicated }
         let (log, memory) = (a.log.copy(), a.memory.copy())
+        for body in ["two", "three", "four"] { #expect(await a.receive(body) == .replicated) }
+        await a.shared.stop()
+        let again = try station("a", log: log, memory: memory)
+        try await again.shared.start()
+        #expect(again.log.origin == a.log.origin)
+        #expect(again.log.places(of: a.log.origin) == a.log.places(of: a.log.origin))
+        #expect(again.log.receive(["five"]).sequence == a.log.last(of: a.log.origin) + 1)
+        try await eventually("it ships on") {
+            try server.query("select max(sequence) from \(schema).deliveries") == "\(again.log.last(of: a.log.origin))"
+        }
+        await again.shared.stop()
+    }
+
+    @Test func `of an older copy and its original one goes on, and nothing is lost`() async throws {
+        let a = try station("a")
+        try await a.shared.start()
+        try await eventually("a is near") { await a.receive("one") == .replicated }
+        let (log, memory) = (a.log.copy(), a.memory.copy())
+        #expect(await a.receive("two") == .replicated)
+        let copy = try station("copy", log: log, memory: memory)
+        try await copy.shared.start()
+        a.log.receive(["of the original"])
+        copy.log.receive(["of the copy"])
+        try await eventually("they have different origins") { copy.log.origin != a.log.origin }
+        try await eventually("both have everything") {
+            let all = Set(["one", "two", "of the original", "of the copy"])
+            return Set(a.log.bodies).isSuperset(of: all) && Set(copy.log.bodies).isSuperset(of: all)
+        }
+        await a.shared.stop()
+        await copy.shared.stop()
+    }
+
+    @Test func `a much older copy takes a new origin and pulls the rest of the old one`() async throws {
+        let a = try station("a")
+        try await a.shared.start()
+        try await eventually("a is near") { await a.receive("one") == .replicated }
+        let (log, memory) = (a.log.copy(), a.memory.copy())
+        a.log.receive((0..<5_000).map { "much \($0)" })
         #expect(await a.receive("two") == .replicated)
         await a.shared.stop()
         let copy = try station("a", log: log, memory: memory)
@@ -267,6 +305,33 @@ import Testing
         #expect(a.shared.condition.alarms > 0)
         await a.shared.stop()
         await b.shared.stop()
+    }
+
+    @Test func `what a receiver and the database lost together stays, beside what came in its place`() async throws {
+        let (a, b) = (try station("a"), try station("b"))
+        try await a.shared.start()
+        try await b.shared.start()
+        try await eventually("a is near") { await a.receive("one") == .replicated }
+        let before = a.log.last(of: a.log.origin)
+        let (log, memory) = (a.log.copy(), a.memory.copy())
+        #expect(await a.receive("lost by both") == .replicated)
+        try await eventually("the other one has it") { b.log.bodies.contains("lost by both") }
+        await a.shared.stop()
+        await b.shared.stop()
+        try server.query("delete from \(schema).deliveries where sequence > \(before)")
+        try server.query("update \(schema).origins set shipped = \(before) where shipped > \(before)")
+        let again = try station("a", log: log, memory: memory)
+        try await again.shared.start()
+        #expect(again.log.origin == a.log.origin)
+        try await eventually("its place has another content") { await again.receive("instead of it") == .replicated }
+        let other = try b.restarted(server.url, schema: schema)
+        try await other.shared.start()
+        try await eventually("both have both") {
+            [again, other].allSatisfy { Set($0.log.bodies).isSuperset(of: ["one", "lost by both", "instead of it"]) }
+        }
+        #expect(other.shared.condition.alarms > 0)
+        await again.shared.stop()
+        await other.shared.stop()
     }
 
     @Test func `a terminated connection costs nothing but time`() async throws {

@@ -198,8 +198,29 @@ struct SeveralReceiversTests {
         #expect(lines.lines.count { $0.contains("cannot be read; they are kept") && $0.contains("count=2") } == 1)
     }
 
-    @Test func `own deliveries are told as soon as they are durable, and may be had under another place`() async throws
-    {
+    @Test func `what was shipped and lost here is taken back, and own deliveries go on behind it`() async throws {
+        let directory = TemporaryDirectory()
+        let store = try openStore(directory)
+        _ = try await store.ingest(try delivery("SESSION_X", "s", at: 1))
+        let origin = store.origin
+        let lost = (2...4).map { sequence in
+            SharedDelivery(
+                sequence: Int64(sequence), receivedMicroseconds: 9, source: 0,
+                body: body("SESSION_X", "lost", at: sequence))
+        }
+        try await store.append(lost, of: origin)
+        #expect(
+            try await store.ingest(try delivery("SESSION_X", "s", at: 2)).place == Place(origin: origin, sequence: 5))
+        store.close()
+        let again = try openStore(directory)
+        defer { again.close() }
+        #expect(again.origin == origin)
+        #expect(again.frontier[origin] == 5)
+        #expect(try await again.record("lost")?.received == 3)
+        #expect(try await again.ingest(try delivery("SESSION_X", "s", at: 3)).place.sequence == 6)
+    }
+
+    @Test func `own deliveries are told before they are durable, and may be had under another place`() async throws {
         let store = try openStore(TemporaryDirectory())
         defer { store.close() }
         let told = Locked<[SharedDelivery]>([])

@@ -49,18 +49,23 @@ struct OwnOrigin: Sendable, Equatable {
         case insert
         /// It is ours: raise the epoch of exactly this row.
         case raise
-        /// Somebody else has continued it, or this directory is older than what it has shipped itself: a copy.
+        /// It is ours, and a crash has taken the last ones here, which were shipped before they were durable: take them back.
+        case behind
+        /// Somebody else has continued it, or this directory is much older than what it has shipped itself: a copy.
         case lost
     }
+
+    /// More than that is not lost between a commit there and the sync here: it would be taken back before anything else.
+    static let behindMax: Int64 = 4_096
 
     /// - Parameter last: the origin's last sequence in this directory's log.
     func claim(on row: Row?, last: Int64) -> Claim {
         guard let row else { return .insert }
-        // A delivery is shipped when it is durable here, so whoever lacks it is an older copy.
-        guard row.shipped <= last else { return .lost }
-        if row.holder == holder || tries.contains(row.holder) { return .raise }
-        // The database is older than the directory: it was set back, or another receiver has noted the origin again.
-        return row.epoch < epoch ? .raise : .lost
+        // With an older epoch the database is older than the directory: it was set back, or another receiver has noted the
+        // origin again.
+        guard row.holder == holder || tries.contains(row.holder) || row.epoch < epoch else { return .lost }
+        if row.shipped <= last { return .raise }
+        return row.shipped - last <= Self.behindMax ? .behind : .lost
     }
 }
 

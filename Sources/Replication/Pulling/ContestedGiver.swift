@@ -1,6 +1,7 @@
 internal import Base
 
-/// Sees to it that nothing of a contested origin is lost: see ``ContestedOrigin``. A crash in between repeats a few
+/// Sees to it that nothing of a contested origin is lost: see ``ContestedOrigin``. What is not remembered as contested is
+/// compared all the same. A crash in between repeats a few
 /// deliveries, which the fold knows.
 final class ContestedGiver: Sendable {
     private static let countMax = 256

@@ -21,6 +21,8 @@ actor Puller {
     private let giver: ContestedGiver
     private var connection: PostgresConnection?
     private var count = countMin
+    /// The epochs in which origins' newest places here were compared with the shared log's.
+    private var compared: [Identity: Int64] = [:]
 
     nonisolated let work = Wakeup()
 
@@ -68,6 +70,7 @@ actor Puller {
         }
         for head in others {
             let here = frontier[head.identity] ?? 0
+            try await compareNewest(of: head, through: here, connection)
             guard head.shipped > here else { continue }
             if try await pull(head) { hasPulled = true }
         }
@@ -76,6 +79,19 @@ actor Puller {
             try await giver.goOn(contested, head: head, connection, statements)
         }
         return hasPulled
+    }
+
+    /// An origin is shipped while it is made durable. Where its receiver loses the last of it in a crash and the database at
+    /// the same time, the same places get another content, which nobody would pull who has the first one.
+    private func compareNewest(
+        of head: OriginHead, through here: Int64, _ connection: PostgresConnection
+    ) async throws(PostgresError) {
+        guard compared[head.identity] != head.epoch, head.shipped >= here else { return }
+        let newest = ContestedOrigin(
+            identity: head.identity, compared: max(0, here - OwnOrigin.behindMax), shared: here, moved: here, last: here
+        )
+        try await giver.goOn(newest, head: head, connection, statements)
+        compared[head.identity] = head.epoch
     }
 
     /// Notes how much is still to be pulled. Queries wait for a few deliveries, not for many.

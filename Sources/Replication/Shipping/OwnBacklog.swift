@@ -1,13 +1,13 @@
 internal import Base
 
-/// What is durable here and not shipped yet, from memory as far as there is room.
+/// What is received here and not shipped yet, from memory as far as there is room.
 ///
-/// Deliveries come from the log's queue as they become durable. What does not fit is let go: the shipper reads it from the
-/// log then, so memory bounds what is kept and never what can wait.
+/// Deliveries come from the log's queue while they are made durable. What does not fit is let go: it is durable when the next
+/// ones come, and the shipper reads it from the log, so memory bounds what is kept and never what can wait.
 final class OwnBacklog: Sendable {
     private struct State {
         var origin = Identity.none
-        /// The last one that is durable; what lies between the last kept and this one is in the log only.
+        /// The last one; what lies between the last kept and this one is in the log only.
         var last: Int64 = 0
         /// Consecutive, of `origin`.
         var kept: ArraySlice<SharedDelivery> = []
@@ -26,14 +26,14 @@ final class OwnBacklog: Sendable {
     /// A delivery's share of memory beside its body.
     private static let overheadBytes = 80
 
-    /// Takes what has become durable.
+    /// Takes what is being made durable.
     func add(_ origin: Identity, _ deliveries: [SharedDelivery]) {
         guard let last = deliveries.last else { return }
         state.withLock { state in
             if state.origin != origin { state = State(origin: origin) }
             if state.oldestMicroseconds == nil { state.oldestMicroseconds = deliveries[0].receivedMicroseconds }
             let follows = state.kept.isEmpty || state.kept.last?.sequence == deliveries[0].sequence - 1
-            let bytes = deliveries.reduce(0) { $0 + $1.body.count + Self.overheadBytes }
+            let bytes = Self.bytes(deliveries)
             if !follows || state.keptBytes + bytes > bytesMax {
                 state.kept = []
                 state.keptBytes = 0
@@ -51,7 +51,7 @@ final class OwnBacklog: Sendable {
         state.withLock { state in
             guard state.origin == origin else { return [] }
             let shipped = state.kept.prefix { $0.sequence <= sequence }
-            state.keptBytes -= shipped.reduce(0) { $0 + $1.body.count + Self.overheadBytes }
+            state.keptBytes -= Self.bytes(shipped)
             state.kept = state.kept.dropFirst(shipped.count)
             if state.kept.isEmpty { state.kept = [] }
             guard let first = state.kept.first else {
@@ -70,12 +70,18 @@ final class OwnBacklog: Sendable {
         }
     }
 
-    /// Forgets what is kept: the log has it.
-    func drop() {
+    /// Forgets what is kept up to there: the log has it.
+    func drop(through last: Int64, of origin: Identity) {
         state.withLock { state in
-            state.kept = []
-            state.keptBytes = 0
+            guard state.origin == origin else { return }
+            let dropped = state.kept.prefix { $0.sequence <= last }
+            state.keptBytes -= Self.bytes(dropped)
+            state.kept = Array(state.kept.dropFirst(dropped.count))[...]
         }
+    }
+
+    private static func bytes(_ deliveries: some Sequence<SharedDelivery>) -> Int {
+        deliveries.reduce(0) { $0 + $1.body.count + overheadBytes }
     }
 
     /// Notes what the log had to be asked for.

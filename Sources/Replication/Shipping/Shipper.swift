@@ -5,8 +5,8 @@ internal import Logging
 /// Ships what is received here: connect, read what is shipped, send what follows, over one connection, in order.
 ///
 /// A store-and-forward after an outage, an answer that was lost, a failover and a database that was restored are this one
-/// way. A delivery is shipped when it is durable here, never before: so the shared log has no place that its directory
-/// lacks, unless the directory is an older copy.
+/// way. Deliveries are shipped while they are made durable here, so that whoever waits for both waits for the longer one. A
+/// directory that a crash has left without the last of them takes them back before it goes on.
 actor Shipper {
     /// An origin that this directory may ship under.
     private struct Right {
@@ -64,8 +64,8 @@ actor Shipper {
                     connection = try shared.connect("ship", prepares: true)
                     rights = []
                 }
-                try lookNowAndThen()
-                try shipAll()
+                try await lookNowAndThen()
+                try await shipAll()
                 shared.status.reached()
                 pause.reset()
                 await work.wait()
@@ -86,35 +86,35 @@ actor Shipper {
 
     /// Looks whether the database still says what it said: it may have lost its tail, or everything, without anybody's
     /// having anything to ship.
-    private func lookNowAndThen() throws(PostgresError) {
+    private func lookNowAndThen() async throws(PostgresError) {
         guard nextLook <= .now else { return }
         for right in rights {
             guard let index = rights.firstIndex(where: { $0.origin == right.origin }) else { continue }
             let row = try self.row(of: right.origin)
-            if row?.epoch != right.epoch || row?.shipped != right.shipped { try lookAgain(index) }
+            if row?.epoch != right.epoch || row?.shipped != right.shipped { try await lookAgain(index) }
         }
         nextLook = .now + .seconds(1)
     }
 
     // MARK: Shipping
 
-    private func shipAll() throws(PostgresError) {
+    private func shipAll() async throws(PostgresError) {
         repeat {
-            try register()
-            for index in rights.indices.reversed() where rights[index].origin != log.origin { try drain(index) }
+            try await register()
+            for index in rights.indices.reversed() where rights[index].origin != log.origin { try await drain(index) }
             guard let index = rights.lastIndex(where: { $0.origin == log.origin }) else { continue }
-            while try shipNext(index) {}
-            if rights.indices.contains(index) { try confirm(index) }
+            while try await shipNext(index) {}
+            if rights.indices.contains(index) { try await confirm(index) }
         } while rights.last?.origin != log.origin
         if let right = rights.last, right.confirmed >= log.last(of: right.origin) { waiters.becomeNear() }
     }
 
     /// Ships what an earlier run has left of another origin, and lets the origin go.
-    private func drain(_ index: Int) throws(PostgresError) {
+    private func drain(_ index: Int) async throws(PostgresError) {
         let origin = rights[index].origin
-        while rights.indices.contains(index), rights[index].origin == origin, try shipNext(index) {}
+        while rights.indices.contains(index), rights[index].origin == origin, try await shipNext(index) {}
         guard rights.indices.contains(index), rights[index].origin == origin else { return }
-        try confirm(index)
+        try await confirm(index)
         guard rights[index].confirmed >= log.last(of: origin) else { return }
         try shared.remember { state in state.own.removeAll { $0.identity == origin } }
         rights.remove(at: index)
@@ -122,14 +122,14 @@ actor Shipper {
 
     /// Ships one batch.
     /// - Returns: whether there was something.
-    private func shipNext(_ index: Int) throws(PostgresError) -> Bool {
+    private func shipNext(_ index: Int) async throws(PostgresError) -> Bool {
         guard rights.indices.contains(index) else { return false }
         let batch = try next(of: rights[index])
-        if !batch.isEmpty { try ship(index, batch) }
+        if !batch.isEmpty { try await ship(index, batch) }
         return !batch.isEmpty
     }
 
-    private func ship(_ index: Int, _ batch: [SharedDelivery]) throws(PostgresError) {
+    private func ship(_ index: Int, _ batch: [SharedDelivery]) async throws(PostgresError) {
         guard let connection, let last = batch.last else { return }
         let right = rights[index]
         guard last.sequence == right.shipped + Int64(batch.count) else {
@@ -142,7 +142,7 @@ actor Shipper {
                     .int4(right.number), .integer(last.sequence), .integer(right.epoch), .integer(right.shipped),
                     .sequences(batch), .received(batch), .sources(batch), .bodies(batch),
                 ], patience: shared.patience(for: connection.backend))
-            guard result.changedCount == batch.count else { return try lookAgain(index) }
+            guard result.changedCount == batch.count else { return try await lookAgain(index) }
             rights[index].shipped = last.sequence
             if result.hasWarning {
                 shared.status.sawWarning(result.notices)
@@ -151,7 +151,7 @@ actor Shipper {
             }
         } catch {
             guard error.sqlState == PostgresError.State.uniqueViolation else { throw error }
-            try compare(index, batch)
+            try await compare(index, batch)
         }
     }
 
@@ -180,18 +180,18 @@ actor Shipper {
 
     /// After a commit with a warning: nobody knows whether a standby has it. A later commit without one says so, for the
     /// standby gets them in order.
-    private func confirm(_ index: Int) throws(PostgresError) {
+    private func confirm(_ index: Int) async throws(PostgresError) {
         guard let connection, rights[index].confirmed < rights[index].shipped else { return }
         let right = rights[index]
         let result = try connection.execute(
             statements.confirm, [.int4(right.number), .integer(right.epoch)],
             patience: shared.patience(for: connection.backend))
-        guard result.changedCount == 1 else { return try lookAgain(index) }
+        guard result.changedCount == 1 else { return try await lookAgain(index) }
         if !result.hasWarning { confirmed(index) }
     }
 
     /// The fence has not let a batch pass: what is shipped is not what we believe, or the origin is not ours any more.
-    private func lookAgain(_ index: Int) throws(PostgresError) {
+    private func lookAgain(_ index: Int) async throws(PostgresError) {
         let right = rights.remove(at: index)
         guard let own = shared.memory.current.own.first(where: { $0.identity == right.origin }) else { return }
         if let row = try self.row(of: right.origin), row.epoch == right.epoch, row.holder == own.holder,
@@ -203,11 +203,11 @@ actor Shipper {
             return rights.insert(again, at: index)
         }
         // Everything else is decided where it is decided at a start.
-        try register()
+        try await register()
     }
 
     /// Some of the batch's places are taken. With the same content they are ours; with another one the origin is not.
-    private func compare(_ index: Int, _ batch: [SharedDelivery]) throws(PostgresError) {
+    private func compare(_ index: Int, _ batch: [SharedDelivery]) async throws(PostgresError) {
         guard let connection else { return }
         let right = rights[index]
         let result = try connection.execute(
@@ -219,13 +219,13 @@ actor Shipper {
             let skipped = try connection.execute(
                 statements.skip,
                 [.int4(right.number), .integer(last.sequence), .integer(right.epoch), .integer(right.shipped)])
-            guard skipped.changedCount == 1 else { return try lookAgain(index) }
+            guard skipped.changedCount == 1 else { return try await lookAgain(index) }
             rights[index].shipped = last.sequence
             return
         }
         // Those that are there lie behind a gap, which is filled.
         let missing = batch.prefix { there[$0.sequence] == nil }
-        if !missing.isEmpty { return try ship(index, Array(missing)) }
+        if !missing.isEmpty { return try await ship(index, Array(missing)) }
         shared.status.alarm("the shared log has another content at a place of this receiver's", right.origin)
         rights.remove(at: index)
         // Whoever put it there did not say so: everybody is to pull it.
@@ -240,26 +240,30 @@ actor Shipper {
     // MARK: Rights
 
     /// Gets the right to every own origin that has none yet; the one that is received under is the last.
-    private func register() throws(PostgresError) {
+    private func register() async throws(PostgresError) {
         let current = log.origin
         try shared.remember { $0.add(own: current) }
         for own in shared.memory.current.own where !rights.contains(where: { $0.origin == own.identity }) {
-            if let right = try register(own.identity) { rights.append(right) }
+            if let right = try await register(own.identity) { rights.append(right) }
         }
         // Losing the one that is received under makes another one.
-        if log.origin != current { return try register() }
+        if log.origin != current { return try await register() }
         if let index = rights.firstIndex(where: { $0.origin == current }), index != rights.count - 1 {
             rights.append(rights.remove(at: index))
         }
     }
 
-    private func register(_ origin: Identity) throws(PostgresError) -> Right? {
+    private func register(_ origin: Identity) async throws(PostgresError) -> Right? {
         for _ in 0..<Self.triesMax {
             guard let own = shared.memory.current.own.first(where: { $0.identity == origin }) else { return nil }
             let row = try self.row(of: origin)
             let last = log.last(of: origin)
-            let claim = own.claim(on: row, last: last)
-            guard claim != .lost else {
+            switch own.claim(on: row, last: last) {
+            case .insert, .raise: break
+            case .behind:
+                if let row, try await takeBack(row, of: origin, after: last) { continue }
+                fallthrough
+            case .lost:
                 try give(up: origin, shared: row?.shipped ?? 0)
                 return nil
             }
@@ -289,6 +293,25 @@ actor Shipper {
             return right
         }
         throw PostgresError(.unexpected, "the origin \(origin) is claimed by others again and again")
+    }
+
+    /// Logs what was shipped and is not here; what is being made durable just now is here then.
+    /// - Returns: whether the shared log has all of it.
+    private func takeBack(
+        _ row: OwnOrigin.Row, of origin: Identity, after last: Int64
+    ) async throws(PostgresError) -> Bool {
+        guard let connection else { return false }
+        let missing = row.shipped - last
+        let rows = try connection.execute(
+            statements.read, [.int4(row.number), .integer(last), .integer(missing)], patience: .milliseconds(30_000)
+        ).deliveries()
+        guard rows.count == missing, rows.last?.sequence == row.shipped else { return false }
+        do throws(StoreError) {
+            try await log.append(rows, of: origin)
+        } catch {
+            throw PostgresError(.directory, error.message)
+        }
+        return true
     }
 
     /// Takes exactly the row that was read, or makes one where there was none.
@@ -328,8 +351,10 @@ actor Shipper {
 }
 
 extension SharedDelivery {
-    /// Whether it is the same delivery, as far as anybody can still say.
+    /// Whether it is the same delivery, as far as anybody can still say: what takes a name out of a body leaves its size.
     func isSame(_ other: SharedDelivery) -> Bool {
-        self == other || source >= Self.lost || other.source >= Self.lost
+        source >= Self.lost || other.source >= Self.lost
+            || source == other.source && receivedMicroseconds == other.receivedMicroseconds
+                && body.count == other.body.count
     }
 }
