@@ -15,11 +15,16 @@ function findings(overview, receivers, secrets) {
   const add = (tone, ...sentence) => found.push([tone, sentence]);
   if (!overview.accepting) add("bad", `This receiver cannot make callbacks durable (${overview.reason ?? "unknown"}): they are refused, and lost.`);
   for (const receiver of receivers ?? []) {
-    if (receiver.accepting === false) add("bad", `Receiver ${receiver.name ?? receiver.id} does not accept callbacks.`);
+    if (isLost(receiver)) add("warn", `Receiver ${receiver.name} has not been heard of for ${duration(receiver.secondsSinceSeen)}. The others take its callbacks.`);
+    else if (!receiver.accepting) add("warn", `Receiver ${receiver.name} does not accept callbacks. The others do.`);
     if (receiver.oldestUnshippedSeconds > 60) {
-      add("warn", `${receiver.name ?? receiver.id} has ${plural(receiver.unshipped, "delivery", "deliveries")} that nobody else has, the oldest for ${duration(receiver.oldestUnshippedSeconds)}.`);
+      add("warn", `${receiver.name} has ${plural(receiver.unshippedDeliveries, "delivery", "deliveries")} that nobody else has, the oldest for ${duration(receiver.oldestUnshippedSeconds)}.`);
     }
+    if (receiver.differingSecrets.length) add("bad", `${receiver.name} has other secrets than the receiver that answers (${receiver.differingSecrets.join(", ")}): what one of them accepts the other refuses.`);
   }
+  const shared = overview.sharedLog;
+  if (shared && !shared.reachable) add("warn", `The shared log does not answer: callbacks are taken, and ${plural(shared.unshippedDeliveries, "delivery is", "deliveries are")} on this disk alone.`);
+  if (shared?.reachable && shared.synchronousStandbys === 0) add("warn", "The database has no synchronous standby: what is in the shared log is on one disk there.");
   const silence = callbacks.lastAt ? age(callbacks.lastAt) : undefined;
   const usual = callbacks.usualPerMinute;
   // As many callbacks are missing as would come once in a thousand times by chance.
@@ -58,17 +63,24 @@ function secretsFrom(metrics, before) {
   return { counts, inUse: newest.length ? newest.join(", ") : before?.inUse };
 }
 
+/** Receivers say once a second that they are there. */
+const isLost = (receiver) => receiver.secondsSinceSeen > 10;
+
 function receiversCard(overview, receivers) {
+  const shared = overview.sharedLog;
+  const others = shared ? "the others are not known: the shared log does not answer" : "there is no other receiver";
   const list = receivers ?? [{ name: "This one", accepting: overview.accepting, only: true }];
   return h("section", { class: "card wide" }, h("h2", {}, "Receivers"),
     h("table", { class: "rows" }, h("caption", { class: "hush" }, "Receivers"),
       h("thead", {}, h("tr", {}, ["Receiver", "Callbacks", "Last seen", "Not yet with the others"].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, list.map((receiver) => h("tr", {},
-        h("th", { scope: "row" }, receiver.name ?? receiver.id),
-        h("td", { "data-label": "Callbacks:" }, receiver.accepting === undefined ? "unknown" : badge(receiver.accepting ? "accepting" : "not accepting", receiver.accepting ? "good" : "bad")),
-        h("td", { "data-label": "Last seen:" }, receiver.only ? "now" : receiver.lastSeenAt ? time(receiver.lastSeenAt) : "never"),
-        h("td", { "data-label": "Not yet with the others:" }, receiver.only ? "there is no other receiver"
-          : `${number(receiver.unshipped ?? 0)}${receiver.oldestUnshippedSeconds > 0 ? `, oldest ${duration(receiver.oldestUnshippedSeconds)}` : ""}`))))));
+        h("th", { scope: "row" }, receiver.name),
+        h("td", { "data-label": "Callbacks:" }, isLost(receiver) ? badge("not heard of", "bad") : badge(receiver.accepting ? "accepting" : "not accepting", receiver.accepting ? "good" : "bad")),
+        h("td", { "data-label": "Last seen:" }, receiver.only || receiver.secondsSinceSeen < 3 ? "now" : `${duration(receiver.secondsSinceSeen)} ago`),
+        h("td", { "data-label": "Not yet with the others:" }, receiver.only ? others
+          : `${number(receiver.unshippedDeliveries)}${receiver.oldestUnshippedSeconds > 0 ? `, oldest ${duration(receiver.oldestUnshippedSeconds)}` : ""}`))))),
+    shared && pairs([["Shared log", badge(shared.reachable ? "reachable" : "away: local mode", shared.reachable ? "good" : "bad")],
+      ["Synchronous standbys", shared.synchronousStandbys === undefined ? "not known" : number(shared.synchronousStandbys)]]));
 }
 
 function refusalsCard(callbacks) {
@@ -87,6 +99,8 @@ function downtimeCard(downtimes) {
   return card("Last downtime",
     !last ? h("p", {}, "None that is known.") : [
       h("p", {}, time(last.to), ` for ${duration(last.seconds)}: ${causes[last.cause] ?? last.cause}.`),
+      last.nobodyAccepted && h("p", {}, last.nobodyAccepted.length === 0 ? "Another receiver accepted all the time."
+        : `Nobody accepted for ${duration(last.nobodyAccepted.reduce((sum, gap) => sum + (Date.parse(gap.to) - Date.parse(gap.from)) / 1000, 0))} of it.`),
       h("p", {}, !last.sessions.searched ? "Sessions that may have missed something are being looked up."
         : last.sessions.affected === 0 ? "No session can have missed anything."
         : `${plural(last.sessions.affected, "session")} may have missed something; ${number(last.sessions.reconciled)} of them asked about since.`),

@@ -65,7 +65,7 @@ package final class SharedLog: Sendable {
         quarantine = SharedQuarantine(shared.schema)
         upkeep = Upkeep(
             shared, log: log, coordinator: coordinator, heads: heads, leases: leases, receivers: receivers,
-            claims: claims, acceptance: acceptance)
+            claims: claims, acceptance: acceptance, backlog: backlog)
         if memoryWasUnreadable {
             logger.critical("what the directory remembered of the shared log is damaged: it goes on under a new origin")
         }
@@ -147,7 +147,7 @@ package final class SharedLog: Sendable {
         }
         log.observeOwn(nil)
         if task != nil {
-            if condition.isReachable { try? await upkeep.tellAcceptance() }
+            if condition.isReachable { try? await upkeep.look(slowly: false) }
             await upkeep.giveBack()
         }
         shared.interruption.raise()
@@ -353,6 +353,9 @@ package final class SharedLog: Sendable {
     /// Callbacks are accepted here, without a break. To be called once a second or so, from any thread.
     /// - Parameters: microseconds since 1970, by this receiver's clock.
     package func accepted(since began: Int64, until: Int64) { acceptance.accepted(since: began, until: until) }
+
+    /// Callbacks are not accepted here any more, for a while or for good.
+    package func acceptanceEnded() { acceptance.ended() }
 
     /// The parts of a time (microseconds since 1970) in which no receiver accepted callbacks, ascending. What is a few
     /// seconds old may not have been told by everybody: ``acceptanceSeconds``.

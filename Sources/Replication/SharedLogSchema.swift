@@ -114,7 +114,8 @@ struct SharedLogSchema {
         create table if not exists \(prefix)receivers(
             name text primary key, origin bytea not null, version text not null,
             seen_at timestamptz not null default now(), fingerprints text not null default '',
-            frontier text not null default '', unshipped bigint not null default 0)
+            frontier text not null default '', unshipped bigint not null default 0,
+            is_accepting boolean not null default false, oldest_unshipped_ms bigint)
             with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
         create table if not exists \(prefix)acceptance(
             receiver text not null, began_at bigint not null, accepted_until bigint not null,

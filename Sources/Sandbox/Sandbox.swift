@@ -10,7 +10,7 @@ package final class Sandbox: Sendable {
     private let options: SandboxOptions
     private let world: Locked<World>
     private let sender: CallbackSender
-    private let ticker: Ticker
+    private let alarm: Alarm
     private let server: Locked<HTTPServer?> = Locked(nil)
     private let delays = DispatchQueue(label: "chargefold.sandbox.delays")
 
@@ -24,7 +24,7 @@ package final class Sandbox: Sendable {
             wall: SystemClock.now())
         world = Locked(World(worldOptions, clock: clock))
         sender = try CallbackSender(options) { SystemClock.now().rfc3339 }
-        ticker = Ticker()
+        alarm = Alarm()
     }
 
     /// Listens.
@@ -32,7 +32,7 @@ package final class Sandbox: Sendable {
     /// - Returns: the addresses.
     /// - Throws: `SystemError` when the address can't be listened on.
     package func start() throws -> [BoundAddress] {
-        ticker.onTick { [weak self] in self?.withWorld { _, _ in } }
+        alarm.onWake { [weak self] in self?.withWorld { _, _ in } }
         let configuration = ServerConfiguration(
             addresses: [.tcp(host: options.host, port: options.port)], workers: 1)
         let server = HTTPServer(configuration: configuration, handler: SandboxHandler(self, options))
@@ -43,7 +43,7 @@ package final class Sandbox: Sendable {
 
     /// Ends everything; callbacks that have not left are lost.
     package func stop() {
-        ticker.stop()
+        alarm.stop()
         server.withLock { server in
             server?.drain(deadlineSeconds: 2)
             server = nil
@@ -84,7 +84,7 @@ package final class Sandbox: Sendable {
 
     private func postDue(_ world: inout World) {
         post(&world, by: world.clock.time(monotonic: SystemClock.monotonicNanoseconds()))
-        ticker.wake(
+        alarm.wake(
             at: world.nextDue.flatMap { world.clock.monotonic(at: $0) }, now: SystemClock.monotonicNanoseconds())
     }
 
@@ -100,7 +100,7 @@ package final class Sandbox: Sendable {
 
 /// The one timer of the sandbox.
 // @unchecked: a dispatch source may be used from any thread; only its type does not say so.
-final class Ticker: @unchecked Sendable {
+final class Alarm: @unchecked Sendable {
     private let source: any DispatchSourceTimer
     private let setting = Locked<UInt64?>(nil)
 
@@ -108,7 +108,7 @@ final class Ticker: @unchecked Sendable {
         source = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "chargefold.sandbox.timer"))
     }
 
-    func onTick(_ work: @escaping @Sendable () -> Void) {
+    func onWake(_ work: @escaping @Sendable () -> Void) {
         source.setEventHandler { [weak self] in
             self?.setting.withLock { $0 = nil }
             work()
@@ -117,7 +117,7 @@ final class Ticker: @unchecked Sendable {
         source.activate()
     }
 
-    /// Ticks at that time of the monotonic clock, once; nil: not until it is set again.
+    /// Wakes at that time of the monotonic clock, once; nil: not until it is set again.
     func wake(at time: UInt64?, now: UInt64) {
         setting.withLock { setting in
             guard setting != time else { return }

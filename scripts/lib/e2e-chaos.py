@@ -163,19 +163,39 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+def read_log(control):
+    """All events and all sessions with a charge detail record that a receiver has, whoever received them."""
+    events, records = set(), set()
+    position = 1
+    while True:
+        control.request("GET", "/v1/log?from=%d&limit=20000" % position)
+        lines = control.getresponse().read().splitlines()
+        if not lines:
+            return events, records
+        for line in lines:
+            row = json.loads(line)
+            position = row["position"] + 1
+            payload = json.loads(row["body"])
+            if row["source"] == "webhook":
+                events.add((payload["payload"]["sessionId"], payload["event"], payload["payload"]["timestamp"]))
+            elif row["source"] == "cdr":
+                records.add(payload["payload"]["sessionId"])
+
+
 def compare(options):
     truth = json.loads(Client(options.sandbox).send("GET", "/sandbox/sessions")[1])["sessions"]
-    client = Client(options.receiver)
+    clients = [Client(receiver) for receiver in options.receiver]
     authorization = {"Authorization": "Bearer " + options.token}
 
     def differences():
-        found = []
+        found = {}
         for session in truth:
-            status, answer = client.send("GET", "/v1/sessions/" + session["sessionId"], None, authorization)
-            state = json.loads(answer).get("sessionStatus") if status == 200 else "HTTP %d" % status
-            if state != session["sessionStatus"]:
-                found.append((session["sessionId"], session["sessionStatus"], state))
-        return found
+            for client in clients:
+                status, answer = client.send("GET", "/v1/sessions/" + session["sessionId"], None, authorization)
+                state = json.loads(answer).get("sessionStatus") if status == 200 else "HTTP %d" % status
+                if state != session["sessionStatus"]:
+                    found[session["sessionId"]] = (session["sessionId"], session["sessionStatus"], state)
+        return list(found.values())
 
     deadline = time.monotonic() + options.seconds
     begun = time.monotonic()
@@ -198,38 +218,27 @@ def compare(options):
     for line in differing[:20]:
         print(line, file=sys.stderr)
 
-    control = UnixConnection(options.socket)
-    log = set()
-    records = set()
-    position = 1
-    while True:
-        control.request("GET", "/v1/log?from=%d&limit=20000" % position)
-        lines = control.getresponse().read().splitlines()
-        if not lines:
-            break
-        for line in lines:
-            row = json.loads(line)
-            position = row["position"] + 1
-            payload = json.loads(row["body"])
-            if row["source"] == "webhook":
-                log.add((payload["payload"]["sessionId"], payload["event"], payload["payload"]["timestamp"]))
-            elif row["source"] == "cdr":
-                records.add(payload["payload"]["sessionId"])
-    acknowledged = lost = dropped = repeated = 0
+    logs, crashes = [], []
+    for path in options.socket:
+        control = UnixConnection(path)
+        logs.append(read_log(control))
+        control.request("GET", "/v1/downtime?limit=100&sessions=0")
+        downtimes = json.loads(control.getresponse().read())["downtimes"]
+        crashes += [downtime for downtime in downtimes if downtime["cause"] == "crashed"]
+    acknowledged = lost = dropped = repeated = unanswered = 0
     for session in truth:
         for callback in session["callbacks"]:
             repeated += callback["sent"] > 1
             dropped += callback["sent"] == 0
             if 200 not in callback["answers"]:
+                unanswered += callback["sent"] > 0
                 continue
             acknowledged += 1
-            if callback["event"] == "CHARGE_DETAIL_RECORD":
-                lost += session["sessionId"] not in records
-            else:
-                lost += (session["sessionId"], callback["event"], callback["timestamp"]) not in log
-    control.request("GET", "/v1/downtime?limit=100&sessions=0")
-    downtimes = json.loads(control.getresponse().read())["downtimes"]
-    crashes = [downtime for downtime in downtimes if downtime["cause"] == "crashed"]
+            for events, records in logs:
+                if callback["event"] == "CHARGE_DETAIL_RECORD":
+                    lost += session["sessionId"] not in records
+                else:
+                    lost += (session["sessionId"], callback["event"], callback["timestamp"]) not in events
 
     calls = collections.Counter()
     pattern = re.compile(r"GET /drive/v1/users/[^/]+/sessions/([^/ ]+) ")
@@ -250,6 +259,7 @@ def compare(options):
         "callbacksAcknowledged": acknowledged,
         "callbacksDropped": dropped,
         "callbacksRepeated": repeated,
+        "unanswered": unanswered,
         "lost": lost,
         "downtimes": len(crashes),
         "sessionsAffected": sum(downtime["sessions"]["affected"] for downtime in crashes),
@@ -268,8 +278,11 @@ def main():
     parser.add_argument("--sessions", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=60)
-    for name in ("gateway", "sandbox", "receiver", "token", "socket", "api-log", "chargefold"):
+    for name in ("gateway", "sandbox", "token", "api-log", "chargefold"):
         parser.add_argument("--" + name)
+    # Of each receiver.
+    for name in ("receiver", "socket"):
+        parser.add_argument("--" + name, action="append")
     options = parser.parse_args()
     {"drive": drive, "settle": settle, "compare": compare}[options.command](options)
 

@@ -9,16 +9,16 @@ proxy_port=$((e2e_base + 2))
 api_port=$((e2e_base + 3))
 tls_port=$((e2e_base + 4))
 
-# One nginx in front of Chargefold, with the shipped configuration on other ports, and in front of the sandbox one that
-# keeps account of the calls.
-start_nginx() {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
-        -keyout "$work/privkey.pem" -out "$work/fullchain.pem" 2>/dev/null
-    local user=''
-    ((EUID != 0)) || user='user root;'
+nginx_user=''
+((EUID != 0)) || nginx_user='user root;'
+
+# write_nginx_configuration COUNT: the shipped one, on other ports, in front of so many receivers.
+write_nginx_configuration() {
+    local second=()
+    (($1 < 2)) || second=(-e "s@# server chargefold-2:8080@server 127.0.0.1:$(port_of 2)@")
     {
-        printf '%s\n' "$user"
-        sed -e "s#server chargefold:8080#server 127.0.0.1:$receiver_port#" -e "s#/etc/nginx/tls#$work#" \
+        printf '%s\n' "$nginx_user"
+        sed "${second[@]}" -e "s#server chargefold:8080#server 127.0.0.1:$receiver_port#" -e "s#/etc/nginx/tls#$work#" \
             -e "s#pid /run/nginx.pid#pid $work/nginx.pid#" -e "s#/dev/stdout#$work/access.log#" \
             -e '/listen \[::\]/d' -e '/listen 80[ ;]/d' -e "/^        server_name _;/d" \
             -e "s#listen 443 ssl http2 default_server;#listen 127.0.0.1:$tls_port ssl http2 default_server; listen 127.0.0.1:$proxy_port default_server;#" \
@@ -27,8 +27,15 @@ start_nginx() {
                  inside { block = block $0 "\n"; if (/^    }/) { inside = 0; if (block ~ /listen/) printf "%s", block } next }
                  { print }'
     } >"$work/nginx.conf"
+}
+
+# One nginx in front of Chargefold, and in front of the sandbox one that keeps account of the calls. Sets $nginx_pid.
+start_nginx() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+        -keyout "$work/privkey.pem" -out "$work/fullchain.pem" 2>/dev/null
+    write_nginx_configuration 1
     cat >"$work/api.conf" <<CONF
-$user
+$nginx_user
 pid $work/api.pid;
 events { worker_connections 256; }
 http {
@@ -41,9 +48,10 @@ http {
 }
 CONF
     local configuration
-    for configuration in nginx api; do
+    for configuration in api nginx; do
         nginx -e "$work/$configuration-error.log" -p "$work" -c "$work/$configuration.conf" -g 'daemon off;' 2>>"$work/nginx.log" &
-        at_exit stop_process $!
+        nginx_pid=$!
+        at_exit stop_process "$nginx_pid"
     done
 }
 
@@ -56,15 +64,29 @@ start_sandbox() {
     wait_for_url "http://127.0.0.1:$sandbox_port/healthz" 10 || die "the sandbox did not become ready"
 }
 
-# Sets $receiver_pid.
+# port_of NUMBER: of a receiver.
+port_of() { echo $((receiver_port + ($1 - 1) * 5)); }
+
+receiver_pids=()
+
+# start_receiver NUMBER: sets its place in $receiver_pids.
 start_receiver() {
-    "$chargefold" serve >>"$work/receiver.log" 2>&1 &
-    receiver_pid=$!
-    at_exit stop_process "$receiver_pid"
-    if ! wait_for_url "http://127.0.0.1:$receiver_port/readyz" 20; then
-        tail -n 20 "$work/receiver.log" >&2
+    local log=$work/receiver-$1.log settings=()
+    [[ -z "${CHARGEFOLD_REPLICATION_URL:-}" ]] || settings=("CHARGEFOLD_REPLICATION_NAME=receiver-$1")
+    env "${settings[@]}" CHARGEFOLD_DATA_DIRECTORY="$work/data-$1" CHARGEFOLD_HTTP_PORT="$(port_of "$1")" \
+        "$chargefold" serve >>"$log" 2>&1 &
+    receiver_pids[$1]=$!
+    at_exit stop_process "${receiver_pids[$1]}"
+    if ! wait_for_url "http://127.0.0.1:$(port_of "$1")/readyz" 20; then
+        tail -n 20 "$log" >&2
         die "Chargefold did not become ready"
     fi
+}
+
+stop_receivers() {
+    local pid
+    for pid in "${receiver_pids[@]}"; do stop_process "$pid"; done
+    receiver_pids=()
 }
 
 sandbox_chaos() {

@@ -125,6 +125,7 @@ package final class DowntimeLedger: @unchecked Sendable {
             return (tracker.stopped(at: now), tracker.isAccepting ? state.acceptingSince : nil)
         }
         if let since { others.accepted(since: since, until: now) }
+        others.acceptanceEnded()
         queue.sync {
             timer?.cancel()
             timer = nil
@@ -155,7 +156,7 @@ package final class DowntimeLedger: @unchecked Sendable {
             if case .record(_, let ended) = action { state.acceptingSince = ended }
             return (action, tracker.isAccepting ? state.acceptingSince : nil)
         }
-        if let since { others.accepted(since: since, until: now) }
+        if let since { others.accepted(since: since, until: now) } else { others.acceptanceEnded() }
         perform(action)
     }
 

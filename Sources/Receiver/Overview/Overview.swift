@@ -3,6 +3,7 @@ import Dispatch
 import DriveAPI
 import HTTPServer
 import Ledger
+import Replication
 import SessionIndex
 import SessionModel
 import SessionStore
@@ -13,6 +14,7 @@ private let overviewQueue = DispatchQueue(label: "chargefold.overview", qos: .ut
 /// Whether callbacks are being caught, and what there is, in figures.
 struct Overview: Sendable {
     let store: any SessionStore
+    let others: Others
     let ledger: Ledger
     let hub: LiveHub
     let metrics: ReceiverMetrics
@@ -41,10 +43,8 @@ struct Overview: Sendable {
         let now = clock()
         var counts: [(anomaly: Anomaly, count: Int, hasMore: Bool)] = []
         for anomaly in Anomaly.allCases {
-            let answer = Answer<SessionPage>()
             let scope = anomaly.scope(now: now, settings: guidance)
-            store.select(SessionSelection(scope, limit: Self.anomaliesMax)) { answer.give($0) }
-            let page = try answer.wait()
+            let page = try store.page(SessionSelection(scope, limit: Self.anomaliesMax))
             counts.append((anomaly, page.records.count, page.next != nil))
         }
         return counts
@@ -84,6 +84,18 @@ struct Overview: Sendable {
             writer.field("verified", quarantine.verifiedCount)
             writer.field("unverified", quarantine.unverifiedCount)
             writer.endObject()
+            if let condition = others.log?.condition {
+                writer.key("sharedLog")
+                writer.beginObject()
+                writer.field("reachable", condition.isReachable)
+                writer.field("unshippedDeliveries", Int(condition.unshipped))
+                if let oldest = condition.oldestUnshippedMicroseconds {
+                    let seconds = now.microseconds(since: Instant(microsecondsSince1970: oldest)) / 1_000_000
+                    writer.field("oldestUnshippedSeconds", Int(max(0, seconds)))
+                }
+                if let standbys = condition.synchronousStandbys { writer.field("synchronousStandbys", standbys) }
+                writer.endObject()
+            }
             if let statistics = driveAPI?.metrics.statistics {
                 writer.key("driveApi")
                 writer.beginObject()

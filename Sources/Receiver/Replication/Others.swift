@@ -52,6 +52,9 @@ package struct Others: Sendable {
         log?.accepted(since: began.microsecondsSince1970, until: until.microsecondsSince1970)
     }
 
+    /// Callbacks are not accepted here any more.
+    func acceptanceEnded() { log?.acceptanceEnded() }
+
     /// Waits until every other receiver has had the time to say that it accepted callbacks at an instant.
     func awaitAcceptance(of instant: Instant, now: Instant) async {
         let end = instant.adding(seconds: SharedLog.acceptanceSeconds)

@@ -67,7 +67,9 @@ extension KnownReceiver {
         writer.field("origin", origin)
         writer.field("version", version)
         writer.field("secondsSinceSeen", Int(secondsSinceSeen.rounded()))
+        writer.field("accepting", isAccepting)
         writer.field("unshippedDeliveries", Int(unshipped))
+        if let oldestUnshippedSeconds { writer.field("oldestUnshippedSeconds", Int(oldestUnshippedSeconds.rounded())) }
         writer.field("frontier", frontier)
         writer.key("differingSecrets")
         writer.beginArray()

@@ -21,7 +21,7 @@ final class SharedErasures: Sendable {
     private let seal: Seal
     private let logger: Logger
     private let ledger: Ledger
-    private let work = Locked<Task<Void, Never>?>(nil)
+    private let work: RepeatedWork
     /// How many erasures the shared log had when it was compared with what is remembered here; nil: not compared yet.
     private let compared = Locked<Int64?>(nil)
 
@@ -37,34 +37,13 @@ final class SharedErasures: Sendable {
         self.unpack = unpack
         seal = Seal(key: sealKey)
         self.logger = logger
+        work = RepeatedWork("an erasure of another receiver waits", logger: logger)
     }
 
     /// Looks every second for what others were asked.
-    func start() {
-        work.withLock { work in
-            work = Task { [self] in
-                while !Task.isCancelled {
-                    do {
-                        try await erasePending()
-                    } catch let error as StoreError where error.code == .catchingUp || error.code == .closed {
-                    } catch is PostgresError {
-                    } catch {
-                        logger.warning("an erasure of another receiver waits", metadata: ["reason": "\(error)"])
-                    }
-                    try? await Task.sleep(for: .seconds(1))
-                }
-            }
-        }
-    }
+    func start() { work.start { [self] in try await erasePending() } }
 
-    func stop() async {
-        let task = work.withLock { work in
-            defer { work = nil }
-            return work
-        }
-        task?.cancel()
-        await task?.value
-    }
+    func stop() async { await work.stop() }
 
     /// Others look every second; who has been heard of lately is waited for so long.
     private static let patienceSeconds = 4

@@ -14,44 +14,23 @@ final class SharedQuarantineWork: Sendable {
 
     private let log: SharedLog
     private let ledger: Ledger
-    private let logger: Logger
-    private let work = Locked<Task<Void, Never>?>(nil)
+    private let work: RepeatedWork
     private let last = Locked<Task<Void, any Error>?>(nil)
     private let isHinted = Locked(false)
 
     init(_ log: SharedLog, _ ledger: Ledger, logger: Logger) {
         self.log = log
         self.ledger = ledger
-        self.logger = logger
+        work = RepeatedWork("the quarantine cannot be shared", logger: logger)
     }
 
     var receiver: String { log.name }
 
     /// Looks every second.
-    func start() {
-        work.withLock { work in
-            work = Task { [self] in
-                while !Task.isCancelled {
-                    do {
-                        try await pass()
-                    } catch let error as StoreError where error.code == .closed {
-                    } catch is PostgresError {
-                    } catch {
-                        logger.warning("the quarantine cannot be shared", metadata: ["reason": "\(error)"])
-                    }
-                    try? await Task.sleep(for: .seconds(1))
-                }
-            }
-        }
-    }
+    func start() { work.start { [self] in try await pass() } }
 
     func stop() async {
-        let task = work.withLock { work in
-            defer { work = nil }
-            return work
-        }
-        task?.cancel()
-        await task?.value
+        await work.stop()
         _ = await last.withLock { $0 }?.result
     }
 

@@ -8,6 +8,7 @@ internal import Base
 final class Acceptance: Sendable {
     /// Times that are not told yet, from their beginning; all but the newest have ended.
     private let untold = Locked<[Int64: Int64]>([:])
+    private let isAcceptingNow = Locked(false)
     private let note: String
     private let find: String
     private let expire: String
@@ -34,11 +35,17 @@ final class Acceptance: Sendable {
     /// From any thread; waits for nothing.
     /// - Parameters: microseconds since 1970.
     func accepted(since began: Int64, until: Int64) {
+        isAcceptingNow.withLock { $0 = true }
         untold.withLock { untold in
             untold[began] = max(untold[began] ?? until, until)
             if untold.count > Self.untoldMax, let oldest = untold.keys.min() { untold[oldest] = nil }
         }
     }
+
+    /// Nothing more is accepted, until it is. From any thread.
+    func ended() { isAcceptingNow.withLock { $0 = false } }
+
+    var isAccepting: Bool { isAcceptingNow.withLock { $0 } }
 
     /// Tells the shared log what it does not know yet.
     func tell(_ receiver: String, _ connection: PostgresConnection) throws(PostgresError) {

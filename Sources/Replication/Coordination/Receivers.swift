@@ -13,6 +13,10 @@ package struct KnownReceiver: Sendable, Equatable {
     /// Up to where it has everything, by the origins' numbers.
     package let frontier: String
     package let unshipped: Int64
+    /// How long the oldest of those has waited; nil where nothing waits, or nobody knows.
+    package let oldestUnshippedSeconds: Double?
+    /// Whether it accepted callbacks when it was seen last.
+    package let isAccepting: Bool
 }
 
 /// Who is there.
@@ -25,14 +29,16 @@ struct Receivers {
     init(_ schema: SharedLogSchema) {
         let receivers = schema.prefix + "receivers"
         note = """
-            insert into \(receivers) as r (name, origin, version, seen_at, fingerprints, frontier, unshipped)
-            values ($1::text, $2::bytea, $3::text, now(), $4::text, $5::text, $6::int8)
+            insert into \(receivers) as r (name, origin, version, seen_at, fingerprints, frontier, unshipped,
+                is_accepting, oldest_unshipped_ms)
+            values ($1::text, $2::bytea, $3::text, now(), $4::text, $5::text, $6::int8, $7::int8 > 0, nullif($8::int8, 0))
             on conflict (name) do update set origin = excluded.origin, version = excluded.version, seen_at = now(),
-                fingerprints = excluded.fingerprints, frontier = excluded.frontier, unshipped = excluded.unshipped
+                fingerprints = excluded.fingerprints, frontier = excluded.frontier, unshipped = excluded.unshipped,
+                is_accepting = excluded.is_accepting, oldest_unshipped_ms = excluded.oldest_unshipped_ms
             """
         list = """
             select name, origin, version, (extract(epoch from clock_timestamp() - seen_at) * 1000)::int8, fingerprints,
-                frontier, unshipped from \(receivers) order by name
+                frontier, unshipped, is_accepting, coalesce(oldest_unshipped_ms, 0) from \(receivers) order by name
             """
         forget = "delete from \(receivers) where name = $1::text"
         forgetReports = "delete from \(schema.prefix)erasure_reports where receiver = $1::text"
@@ -40,7 +46,7 @@ struct Receivers {
 
     func note(
         _ settings: SharedLogSettings, fingerprints: [String: String], origin: Identity, frontier: String,
-        unshipped: Int64,
+        unshipped: Int64, oldestUnshippedMilliseconds: Int64, isAccepting: Bool,
         _ connection: PostgresConnection
     ) throws(PostgresError) {
         let fingerprints = fingerprints.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
@@ -49,6 +55,7 @@ struct Receivers {
             [
                 .text(settings.name), .identity(origin), .text(settings.version),
                 .text(fingerprints.joined(separator: "\n")), .text(frontier), .integer(unshipped),
+                .integer(isAccepting ? 1 : 0), .integer(oldestUnshippedMilliseconds),
             ])
     }
 
@@ -64,7 +71,9 @@ struct Receivers {
             return KnownReceiver(
                 name: result.text(row, 0), origin: result.identity(row, 1).description, version: result.text(row, 2),
                 secondsSinceSeen: Double(result.integer(row, 3)) / 1_000, fingerprints: fingerprints,
-                frontier: result.text(row, 5), unshipped: result.integer(row, 6))
+                frontier: result.text(row, 5), unshipped: result.integer(row, 6),
+                oldestUnshippedSeconds: result.integer(row, 8) > 0 ? Double(result.integer(row, 8)) / 1_000 : nil,
+                isAccepting: result.boolean(row, 7))
         }
     }
 

@@ -19,11 +19,12 @@ final class Upkeep: Sendable {
     private let receivers: Receivers
     private let claims: Claims
     private let acceptance: Acceptance
+    private let backlog: OwnBacklog
     private let healer: Healer
 
     init(
         _ shared: SharedLogContext, log: any ReplicatedLog, coordinator: Coordinator, heads: Heads, leases: Leases,
-        receivers: Receivers, claims: Claims, acceptance: Acceptance
+        receivers: Receivers, claims: Claims, acceptance: Acceptance, backlog: OwnBacklog
     ) {
         self.shared = shared
         self.log = log
@@ -33,6 +34,7 @@ final class Upkeep: Sendable {
         self.receivers = receivers
         self.claims = claims
         self.acceptance = acceptance
+        self.backlog = backlog
         healer = Healer(shared, log: log)
     }
 
@@ -49,13 +51,6 @@ final class Upkeep: Sendable {
                 shared.status.update { $0.isLeader = false }
             }
             try? await Task.sleep(for: .seconds(Self.cycleSeconds))
-        }
-    }
-
-    /// Says until when callbacks were accepted here, as far as that is not said.
-    func tellAcceptance() async throws {
-        try await coordinator.perform { [acceptance, name = shared.name] (connection) throws(PostgresError) in
-            try acceptance.tell(name, connection)
         }
     }
 
@@ -79,7 +74,8 @@ final class Upkeep: Sendable {
         }
     }
 
-    private func look(slowly: Bool) async throws {
+    /// Says how things are here.
+    func look(slowly: Bool) async throws {
         let (settings, fingerprints) = (shared.settings, shared.fingerprints.withLock { $0 })
         let (state, frontier, origin) = (shared.memory.current, log.frontier, log.origin)
         let unshipped = state.own.reduce(0) { sum, own in
@@ -87,9 +83,12 @@ final class Upkeep: Sendable {
         }
         let text = frontier.compactMap { origin, sequence in state.numbers[origin].map { ($0, sequence) } }
             .sorted { $0.0 < $1.0 }.map { "\($0.0):\($0.1)" }.joined(separator: " ")
+        let oldest = unshipped > 0 ? backlog.oldestMicroseconds : nil
+        let oldestAge = oldest.map { max(1, (SystemClock.now().microsecondsSince1970 - $0) / 1_000) } ?? 0
         try await coordinator.perform { [receivers, claims, acceptance] (connection) throws(PostgresError) in
             try receivers.note(
-                settings, fingerprints: fingerprints, origin: origin, frontier: text, unshipped: unshipped, connection)
+                settings, fingerprints: fingerprints, origin: origin, frontier: text, unshipped: unshipped,
+                oldestUnshippedMilliseconds: oldestAge, isAccepting: acceptance.isAccepting, connection)
             try acceptance.tell(settings.name, connection)
             if slowly {
                 try claims.expire(connection)

@@ -1,10 +1,12 @@
 """Walks through the page as an operator would. Prints "ok" or "FAIL", a tab, and what was looked at.
 
-walk.py RECEIVER SANDBOX API-TOKEN ADMIN-TOKEN [FOLDER-FOR-SCREENSHOTS]
+walk.py RECEIVER SANDBOX API-TOKEN ADMIN-TOKEN SHARING-RECEIVER PID-OF-ANOTHER [FOLDER-FOR-SCREENSHOTS]
 """
 
 import base64
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -20,8 +22,8 @@ from selenium.common.exceptions import (ElementClickInterceptedException, NoSuch
 
 import filling
 
-url, sandbox, api_token, admin_token = sys.argv[1:5]
-pictures = pathlib.Path(sys.argv[5]) if len(sys.argv) > 5 else None
+url, sandbox, api_token, admin_token, sharing, another = sys.argv[1:7]
+pictures = pathlib.Path(sys.argv[7]) if len(sys.argv) > 7 else None
 rules = (pathlib.Path(__file__).parent / "accessibility.js").read_text()
 receiver = filling.Receiver(url, admin_token)
 
@@ -293,6 +295,24 @@ def walk_keyboard():
     check("and can skip to the content", script("return document.activeElement.id") == "view")
 
 
+def walk_receivers():
+    """Two that share a log, one of which goes without a word."""
+    driver.get(f"{sharing}/dashboard")
+    until(lambda: all_of("#token"))
+    one("#token").send_keys(admin_token + Keys.ENTER)
+    until(lambda: all_of(".verdict"))
+
+    def found():
+        return {row.find_element(By.TAG_NAME, "th").text: row.text for row in all_of("table.rows tbody tr")}
+
+    check("each receiver is listed, and accepts", until(lambda: driver.refresh() or len(
+        [row for row in (until(found, 5) or {}).values() if "not accepting" not in row and "accepting" in row]) == 2, 30), found())
+    check("that the database has no synchronous standby is said", "no synchronous standby" in one(".verdict").text, one(".verdict").text)
+    os.kill(int(another), signal.SIGKILL)
+    check("one that is gone is told", until(
+        lambda: driver.refresh() or until(lambda: "receiver-2 has not been heard of" in one(".verdict").text, 2), 60), text()[:300])
+
+
 def main():
     filling.fill(receiver, sandbox)
     walk_login()
@@ -318,6 +338,7 @@ def main():
     press("Forget token")
     until(lambda: all_of("#token"))
     look("the question for a token")
+    walk_receivers()
     errors = console_errors()
     check("the browser had nothing to complain of", not errors, errors[:3])
 
