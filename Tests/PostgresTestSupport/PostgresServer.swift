@@ -6,6 +6,7 @@ internal import Glibc
 /// tests end.
 package final class PostgresServer: Sendable {
     package let directory: String
+    private let port: Int
     private static let all = Locked<[PostgresServer]>([])
     private static let superuser = "chargefold"
 
@@ -29,7 +30,9 @@ package final class PostgresServer: Sendable {
     /// - Parameters:
     ///   - settings: lines for `postgresql.conf`.
     ///   - primary: makes it a standby of that one.
-    package init(settings: [String] = [], standbyOf primary: PostgresServer? = nil) throws {
+    ///   - tlsPort: where it listens on 127.0.0.1 too, with TLS and a certificate of its own making.
+    package init(settings: [String] = [], standbyOf primary: PostgresServer? = nil, tlsPort: Int? = nil) throws {
+        port = tlsPort ?? 5_432
         var template = Array("/tmp/chargefold-pg-XXXXXX".utf8CString)
         guard let path = mkdtemp(&template).map({ String(cString: $0) }) else {
             throw Failure(message: "no temporary directory")
@@ -49,10 +52,16 @@ package final class PostgresServer: Sendable {
         } else {
             try run("initdb", "-D", data, "-A", "trust", "-U", Self.superuser, "-E", "UTF8", "--no-sync", "--locale=C")
         }
+        if tlsPort != nil {
+            let keys = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout server.key -out server.crt"
+            let name = "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+            try run("bash", "-c", "cd \(data) && openssl req -x509 -days 2 \(keys) \(name) 2>&1")
+        }
         // Where a commit must be on disk is not what these tests are about.
         let lines =
             [
-                "listen_addresses = ''", "unix_socket_directories = '\(directory)'", "fsync = off",
+                "listen_addresses = '\(tlsPort == nil ? "" : "127.0.0.1")'", "port = \(port)",
+                "ssl = \(tlsPort == nil ? "off" : "on")", "unix_socket_directories = '\(directory)'", "fsync = off",
                 "shared_buffers = 16MB", "max_connections = 600", "logging_collector = off", "max_wal_senders = 4",
                 "wal_level = replica", "autovacuum_naptime = 3600",
             ] + settings
@@ -74,7 +83,14 @@ package final class PostgresServer: Sendable {
     private var data: String { directory + "/data" }
 
     /// A connection string.
-    package var url: String { "postgresql:///postgres?host=\(directory)&user=\(Self.superuser)" }
+    package var url: String { "postgresql:///postgres?host=\(directory)&port=\(port)&user=\(Self.superuser)" }
+
+    /// One that goes over TLS, and trusts nobody but the holder of a certificate.
+    package func url(trusting certificate: String) -> String {
+        "postgresql://\(Self.superuser)@127.0.0.1:\(port)/postgres?sslmode=verify-full&sslrootcert=\(certificate)"
+    }
+
+    package var certificate: String { data + "/server.crt" }
 
     package func start() throws {
         try run("pg_ctl", "-D", data, "-w", "-s", "-l", directory + "/log", "start")
@@ -113,8 +129,9 @@ package final class PostgresServer: Sendable {
     @discardableResult
     package func query(_ sql: String) throws -> String {
         try run(
-            "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", directory, "-U", Self.superuser, "-d",
-            "postgres", "-c", sql)
+            "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", directory, "-p", "\(port)", "-U",
+            Self.superuser,
+            "-d", "postgres", "-c", sql)
     }
 
     private func remove() {

@@ -55,6 +55,25 @@ import Testing
         }
     }
 
+    @Test func `operators see who accepts callbacks, and who has ended`() async throws {
+        let database = try PostgresServer.common.get()
+        try await onThread { [receivers] in
+            func accepting(_ server: RunningServer) throws -> [String: Bool] {
+                let list = try server.operate("GET", "/v1/receivers").json?.member("receivers")?.elements ?? []
+                return list.reduce(into: [:]) { $0[$1.string("name") ?? ""] = $1.member("accepting")?.bool }
+            }
+            try receivers.with("a", database) { a in
+                try receivers.with("b", database) { _ in
+                    try eventually("both accept") { try accepting(a) == ["a": true, "b": true] }
+                    let shared = try a.operate("GET", "/v1/overview").json?.member("sharedLog")
+                    #expect(shared?.member("reachable")?.bool == true)
+                    #expect(shared?.member("synchronousStandbys")?.integer == 0)
+                }
+                try eventually("one has said that it ends") { try accepting(a) == ["a": true, "b": false] }
+            }
+        }
+    }
+
     @Test func `operators see which tokens differ, and nothing of a token`() async throws {
         let database = try PostgresServer.common.get()
         try await onThread { [receivers] in
