@@ -40,6 +40,7 @@ final class SharedLogContext: Sendable {
             settings.postgres, name: "chargefold \(name) \(purpose)", first: lastPlace.withLock { $0 },
             interruption: interruption)
         lastPlace.withLock { $0 = connection.place }
+        try connection.claimSession()
         // What is committed is committed on disk, and where there are synchronous standbys on theirs, whatever the
         // database's default is; `remote_apply` says more than that and stays.
         _ = try connection.execute(

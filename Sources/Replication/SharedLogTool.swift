@@ -6,7 +6,14 @@ package struct SharedLogTool {
     /// Connects.
     package init(_ settings: SharedLogSettings) throws(PostgresError) {
         schema = try SharedLogSchema(settings.schema)
-        connection = try PostgresConnection(settings.postgres, name: "chargefold tool", interruption: Interruption())
+        connection = try Self.connect(settings)
+    }
+
+    private static func connect(_ settings: SharedLogSettings) throws(PostgresError) -> PostgresConnection {
+        let connection = try PostgresConnection(
+            settings.postgres, name: "chargefold tool", interruption: Interruption())
+        try connection.claimSession()
+        return connection
     }
 
     package func receivers() throws(PostgresError) -> [KnownReceiver] {
@@ -25,6 +32,8 @@ package struct SharedLogTool {
     /// What a receiver would find there, a line each; changes nothing.
     /// - Throws: also where it could not work with what it would find.
     package func examine(_ settings: SharedLogSettings) throws(PostgresError) -> [String] {
+        // What two connections say shows whether a pooler is between that receivers cannot work with.
+        _ = try Self.connect(settings)
         let version = connection.serverVersion
         guard version >= Self.serverVersionMin else {
             throw PostgresError(.settings, "PostgreSQL \(version / 10_000) is too old: 13 or newer is needed")

@@ -134,6 +134,9 @@ package final class PostgresServer: Sendable {
             "-d", "postgres", "-c", sql)
     }
 
+    /// Runs a line of the shell as the server's user.
+    package func run(shell line: String) throws { try run("bash", "-c", line) }
+
     private func remove() {
         thaw()
         try? stop()

@@ -71,8 +71,21 @@ final class PostgresConnection {
 
     deinit { PQfinish(connection) }
 
-    /// The server's number for this connection, for `pg_stat_activity`.
-    var backend: Int32 { PQbackendPID(connection) }
+    /// The server's number for this connection's session, for `pg_stat_activity`, as of `claimSession`. A pooler in between
+    /// tells libpq another one.
+    private(set) var backend: Int32 = 0
+
+    /// To be called first. What is set for a session, and what is prepared in it, must be this connection's.
+    /// - Throws: `settings` where a pooler in between has given the session to another connection of ours before.
+    func claimSession() throws(PostgresError) {
+        let result = try execute(
+            """
+            select pg_backend_pid(), coalesce(current_setting('chargefold.session', true), ''),
+                set_config('chargefold.session', 'claimed', false)
+            """)
+        backend = Int32(truncatingIfNeeded: result.integer(0, 0))
+        guard backend == PQbackendPID(connection) || result.text(0, 1).isEmpty else { throw .pooled }
+    }
 
     /// As in `server_version_num`, such as 150004.
     var serverVersion: Int { Int(PQserverVersion(connection)) }
@@ -172,6 +185,11 @@ final class PostgresConnection {
         let message = PQresultErrorField(result, Int32(UInt8(ascii: "M"))).map { String(cString: $0) }
         let state = PQresultErrorField(result, Int32(UInt8(ascii: "C"))).map { String(cString: $0) }
         if PQstatus(connection) != CONNECTION_OK { isUsable = false }
+        // Its own statements, prepared in another session, or by another connection in this one.
+        if let state, [PostgresError.State.duplicatePrepared, PostgresError.State.notPrepared].contains(state) {
+            isUsable = false
+            return .pooled
+        }
         guard let state, isUsable else {
             isUsable = false
             return PostgresError(.unreachable, settings.redact(message ?? "the connection is lost"))

@@ -30,6 +30,11 @@ package struct PostgresError: Error, Sendable, Equatable, CustomStringConvertibl
     /// It did not answer when it was asked last, so it is not asked now.
     package static let away = PostgresError(.unreachable, "the shared log does not answer")
 
+    /// A commit could be less durable than it was asked to be.
+    static let pooled = PostgresError(
+        .settings,
+        "the database is reached through a pooler that gives each transaction another session: use its session mode")
+
     /// The SQLSTATE, where the server has refused.
     package var sqlState: String? {
         if case .refused(let state) = kind { state } else { nil }
@@ -46,6 +51,8 @@ package struct PostgresError: Error, Sendable, Equatable, CustomStringConvertibl
     /// SQLSTATEs that are asked for (PostgreSQL, Appendix A).
     enum State {
         static let uniqueViolation = "23505"
+        static let duplicatePrepared = "42P05"
+        static let notPrepared = "26000"
         static let undefinedTable = "42P01"
         static let undefinedColumn = "42703"
         static let invalidSchemaName = "3F000"
