@@ -141,7 +141,8 @@ package final class Features: Sendable {
             store: store, others: others, ledger: ledger, hub: hub, metrics: metrics, secretUse: secretUse,
             driveAPI: driveAPI, samples: samples, canary: canary, downtime: downtime)
         overview = Overview(
-            store: store, others: others, ledger: ledger, hub: hub, metrics: metrics, samples: samples, driveAPI: driveAPI,
+            store: store, others: others, ledger: ledger, hub: hub, metrics: metrics, samples: samples,
+            driveAPI: driveAPI,
             guidance: guidance, clock: clock)
     }
 
