@@ -225,8 +225,7 @@ package final class SharedLog: Sendable {
 
     /// Something was erased from the log: what was read before is in the shared log when this returns, or is never shipped.
     package func dropKept() async {
-        let origin = log.origin
-        backlog.drop(through: log.last(of: origin), of: origin)
+        backlog.dropDurable { log.last(of: $0) }
         await shipper.pass()
     }
 

@@ -83,7 +83,8 @@ package final class DowntimeLedger: @unchecked Sendable {
         others.accepted(since: now, until: now)
         do throws(StoreError) {
             let known = try ledger.blocking { (ledger) throws(StoreError) in try ledger.downtimes(limit: Self.lastMax) }
-            for downtime in known { noteLast(downtime) }
+            // Of those that are not looked up yet nobody knows what others did.
+            for downtime in known where downtime.isSearched || others.log == nil { noteLast(downtime) }
             let last = try ledger.blocking { (ledger) throws(StoreError) in try ledger.lastHeartbeat() }
             if let last {
                 let began = min(now, max(last.at, last.isClean ? last.at : lastDelivery ?? last.at))

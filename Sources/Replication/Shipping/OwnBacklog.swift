@@ -70,10 +70,11 @@ final class OwnBacklog: Sendable {
         }
     }
 
-    /// Forgets what is kept up to there: the log has it.
-    func drop(through last: Int64, of origin: Identity) {
+    /// Forgets what is durable: the log has it.
+    /// - Parameter last: of an origin, in the log.
+    func dropDurable(last: (Identity) -> Int64) {
         state.withLock { state in
-            guard state.origin == origin else { return }
+            let last = last(state.origin)
             let dropped = state.kept.prefix { $0.sequence <= last }
             state.keptBytes -= Self.bytes(dropped)
             state.kept = Array(state.kept.dropFirst(dropped.count))[...]
