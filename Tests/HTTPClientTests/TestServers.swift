@@ -81,18 +81,24 @@ final class ScriptedServer: Sendable {
         self.listener = Mutex(listener)
         // A queue of its own has a thread of its own: the global one runs out of them while many tests block.
         DispatchQueue(label: "scripted-server").async { [self] in
-            for script in scripts {
+            for (index, script) in scripts.enumerated() {
                 let descriptor = accept(listener, nil, nil)
                 guard descriptor >= 0 else { break }
                 _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+                // Before the client learns anything: a connection that it makes then is refused, not accepted and reset.
+                if index == scripts.count - 1 { stopListening() }
                 script(Connection(descriptor: descriptor))
                 close(descriptor)
             }
-            self.listener.withLock { open in
-                close(listener)
-                open = nil
-            }
+            stopListening()
             done.signal()
+        }
+    }
+
+    private func stopListening() {
+        listener.withLock { open in
+            if let open { close(open) }
+            open = nil
         }
     }
 

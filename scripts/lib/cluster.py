@@ -618,6 +618,34 @@ class Cluster:
 
     # --- what must hold ---
 
+    def check_strict_reads(self, count, load, problems):
+        """What one receiver has acknowledged as replicated another one shows, asked right after."""
+        connections = [http.client.HTTPConnection(receiver.address, 8080, timeout=10) for receiver in self.receivers]
+        stale, replicated = [], 0
+        for number in range(count):
+            session = f"R{number:06d}"
+            event = {"event": "SESSION_STARTED", "payload": {
+                "sessionId": session, "userId": "strict", "timestamp": "2025-10-09T08:00:00Z", "n": 0}}
+            with load.lock:
+                load.sent[session] = {0: event}
+            body = json.dumps(event, separators=(",", ":")).encode()
+            poster, asker = self.random.sample(connections, 2)
+            poster.request("POST", "/webhooks/session-events", body, {
+                "Content-Type": "application/json", "X-HMAC-SHA512-Signature": sign(body)})
+            answer = poster.getresponse()
+            outcome = json.loads(answer.read())
+            asker.request("GET", f"/v1/sessions/{session}", headers={"Authorization": f"Bearer {TOKEN}"})
+            shown = asker.getresponse()
+            shown.read()
+            if outcome.get("durability") != "replicated":
+                continue
+            replicated += 1
+            if shown.status != 200 or shown.getheader("Chargefold-Consistency"):
+                stale.append((session, shown.status, shown.getheader("Chargefold-Consistency")))
+        say(f"{replicated} of {count} events acknowledged as replicated, {len(stale)} of them not shown by another receiver at once")
+        if stale or replicated < count // 2:
+            problems.append(f"strict reads: {replicated} of {count} replicated, not shown: {stale[:5]}")
+
     def check(self, load, reader, problems):
         if load.unanswered:
             problems.append(f"{len(load.unanswered)} callbacks not answered 200, e.g. {load.unanswered[:3]}")
@@ -749,6 +777,8 @@ def main():
     due = []
     problems = []
     try:
+        wait_until("everybody is near", lambda: cluster.everything_is_shipped(cluster.receivers), 60)
+        cluster.check_strict_reads(300 if options.quick else 3_000, load, problems)
         # Each kind once, in another order each time, and again while there is time.
         while time.monotonic() < until or due:
             if not due:
