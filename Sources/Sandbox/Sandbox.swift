@@ -10,7 +10,7 @@ package final class Sandbox: Sendable {
     private let options: SandboxOptions
     private let world: Locked<World>
     private let sender: CallbackSender
-    private let alarm: Alarm
+    private let timer: WakeTimer
     private let server: Locked<HTTPServer?> = Locked(nil)
     private let delays = DispatchQueue(label: "chargefold.sandbox.delays")
 
@@ -24,7 +24,7 @@ package final class Sandbox: Sendable {
             wall: SystemClock.now())
         world = Locked(World(worldOptions, clock: clock))
         sender = try CallbackSender(options) { SystemClock.now().rfc3339 }
-        alarm = Alarm()
+        timer = WakeTimer()
     }
 
     /// Listens.
@@ -32,7 +32,7 @@ package final class Sandbox: Sendable {
     /// - Returns: the addresses.
     /// - Throws: `SystemError` when the address can't be listened on.
     package func start() throws -> [BoundAddress] {
-        alarm.onWake { [weak self] in self?.withWorld { _, _ in } }
+        timer.onWake { [weak self] in self?.withWorld { _, _ in } }
         let configuration = ServerConfiguration(
             addresses: [.tcp(host: options.host, port: options.port)], workers: 1)
         let server = HTTPServer(configuration: configuration, handler: SandboxHandler(self, options))
@@ -43,7 +43,7 @@ package final class Sandbox: Sendable {
 
     /// Ends everything; callbacks that have not left are lost.
     package func stop() {
-        alarm.stop()
+        timer.stop()
         server.withLock { server in
             server?.drain(deadlineSeconds: 2)
             server = nil
@@ -84,7 +84,7 @@ package final class Sandbox: Sendable {
 
     private func postDue(_ world: inout World) {
         post(&world, by: world.clock.time(monotonic: SystemClock.monotonicNanoseconds()))
-        alarm.wake(
+        timer.wake(
             at: world.nextDue.flatMap { world.clock.monotonic(at: $0) }, now: SystemClock.monotonicNanoseconds())
     }
 
@@ -100,7 +100,7 @@ package final class Sandbox: Sendable {
 
 /// The one timer of the sandbox.
 // @unchecked: a dispatch source may be used from any thread; only its type does not say so.
-final class Alarm: @unchecked Sendable {
+final class WakeTimer: @unchecked Sendable {
     private let source: any DispatchSourceTimer
     private let setting = Locked<UInt64?>(nil)
 
