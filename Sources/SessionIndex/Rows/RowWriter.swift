@@ -11,18 +11,21 @@ final class RowWriter {
     let partitioning: Partitioning
     /// Every log position up to this one is covered by the rows.
     private(set) var covered: Int64
-    private let upsert: Statement
+    private let insert: Statement
+    /// What seldom changes, of a row that there is.
+    private let select: Statement
+    private let update: Statement
     private let updateOrder: Statement
     private let updateExpectation: Statement
     private let updateStatus: Statement
-    private let countStatuses: Statement
-    /// How many rows there are of each status; statuses without a name of their own count as FAILED.
-    private(set) var statusCounts: [SessionStatus: Int] = [:]
+    private let setCount: Statement
     private let setProperty: Statement
+    /// How many rows there are of each status, by its code.
+    private var counts: [Int64: Int] = [:]
     private let log: Identity
 
     /// SQLite writes the entries of an index anew whenever an update names one of its columns. These seldom change, so
-    /// they have a statement of their own that touches only the rows where they do.
+    /// they have statements of their own, for the rows where they do.
     private static let columnsUpdatedApart: Set<String> = [
         "order_key", "skewed", "expectation", "status", "status_since", "tie",
     ]
@@ -33,29 +36,34 @@ final class RowWriter {
         log = known.identity
         covered = known.end
         let columns = SessionRow.integerColumns
-        let updated = columns.filter { !Self.columnsUpdatedApart.contains($0) }
-        upsert = try database.prepare(
+        func value(_ index: Int) -> String { "?\(index + 6)" }
+        insert = try database.prepare(
             """
             INSERT INTO sessions(number, session_id, user_id, record, partition, \(columns.joined(separator: ", ")))
-            VALUES(?1, ?2, ?3, ?4, ?5, \(columns.indices.map { "?\($0 + 6)" }.joined(separator: ", ")))
-            ON CONFLICT(number) DO UPDATE SET record = excluded.record,
-                \(updated.map { "\($0) = excluded.\($0)" }.joined(separator: ", "))
+            VALUES(?1, ?2, ?3, ?4, ?5, \(columns.indices.map(value).joined(separator: ", ")))
+            """)
+        select = try database.prepare(
+            "SELECT user_id, skewed, order_key, expectation, status, status_since FROM sessions WHERE number = ?1")
+        let updated = columns.indices.filter { !Self.columnsUpdatedApart.contains(columns[$0]) }
+        update = try database.prepare(
+            """
+            UPDATE sessions SET record = ?4, \(updated.map { "\(columns[$0]) = \(value($0))" }.joined(separator: ", "))
+            WHERE number = ?1
             """)
         updateOrder = try database.prepare(
-            """
-            UPDATE sessions SET user_id = ?2, skewed = ?3, order_key = ?4
-            WHERE number = ?1 AND (user_id IS NOT ?2 OR skewed IS NOT ?3 OR order_key IS NOT ?4)
-            """)
-        updateExpectation = try database.prepare(
-            "UPDATE sessions SET expectation = ?2 WHERE number = ?1 AND expectation IS NOT ?2")
-        updateStatus = try database.prepare(
-            """
-            UPDATE sessions SET status = ?2, status_since = ?3
-            WHERE number = ?1 AND (status IS NOT ?2 OR status_since IS NOT ?3)
-            """)
-        countStatuses = try database.prepare("SELECT status, sessions FROM status_counts")
+            "UPDATE sessions SET user_id = ?2, skewed = ?3, order_key = ?4 WHERE number = ?1")
+        updateExpectation = try database.prepare("UPDATE sessions SET expectation = ?2 WHERE number = ?1")
+        updateStatus = try database.prepare("UPDATE sessions SET status = ?2, status_since = ?3 WHERE number = ?1")
+        setCount = try database.prepare("INSERT OR REPLACE INTO status_counts VALUES(?1, ?2)")
         setProperty = try database.prepare("UPDATE properties SET value = ?2 WHERE name = ?1")
-        try readStatusCounts()
+        try database.query("SELECT status, sessions FROM status_counts") { counts[$0.int64(0)] = Int($0.int64(1)) }
+    }
+
+    /// How many rows there are of each status; statuses without a name of their own count as FAILED.
+    var statusCounts: [SessionStatus: Int] {
+        counts.reduce(into: [:]) { counts, entry in
+            if let status = SessionStatus(listCode: entry.key) { counts[status] = entry.value }
+        }
     }
 
     /// A session whose rows go: those with its id in the partitions that may have one, and the one with a number.
@@ -73,41 +81,84 @@ final class RowWriter {
         _ rows: [SessionRow], buffer: [UInt8], covering position: Int64, seal: UInt64,
         replacing replaced: [Replaced] = []
     ) throws(SQLiteError) {
-        try database.transaction { () throws(SQLiteError) in
-            try remove(replaced)
+        counts = try database.transaction { () throws(SQLiteError) in
+            var counts = counts
+            try remove(replaced, &counts)
             if !replaced.isEmpty { try forgetFilters(of: rows) }
             try buffer.withUnsafeBufferPointer { (buffer) throws(SQLiteError) in
                 let bytes = UnsafeRawBufferPointer(buffer)
-                for row in rows {
-                    upsert.bind(1, row.number)
-                    upsert.bind(2, text: row.sessionId)
-                    upsert.bind(3, text: row.userId)
-                    upsert.bindBorrowed(4, blob: UnsafeRawBufferPointer(rebasing: bytes[row.record]))
-                    upsert.bind(5, Int64(partitioning.partition(of: row.number)))
-                    for (index, value) in row.integers.enumerated() { upsert.bind(Int32(index) + 6, value) }
-                    _ = try upsert.step()
-                    if row.isNew { continue }
-                    updateOrder.bind(1, row.number)
-                    updateOrder.bind(2, text: row.userId)
-                    updateOrder.bind(3, row.integers[2])
-                    updateOrder.bind(4, row.integers[1])
-                    _ = try updateOrder.step()
-                    updateExpectation.bind(1, row.number)
-                    updateExpectation.bind(2, row.integers.last ?? nil)
-                    _ = try updateExpectation.step()
-                    updateStatus.bind(1, row.number)
-                    updateStatus.bind(2, row.integers[10])
-                    updateStatus.bind(3, row.integers[11])
-                    _ = try updateStatus.step()
-                }
+                for row in rows { try write(row, UnsafeRawBufferPointer(rebasing: bytes[row.record]), &counts) }
+            }
+            for (status, count) in counts where count != self.counts[status] {
+                setCount.bind(1, status)
+                setCount.bind(2, Int64(count))
+                try setCount.run()
             }
             try set(KnownLog(identity: log, end: position))
             setProperty.bind(1, text: "seal")
             setProperty.bind(2, Int64(bitPattern: seal))
             try setProperty.run()
-            try readStatusCounts()
+            return counts
         }
         covered = position
+    }
+
+    private func write(
+        _ row: SessionRow, _ record: UnsafeRawBufferPointer, _ counts: inout [Int64: Int]
+    ) throws(SQLiteError) {
+        if !row.isNew, try change(row, &counts) { return try run(update, row, record) }
+        try run(insert, row, record)
+        counts[row.status, default: 0] += 1
+    }
+
+    private func run(
+        _ statement: Statement, _ row: SessionRow, _ record: UnsafeRawBufferPointer
+    ) throws(SQLiteError) {
+        statement.bind(1, row.number)
+        statement.bindBorrowed(4, blob: record)
+        for (index, value) in row.integers.enumerated() { statement.bind(Int32(index) + 6, value) }
+        if statement === insert {
+            statement.bind(2, text: row.sessionId)
+            statement.bind(3, text: row.userId)
+            statement.bind(5, Int64(partitioning.partition(of: row.number)))
+        }
+        try statement.run()
+    }
+
+    /// Brings up to date what seldom changes.
+    /// - Returns: whether there is such a row.
+    private func change(_ row: SessionRow, _ counts: inout [Int64: Int]) throws(SQLiteError) -> Bool {
+        select.bind(1, row.number)
+        guard try select.step() else {
+            select.reset()
+            return false
+        }
+        let isOrdered = row.userId == select.text(0) && row.isSkewed == select.int64(1) && row.orderKey == select.int64(2)
+        let isExpected = row.expectation == select.int64(3)
+        let status = select.int64(4)
+        let isStatus = row.status == status && row.statusSince == select.int64(5)
+        select.reset()
+        if !isOrdered {
+            updateOrder.bind(1, row.number)
+            updateOrder.bind(2, text: row.userId)
+            updateOrder.bind(3, row.isSkewed)
+            updateOrder.bind(4, row.orderKey)
+            try updateOrder.run()
+        }
+        if !isExpected {
+            updateExpectation.bind(1, row.number)
+            updateExpectation.bind(2, row.expectation)
+            try updateExpectation.run()
+        }
+        if !isStatus {
+            updateStatus.bind(1, row.number)
+            updateStatus.bind(2, row.status)
+            updateStatus.bind(3, row.statusSince)
+            try updateStatus.run()
+            counts[status, default: 0] -= 1
+            counts[row.status, default: 0] += 1
+        }
+        return true
     }
 
     private func set(_ known: KnownLog) throws(SQLiteError) {
@@ -145,32 +196,33 @@ final class RowWriter {
         }
     }
 
-    private func remove(_ sessions: [Replaced]) throws(SQLiteError) {
-        guard !sessions.isEmpty else { return }
-        let delete = try database.prepare("DELETE FROM sessions WHERE partition = ?1 AND session_id = ?2")
-        defer { delete.finalize() }
+    private func remove(_ sessions: [Replaced], _ counts: inout [Int64: Int]) throws(SQLiteError) {
         for session in sessions {
             for partition in session.partitions {
-                delete.bind(1, Int64(partition))
-                delete.bind(2, text: session.sessionId)
-                try delete.run()
+                try remove("partition = ?1 AND session_id = ?2", &counts) {
+                    $0.bind(1, Int64(partition))
+                    $0.bind(2, text: session.sessionId)
+                }
             }
-            if let number = session.number { try database.execute("DELETE FROM sessions WHERE number = \(number)") }
+            if let number = session.number { try remove("number = ?1", &counts) { $0.bind(1, number) } }
         }
     }
 
-    private func readStatusCounts() throws(SQLiteError) {
-        defer { countStatuses.reset() }
-        while try countStatuses.step() {
-            guard let status = SessionStatus(listCode: countStatuses.int64(0)) else { continue }
-            statusCounts[status] = Int(countStatuses.int64(1))
+    private func remove(
+        _ condition: String, _ counts: inout [Int64: Int], bind: (Statement) -> Void
+    ) throws(SQLiteError) {
+        var removed: [Int64] = []
+        try database.query("DELETE FROM sessions WHERE \(condition) RETURNING status", bind: bind) {
+            removed.append($0.int64(0))
         }
+        for status in removed { counts[status, default: 0] -= 1 }
     }
 
     func close() {
-        for statement in [upsert, updateOrder, updateExpectation, updateStatus, countStatuses, setProperty] {
-            statement.finalize()
-        }
+        let statements = [
+            insert, select, update, updateOrder, updateExpectation, updateStatus, setCount, setProperty,
+        ]
+        for statement in statements { statement.finalize() }
         database.close()
     }
 }

@@ -16,6 +16,12 @@ struct SessionRow {
     /// Whether there is no row of the session yet.
     let isNew: Bool
 
+    var orderKey: Int64 { integers[1] ?? 0 }
+    var isSkewed: Int64 { integers[2] ?? 0 }
+    var status: Int64 { integers[10] ?? 0 }
+    var statusSince: Int64 { integers[11] ?? 0 }
+    var expectation: Int64 { integers[13] ?? 0 }
+
     /// Instants are microseconds since 1970.
     static let integerColumns = [
         "start_time", "order_key", "skewed", "ongoing", "anomalies", "started_since", "starting_since",
