@@ -10,6 +10,7 @@ from bench.subjects import Chargefold, FastAPI, Hummingbird, Nginx
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--chargefold", required=True)
+parser.add_argument("--before")
 parser.add_argument("--hummingbird")
 parser.add_argument("--python")
 parser.add_argument("--filler")
@@ -38,6 +39,8 @@ table.print("that the load client was busy on. ratio: to nginx `return 200`, med
 chargefold = Chargefold(options.work, options.chargefold)
 nginx = Nginx(options.work)
 subjects = [chargefold, nginx]
+if options.before:
+    subjects.append(Chargefold(options.work, options.before, "before"))
 if options.hummingbird:
     subjects.append(Hummingbird(options.work, options.hummingbird))
 if options.python:

@@ -38,12 +38,18 @@ final class Inbox: Sendable {
         }
     }
 
-    func post(contentsOf items: [InboxItem]) {
+    /// The array given is empty afterwards.
+    func post(contentsOf items: inout [InboxItem]) {
         state.withLock { state in
             guard !state.isClosed else { return }
-            state.items.append(contentsOf: items)
+            if state.items.isEmpty {
+                swap(&state.items, &items)
+            } else {
+                state.items.append(contentsOf: items)
+            }
             wake(&state)
         }
+        items.removeAll(keepingCapacity: true)
     }
 
     /// Under the lock, so that the descriptor cannot be closed in between.

@@ -34,8 +34,7 @@ package struct ResponseBatch: ~Copyable {
     }
 
     private mutating func send(_ index: Int) {
-        batches[index].worker.inbox.post(contentsOf: batches[index].items)
-        batches[index].items.removeAll(keepingCapacity: true)
+        batches[index].worker.inbox.post(contentsOf: &batches[index].items)
     }
 
     // MARK: The batch of a thread

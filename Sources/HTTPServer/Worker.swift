@@ -179,8 +179,9 @@ final class Worker: @unchecked Sendable {
                     slot: UInt32(truncatingIfNeeded: event.data), generation: UInt32(event.data >> 32), event.events)
             }
             runDeferred()
-            for item in items { perform(item) }
-            items.removeAll(keepingCapacity: true)
+            // Taken out, not copied; its memory is used again.
+            items.reverse()
+            while let item = items.popLast() { perform(item) }
             runUnfinished()
             runDeadlines()
             if let drainDeadline, openCount == 0 || now >= drainDeadline { break }
@@ -265,8 +266,8 @@ final class Worker: @unchecked Sendable {
         return Int32(storage.ss_family) == AF_UNIX ? "unix" : Binder.numericHost(&storage, length)
     }
 
-    func perform(_ item: InboxItem) {
-        switch item {
+    func perform(_ item: consuming InboxItem) {
+        switch consume item {
         case .respond(let slot, let serial, let response):
             if let connection = connections[slot], connection.serial == serial, connection.phase == .handling {
                 answer(connection, response)

@@ -12,7 +12,7 @@ package final class Receiver: RequestHandler, Sendable {
     package let features: Features
     package let metrics: ReceiverMetrics
     /// Who is asking, where nothing else is known of it.
-    var access: AccessControl { features.credentials.access }
+    var access: AccessControl { features.credentials.now.access }
     private let store: any SessionStore
     private let clock: @Sendable () -> Instant
 

@@ -48,8 +48,9 @@ struct RecordCacheTests {
         // A clean record that was added last outlives the additions of less than one generation.
         let key = SessionKey("clean")
         cache.update(key, orInsert: record("clean"), bytes: 10, hasRow: false) { _ in }
-        let shard = RecordCache.shard(of: "clean")
-        let neighbours = (0..<100_000).lazy.map { "n\($0)" }.filter { RecordCache.shard(of: $0) == shard }.prefix(40)
+        let shard = RecordCache.shard(of: SessionKey("clean"))
+        let neighbours = (0..<100_000).lazy.map { "n\($0)" }.filter { RecordCache.shard(of: SessionKey($0)) == shard }
+            .prefix(40)
         for id in neighbours { cache.update(SessionKey(id), orInsert: record(id), bytes: 10, hasRow: false) { _ in } }
         #expect(isFound(cache.record(key)))
         #expect(cache.load.count >= 10_000)

@@ -10,7 +10,7 @@ struct SecretRequests: Sendable {
 
     /// `GET /v1/secrets`: which secret callbacks are signed with, and whether a rotation is through.
     func show(_ call: borrowing Call<Operator>) {
-        let authenticator = credentials.authenticator
+        let authenticator = credentials.now.authenticator
         var writer = JSONWriter(capacity: 256)
         writer.beginObject()
         for (name, account, isConfigured) in [

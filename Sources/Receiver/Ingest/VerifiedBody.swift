@@ -30,7 +30,7 @@ struct BodyVerifier: Sendable {
     /// The largest body in bytes, also after decompression.
     let bodyBytesMax: Int
 
-    var authenticator: CallbackAuthenticator { credentials.authenticator }
+    var authenticator: CallbackAuthenticator { credentials.now.authenticator }
 
     /// Most bodies come as they are; a coded one is verified as it came, and failing that as it was meant: upstream does not
     /// say which of the two it signs.

@@ -2,7 +2,7 @@ import Base
 package import WebhookSecurity
 
 /// Who is let in: whose callbacks are taken, and whose questions answered.
-package struct Credentials: Sendable {
+package final class Credentials: Sendable {
     package let authenticator: CallbackAuthenticator
     package let access: AccessControl
 
@@ -20,8 +20,7 @@ package final class CurrentCredentials: Sendable {
         value = Locked(credentials)
     }
 
-    var authenticator: CallbackAuthenticator { value.withLock { $0.authenticator } }
-    var access: AccessControl { value.withLock { $0.access } }
+    var now: Credentials { value.withLock { $0 } }
 
     func replace(_ new: Credentials) {
         value.withLock { $0 = new }

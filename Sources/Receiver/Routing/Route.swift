@@ -1,7 +1,7 @@
 import HTTPServer
 
 /// One way to use the interface: a method and a path, and all that holds of it. They stand in `Routes.swift`.
-package struct Route: Sendable {
+package final class Route: Sendable {
     package enum Method: String, Sendable {
         /// And HEAD: the same without its content (RFC 9110 section 9.3.2).
         case get = "GET, HEAD"

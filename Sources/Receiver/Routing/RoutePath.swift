@@ -52,9 +52,12 @@ package struct RoutePath: Sendable {
             start += count + 1
         }
         self.segments = segments
+        hasParameters = segments.contains { if case .parameter = $0 { true } else { false } }
     }
 
     package var text: String { template.description }
+
+    let hasParameters: Bool
 
     package var parameters: [Parameter] {
         segments.compactMap { if case .parameter(let parameter) = $0 { parameter } else { nil } }
@@ -76,6 +79,7 @@ package struct RoutePath: Sendable {
 
     /// - Parameter path: one that ``matches(_:)``.
     func read(_ path: PathSegments) -> Reading {
+        guard hasParameters else { return .values(PathValues()) }
         var values = PathValues()
         for index in segments.indices {
             guard case .parameter(let parameter) = segments[index] else { continue }

@@ -15,10 +15,16 @@ package struct Router: Sendable {
     }
 
     /// Routes that have the same path.
-    private struct Place: Sendable {
+    private final class Place: Sendable {
         let path: RoutePath
         let isWebhook: Bool
-        var routes: [(method: Route.Method, number: Int)] = []
+        let routes: [(method: Route.Method, number: Int)]
+
+        init(_ path: RoutePath, _ routes: [(route: Route, number: Int)]) {
+            self.path = path
+            isWebhook = routes.contains { $0.route.isWebhook }
+            self.routes = routes.map { ($0.route.method, $0.number) }
+        }
 
         var allow: String { routes.map(\.method.rawValue).joined(separator: ", ") }
     }
@@ -29,13 +35,13 @@ package struct Router: Sendable {
 
     package init(_ routes: [Route]) {
         self.routes = routes
-        var places: [Place] = []
+        var places: [(path: RoutePath, routes: [(route: Route, number: Int)])] = []
         for (number, route) in routes.enumerated() {
             let known = places.firstIndex { $0.path.text == route.path.text }
-            if known == nil { places.append(Place(path: route.path, isWebhook: route.isWebhook)) }
-            places[known ?? places.count - 1].routes.append((route.method, number))
+            if known == nil { places.append((route.path, [])) }
+            places[known ?? places.count - 1].routes.append((route, number))
         }
-        self.places = places
+        self.places = places.map { Place($0.path, $0.routes) }
     }
 
     /// What `OPTIONS *` is answered with (RFC 9110 section 9.3.7): the methods that some route has.
@@ -51,9 +57,9 @@ package struct Router: Sendable {
     ///   - path: the raw bytes of the path, still percent-encoded, without the query.
     package func match(_ method: Route.Method?, _ path: UnsafeRawBufferPointer) -> Match {
         if let segments = Self.segments(path) {
-            for index in places.indices where places[index].path.matches(segments) {
-                switch places[index].path.read(segments) {
-                case .values: return match(method, at: places[index])
+            for place in places where place.path.matches(segments) {
+                switch place.path.read(segments) {
+                case .values: return match(method, at: place)
                 case .malformed: return .malformedPath
                 case .other: continue
                 }
@@ -72,7 +78,9 @@ package struct Router: Sendable {
 
     /// What the path of a request names, whose route has been found.
     func values(_ route: Route, _ path: UnsafeRawBufferPointer) -> PathValues {
-        guard let segments = Self.segments(path), case .values(let values) = route.path.read(segments) else {
+        guard route.path.hasParameters, let segments = Self.segments(path),
+            case .values(let values) = route.path.read(segments)
+        else {
             return PathValues()
         }
         return values

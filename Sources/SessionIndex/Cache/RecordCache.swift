@@ -67,11 +67,7 @@ final class RecordCache: Sendable {
         bytesPerGeneration = max(bytesMax / Self.shardCount / 2, 1)
     }
 
-    /// The shard of a session id: FNV-1a, cheaper than the dictionary's hash and enough for this.
-    static func shard(of sessionId: String) -> Int {
-        let hash = FNV1a.hash(sessionId.utf8)
-        return Int((hash ^ hash >> 32) % UInt64(shardCount))
-    }
+    static func shard(of key: SessionKey) -> Int { Int((key.hash ^ key.hash >> 32) % UInt64(shardCount)) }
 
     enum Lookup<Value> {
         case found(Value)
@@ -81,7 +77,7 @@ final class RecordCache: Sendable {
 
     /// The record, if it is in memory.
     func record(_ key: SessionKey) -> Lookup<SessionRecord> {
-        shards[Self.shard(of: key.sessionId)].state.withLock { state in
+        shards[Self.shard(of: key)].state.withLock { state in
             guard let entry = find(key, in: &state) else { return .missing(evictions: state.evictions) }
             return .found(entry.record)
         }
@@ -89,7 +85,7 @@ final class RecordCache: Sendable {
 
     /// What has been kept beside the record, if there is anything.
     func memo(_ key: SessionKey) -> MemoLookup {
-        shards[Self.shard(of: key.sessionId)].state.withLock { state in
+        shards[Self.shard(of: key)].state.withLock { state in
             let memo = find(key, in: &state)?.memo
             return MemoLookup(memo, MemoTicket(evictions: state.evictions))
         }
@@ -97,7 +93,7 @@ final class RecordCache: Sendable {
 
     /// Keeps something beside a record until that changes or leaves; not if it has done so since the lookup.
     func keep(_ memo: any SessionMemo, key: SessionKey, lastPosition: Int64, ticket: MemoTicket) {
-        shards[Self.shard(of: key.sessionId)].state.withLock { state in
+        shards[Self.shard(of: key)].state.withLock { state in
             guard state.evictions == ticket.evictions, let entry = find(key, in: &state),
                 entry.record.lastPosition == lastPosition
             else { return }
@@ -107,7 +103,7 @@ final class RecordCache: Sendable {
 
     /// The record of a session whose row on disk may be older. Does not count as a use.
     func unwritten(_ key: SessionKey) -> SessionRecord? {
-        shards[Self.shard(of: key.sessionId)].state.withLock { state in
+        shards[Self.shard(of: key)].state.withLock { state in
             guard let entry = state.young[key] ?? state.old[key], entry.isPinned else { return nil }
             return entry.record
         }
@@ -124,7 +120,7 @@ final class RecordCache: Sendable {
 
     /// Changes an entry in place, if it is in memory.
     func update<Value: Sendable>(_ key: SessionKey, _ change: (CacheEntry) -> Value) -> Lookup<Value> {
-        shards[Self.shard(of: key.sessionId)].state.withLock { state in
+        shards[Self.shard(of: key)].state.withLock { state in
             guard let entry = find(key, in: &state) else { return .missing(evictions: state.evictions) }
             return .found(self.change(entry, in: &state, change))
         }
@@ -135,7 +131,7 @@ final class RecordCache: Sendable {
     func update<Value: Sendable>(
         _ key: SessionKey, orInsert record: SessionRecord, bytes: Int, hasRow: Bool, _ change: (CacheEntry) -> Value
     ) -> Value {
-        let index = Self.shard(of: key.sessionId)
+        let index = Self.shard(of: key)
         return shards[index].state.withLock { state in
             if let entry = find(key, in: &state) { return self.change(entry, in: &state, change) }
             // Changed before it is added: what is dirty is never dropped.
@@ -150,7 +146,7 @@ final class RecordCache: Sendable {
     /// - Returns: nil when entries have left the shard since the lookup and the session is not in memory: the row may be
     ///   older than what has been written meanwhile, so it has to be read again.
     func resolve(_ record: SessionRecord?, key: SessionKey, bytes: Int, evictions: UInt64) -> SessionRecord?? {
-        let index = Self.shard(of: key.sessionId)
+        let index = Self.shard(of: key)
         return shards[index].state.withLock { state -> SessionRecord?? in
             if let entry = find(key, in: &state) { return .some(entry.record) }
             guard state.evictions == evictions else { return nil }
@@ -169,8 +165,8 @@ final class RecordCache: Sendable {
     /// Forgets sessions whose rows on disk have been replaced. The caller makes sure that nothing of them is dirty.
     func remove(_ sessions: [String]) {
         for session in sessions {
-            shards[Self.shard(of: session)].state.withLock { state in
-                let key = SessionKey(session)
+            let key = SessionKey(session)
+            shards[Self.shard(of: key)].state.withLock { state in
                 if let entry = state.young.removeValue(forKey: key) { state.youngBytes -= entry.bytes }
                 if let entry = state.old.removeValue(forKey: key) { state.oldBytes -= entry.bytes }
                 // Also where it was not in memory: a reader may have the old row in its hands.

@@ -44,8 +44,10 @@ final class SessionFilter: @unchecked Sendable {
     var count: Int { layers.reduce(0) { $0 + $1.count } }
 
     /// The hash by which a session goes in and out of the filter (FNV-1a, then the finalizer of MurmurHash3).
-    static func hash(_ sessionId: some Sequence<UInt8>) -> UInt64 {
-        var hash = FNV1a.hash(sessionId)
+    static func hash(_ sessionId: some Sequence<UInt8>) -> UInt64 { finalize(FNV1a.hash(sessionId)) }
+
+    fileprivate static func finalize(_ value: UInt64) -> UInt64 {
+        var hash = value
         hash = (hash ^ hash >> 33) &* 0xff51_afd7_ed55_8ccd
         hash = (hash ^ hash >> 33) &* 0xc4ce_b9fe_1a85_ec53
         return hash ^ hash >> 33
@@ -141,5 +143,5 @@ final class SessionFilter: @unchecked Sendable {
 
 extension SessionKey {
     /// The same in every process.
-    package var stableHash: UInt64 { SessionFilter.hash(sessionId.utf8) }
+    package var stableHash: UInt64 { SessionFilter.finalize(hash) }
 }

@@ -67,7 +67,7 @@ extension Fold {
     /// Of the record as it is; 0 where there is none.
     private func version(_ key: SessionKey) throws(RowError) -> Int {
         if case .found(let record) = cache.record(key) { return record.state.version }
-        for partition in filters.candidates(SessionFilter.hash(key.sessionId.utf8)) {
+        for partition in filters.candidates(key.stableHash) {
             let row = try reader.record(key.sessionId, partition: partition, writes: writeBehind?.writeCount ?? 0)
             if let row { return row.record.state.version }
         }

@@ -182,23 +182,23 @@ final class Fold: @unchecked Sendable {
     private func apply(
         _ event: SessionEvent, position: Int64, receivedAt: Instant, place: Place
     ) throws(StoreError) -> IngestOutcome {
-        let unfolded = { IngestOutcome.unfolded(event.sessionId, position: position, place: place) }
-        if hasGivenUp { return unfolded() }
+        if hasGivenUp { return .unfolded(event.sessionId, position: position, place: place) }
         let key = SessionKey(event.sessionId)
-        let change = { (entry: CacheEntry) -> IngestOutcome in
-            let before = self.observer == nil ? nil : entry.record.before
+        // A function, not a closure: it takes no memory.
+        func change(_ entry: CacheEntry) -> IngestOutcome {
+            let before = observer == nil ? nil : entry.record.before
             let application = entry.record.apply(event, position: position, receivedAt: receivedAt, place: place)
             if application != .alreadyApplied && !entry.isDirty {
                 entry.isDirty = true
-                self.newlyDirty.append(entry)
+                newlyDirty.append(entry)
             }
             if application == .accepted {
                 entry.bytes += RecordSize.fact(payloadBytes: event.payload.bytes.count)
-                if let before, position > self.toldThrough {
-                    self.changes.append(
+                if let before, position > toldThrough {
+                    changes.append(
                         FoldedChange(
                             SessionChange(entry.record, since: before, event, at: receivedAt), position: position,
-                            receivedAt: receivedAt, seal: self.seal, place: place))
+                            receivedAt: receivedAt, seal: seal, place: place))
                 }
             }
             return IngestOutcome(
@@ -206,8 +206,8 @@ final class Fold: @unchecked Sendable {
                 version: entry.record.state.version, position: position, place: place)
         }
         if case .found(let outcome) = cache.update(key, change) { return outcome }
-        if leaves(key, position) { return unfolded() }
-        let hash = SessionFilter.hash(event.sessionId.utf8)
+        if leaves(key, position) { return .unfolded(event.sessionId, position: position, place: place) }
+        let hash = key.stableHash
         do throws(RowError) {
             for partition in filters.candidates(hash) {
                 let row = try reader.record(
@@ -222,10 +222,10 @@ final class Fold: @unchecked Sendable {
             case .undecodable(let number):
                 refold(RefoldRequest(key: key, number: number))
                 _ = leaves(key, position)
-                return unfolded()
+                return .unfolded(event.sessionId, position: position, place: place)
             case .corrupt(let error):
                 giveUp("\(error)")
-                return unfolded()
+                return .unfolded(event.sessionId, position: position, place: place)
             case .unavailable(let error): throw StoreError(.unavailable, "a session cannot be read: \(error)")
             }
         }

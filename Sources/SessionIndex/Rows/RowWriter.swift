@@ -11,7 +11,9 @@ final class RowWriter {
     let partitioning: Partitioning
     /// Every log position up to this one is covered by the rows.
     private(set) var covered: Int64
-    private let insert: Statement
+    private let insertOne: Statement
+    /// A statement opens the table and each of its indexes: less so, the more rows it has.
+    private let insertMany: Statement
     /// What seldom changes, of a row that there is.
     private let select: Statement
     private let update: Statement
@@ -37,11 +39,8 @@ final class RowWriter {
         covered = known.end
         let columns = SessionRow.integerColumns
         func value(_ index: Int) -> String { "?\(index + 6)" }
-        insert = try database.prepare(
-            """
-            INSERT INTO sessions(number, session_id, user_id, record, partition, \(columns.joined(separator: ", ")))
-            VALUES(?1, ?2, ?3, ?4, ?5, \(columns.indices.map(value).joined(separator: ", ")))
-            """)
+        insertOne = try database.prepare(Self.insert(rows: 1))
+        insertMany = try database.prepare(Self.insert(rows: Self.rowsPerInsert))
         select = try database.prepare(
             "SELECT user_id, skewed, order_key, expectation, status, status_since FROM sessions WHERE number = ?1")
         let updated = columns.indices.filter { !Self.columnsUpdatedApart.contains(columns[$0]) }
@@ -57,6 +56,19 @@ final class RowWriter {
         setCount = try database.prepare("INSERT OR REPLACE INTO status_counts VALUES(?1, ?2)")
         setProperty = try database.prepare("UPDATE properties SET value = ?2 WHERE name = ?1")
         try database.query("SELECT status, sessions FROM status_counts") { counts[$0.int64(0)] = Int($0.int64(1)) }
+    }
+
+    private static let rowsPerInsert = 32
+    private static let columnsPerRow = 5 + SessionRow.integerColumns.count
+
+    /// ROLLBACK, which is done where anything fails anyway: SQLite need not keep what pages were before each statement.
+    private static func insert(rows: Int) -> String {
+        let values = "(" + repeatElement("?", count: columnsPerRow).joined(separator: ", ") + ")"
+        return """
+            INSERT OR ROLLBACK INTO sessions(
+                number, session_id, user_id, record, partition, \(SessionRow.integerColumns.joined(separator: ", ")))
+            VALUES \(repeatElement(values, count: rows).joined(separator: ", "))
+            """
     }
 
     /// How many rows there are of each status; statuses without a name of their own count as FAILED.
@@ -87,7 +99,12 @@ final class RowWriter {
             if !replaced.isEmpty { try forgetFilters(of: rows) }
             try buffer.withUnsafeBufferPointer { (buffer) throws(SQLiteError) in
                 let bytes = UnsafeRawBufferPointer(buffer)
-                for row in rows { try write(row, UnsafeRawBufferPointer(rebasing: bytes[row.record]), &counts) }
+                var new: [SessionRow] = []
+                for row in rows where try !writeOver(row, bytes, &counts) {
+                    new.append(row)
+                    counts[row.status, default: 0] += 1
+                }
+                try insert(new, bytes)
             }
             for (status, count) in counts where count != self.counts[status] {
                 setCount.bind(1, status)
@@ -103,26 +120,37 @@ final class RowWriter {
         covered = position
     }
 
-    private func write(
-        _ row: SessionRow, _ record: UnsafeRawBufferPointer, _ counts: inout [Int64: Int]
-    ) throws(SQLiteError) {
-        if !row.isNew, try change(row, &counts) { return try run(update, row, record) }
-        try run(insert, row, record)
-        counts[row.status, default: 0] += 1
+    private func insert(_ rows: [SessionRow], _ buffer: UnsafeRawBufferPointer) throws(SQLiteError) {
+        var rest = rows[...]
+        while !rest.isEmpty {
+            let isMany = rest.count >= Self.rowsPerInsert
+            let statement = isMany ? insertMany : insertOne
+            var first: Int32 = 1
+            for row in rest.prefix(isMany ? Self.rowsPerInsert : 1) {
+                statement.bind(first, row.number)
+                statement.bind(first + 1, text: row.sessionId)
+                statement.bind(first + 2, text: row.userId)
+                statement.bindBorrowed(first + 3, blob: UnsafeRawBufferPointer(rebasing: buffer[row.record]))
+                statement.bind(first + 4, Int64(partitioning.partition(of: row.number)))
+                for (index, value) in row.integers.enumerated() { statement.bind(first + 5 + Int32(index), value) }
+                first += Int32(Self.columnsPerRow)
+            }
+            try statement.run()
+            rest = rest.dropFirst(isMany ? Self.rowsPerInsert : 1)
+        }
     }
 
-    private func run(
-        _ statement: Statement, _ row: SessionRow, _ record: UnsafeRawBufferPointer
-    ) throws(SQLiteError) {
-        statement.bind(1, row.number)
-        statement.bindBorrowed(4, blob: record)
-        for (index, value) in row.integers.enumerated() { statement.bind(Int32(index) + 6, value) }
-        if statement === insert {
-            statement.bind(2, text: row.sessionId)
-            statement.bind(3, text: row.userId)
-            statement.bind(5, Int64(partitioning.partition(of: row.number)))
-        }
-        try statement.run()
+    /// Brings a session's row up to date.
+    /// - Returns: false where it has none.
+    private func writeOver(
+        _ row: SessionRow, _ buffer: UnsafeRawBufferPointer, _ counts: inout [Int64: Int]
+    ) throws(SQLiteError) -> Bool {
+        guard !row.isNew, try change(row, &counts) else { return false }
+        update.bind(1, row.number)
+        update.bindBorrowed(4, blob: UnsafeRawBufferPointer(rebasing: buffer[row.record]))
+        for (index, value) in row.integers.enumerated() { update.bind(Int32(index) + 6, value) }
+        try update.run()
+        return true
     }
 
     /// Brings up to date what seldom changes.
@@ -133,7 +161,8 @@ final class RowWriter {
             select.reset()
             return false
         }
-        let isOrdered = row.userId == select.text(0) && row.isSkewed == select.int64(1) && row.orderKey == select.int64(2)
+        let isOrdered =
+            row.userId == select.text(0) && row.isSkewed == select.int64(1) && row.orderKey == select.int64(2)
         let isExpected = row.expectation == select.int64(3)
         let status = select.int64(4)
         let isStatus = row.status == status && row.statusSince == select.int64(5)
@@ -220,7 +249,7 @@ final class RowWriter {
 
     func close() {
         let statements = [
-            insert, select, update, updateOrder, updateExpectation, updateStatus, setCount, setProperty,
+            insertOne, insertMany, select, update, updateOrder, updateExpectation, updateStatus, setCount, setProperty,
         ]
         for statement in statements { statement.finalize() }
         database.close()

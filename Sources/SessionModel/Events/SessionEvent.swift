@@ -1,7 +1,10 @@
 package import Base
 
 /// One event about one session, decoded and canonicalised: what counts for "the same fact" (domain.md, rule 5).
-package struct SessionEvent: Sendable {
+///
+/// It never changes, so whoever passes it on or keeps it (`Fact`) shares it: one reference, where a value with its texts
+/// would be five.
+package final class SessionEvent: Sendable {
     /// As read: synonyms are gone, unknown names are kept.
     package let name: EventName
     package let source: FactSource
@@ -73,17 +76,20 @@ package struct EventLimits: Sendable, Hashable {
 package struct SessionKey: Hashable, Sendable {
     package let sessionId: String
 
+    /// Of the id's bytes. What shares sessions out by their ids goes by it too.
+    package let hash: UInt64
+
     package init(_ sessionId: String) {
         self.sessionId = sessionId
+        hash = FNV1a.hash(sessionId.utf8)
     }
 
     package static func == (left: SessionKey, right: SessionKey) -> Bool {
-        compareUTF8(left.sessionId, right.sessionId) == 0
+        left.hash == right.hash && compareUTF8(left.sessionId, right.sessionId) == 0
     }
 
     package func hash(into hasher: inout Hasher) {
-        var sessionId = sessionId
-        sessionId.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        hasher.combine(hash)
     }
 }
 

@@ -2,13 +2,7 @@ package import Base
 
 /// A distinct fact about a session, with the account of its deliveries.
 package struct Fact: Sendable {
-    package let name: EventName
-    package let source: FactSource
-    package let timestamp: Instant
-    package let status: SessionStatus?
-    package let userId: String?
-    /// The payload without `sessionId` and `timestamp`.
-    package let payload: CanonicalJSON
+    private let event: SessionEvent
     /// The position, in this receiver's own log, of the delivery that made the fact known here. Local: never shown.
     package let position: Int64
     /// When the delivery at `position` was received. Local as that is.
@@ -33,16 +27,18 @@ package struct Fact: Sendable {
         }
     }
 
+    package var name: EventName { event.name }
+    package var source: FactSource { event.source }
+    package var timestamp: Instant { event.timestamp }
+    package var status: SessionStatus? { event.status }
+    package var userId: String? { event.userId }
+    /// The payload without `sessionId` and `timestamp`.
+    package var payload: CanonicalJSON { event.payload }
     /// Whose the session is, as far as the fact tells (`SessionEvent.ownerId`).
-    var ownerId: String? { SessionEvent.namesOwner(name, source) ? userId : nil }
+    var ownerId: String? { event.ownerId }
 
     init(_ event: SessionEvent, position: Int64, heardAt: Instant, first: Receipt, deliveries: Int = 1) {
-        name = event.name
-        source = event.source
-        timestamp = event.timestamp
-        status = event.status
-        userId = event.userId
-        payload = event.payload
+        self.event = event
         self.position = position
         self.heardAt = heardAt
         self.first = first

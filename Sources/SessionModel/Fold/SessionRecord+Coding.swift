@@ -45,7 +45,7 @@ extension SessionRecord {
     /// Where the first deliveries of facts were received, each origin once, in the order of the facts. Mostly one.
     private var firstOrigins: [Identity] {
         var origins: [Identity] = []
-        for fact in facts where !origins.contains(fact.first.place.origin) {
+        for fact in facts where origins.last != fact.first.place.origin && !origins.contains(fact.first.place.origin) {
             origins.append(fact.first.place.origin)
         }
         return origins

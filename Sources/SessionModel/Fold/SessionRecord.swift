@@ -71,6 +71,8 @@ package struct SessionRecord: Sendable {
     }
 
     private mutating func insert(_ fact: Fact, at index: Int) {
+        // Few sessions have more.
+        if facts.isEmpty { facts.reserveCapacity(4) }
         facts.insert(fact, at: index)
         foldInsertedFact(at: index)
     }
