@@ -10,6 +10,7 @@ package final class DriveAPIClient: Sendable {
     package typealias Completion<Value: Sendable> = @Sendable (Result<DriveAPIAnswer<Value>, DriveAPIError>) -> Void
 
     private let settings: DriveAPISettings
+    private let apiKey: SecretKey
     private let redaction: KeyRedaction
     private let basePath: String
     private let queue: CallQueue
@@ -29,8 +30,10 @@ package final class DriveAPIClient: Sendable {
         _ settings: DriveAPISettings, observer: (any DriveAPIObserver)? = nil, clock: any DriveAPIClock, seed: UInt64,
         transport: @Sendable () -> sending any DriveAPITransport
     ) throws(DriveAPIError) {
+        guard let apiKey = settings.apiKey else { throw DriveAPIError(.invalidRequest, "there is no key of the API") }
         self.settings = settings
-        redaction = KeyRedaction(settings.apiKey)
+        self.apiKey = apiKey
+        redaction = KeyRedaction(apiKey)
         basePath = try Self.basePath(of: settings.baseURL)
         queue = CallQueue(settings, clock: clock, observer: observer, seed: seed, transport: transport)
     }
@@ -177,7 +180,7 @@ package final class DriveAPIClient: Sendable {
         _ priority: DriveAPIPriority, _ trace: RequestTrace = .none,
         decode: @escaping @Sendable (RawAnswer) -> Value?, completion: @escaping Completion<Value>
     ) {
-        let key = settings.apiKey.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        let key = apiKey.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
         var fields = [
             (name: "X-API-Key", value: key), (name: "Accept", value: "application/json"),
             (name: "Accept-Encoding", value: "identity"),

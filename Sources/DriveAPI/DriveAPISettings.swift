@@ -4,7 +4,8 @@ package import WebhookSecurity
 package struct DriveAPISettings: Sendable {
     /// Everything before `/v1/…`.
     package var baseURL = DriveAPISettings.productionURL
-    package var apiKey: SecretKey
+    /// Without one no client can be made.
+    package var apiKey: SecretKey?
     /// From the start of a connection to its end, TLS included.
     package var connectSeconds = 5.0
     /// From sending one attempt to the end of its answer.
@@ -19,7 +20,6 @@ package struct DriveAPISettings: Sendable {
     package var queueMax = 1000
     /// Calls a second, for those of background priority.
     package var callsPerSecond = 10.0
-    package var burst = 10
     package var retry = RetryPolicy()
     package var breaker = CircuitBreaker.Settings()
     package var receiptPath = PathTemplate.receipt
@@ -29,7 +29,10 @@ package struct DriveAPISettings: Sendable {
 
     package static let productionURL = "https://drive-api.plugsurfing.com/drive"
 
-    package init(apiKey: SecretKey) {
+    package init(apiKey: SecretKey? = nil) {
         self.apiKey = apiKey
     }
+
+    /// How many of those may come at once after a pause.
+    var burst: Int { max(1, Int(callsPerSecond)) }
 }

@@ -57,7 +57,7 @@ package struct Limits: Sendable {
     package var acceptPauseSeconds = 0.1
 
     /// Bytes that a `ResponseStream` may hold for a peer that does not read; beyond it the stream is aborted.
-    package var streamBufferBytesMax = 1_048_576
+    package var streamBufferBytesMax = 262_144
     /// Bytes that all of them may hold together; beyond it a stream that holds more than a little is aborted.
     package var streamBytesMax = 64 << 20
     /// Bytes read from one connection before the other connections get their turn.

@@ -79,11 +79,11 @@ package final class Features: Sendable {
         self.store = store
         self.ledger = ledger
         self.logger = logger
-        let guidance = configuration.guidanceSettings
+        let guidance = configuration.guidance
         refusals = RefusalLog(logger)
         crossOrigin = CrossOrigin(configuration.http.corsOrigins)
         cooldowns = ConnectorCooldowns(seconds: guidance.connectorCooldownSeconds)
-        let writes = UserWrites(configuration.gatewaySettings, clock: clock)
+        let writes = UserWrites(configuration.gateway, clock: clock)
         driveAPI = try DriveAPIFeatures(
             configuration, store: store, ledger: ledger, writes: writes, cooldowns: cooldowns, logger: logger,
             clock: clock, timing: surroundings.reconciling, others: others)

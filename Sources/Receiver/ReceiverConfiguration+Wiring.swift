@@ -4,7 +4,6 @@ import HTTPServer
 import Ledger
 package import Logging
 import SessionIndex
-package import SessionModel
 package import SessionStore
 import WebhookSecurity
 
@@ -13,17 +12,6 @@ extension ReceiverConfiguration {
     func accessControl(sealKey: SecretKey) -> AccessControl {
         AccessControl(
             tokens: api.tokenSet, userTokens: UserTokens(key: sealKey), allowsAnonymousReads: api.allowAnonymousReads)
-    }
-
-    /// The times of guidance and anomalies.
-    package var guidanceSettings: GuidanceSettings {
-        var settings = GuidanceSettings()
-        settings.startTimeoutSeconds = Int64(guidance.startTimeoutSeconds)
-        settings.connectorCooldownSeconds = Int64(guidance.connectorCooldownSeconds)
-        settings.failedStartCooldownSeconds = Int64(guidance.failedStartWaitSeconds)
-        settings.stopFailedGraceSeconds = Int64(guidance.stopFailedGraceSeconds)
-        settings.startedTooLongHours = Int64(guidance.startedHoursMax)
-        return settings
     }
 
     /// What the HTTP server is told.
@@ -37,32 +25,15 @@ extension ReceiverConfiguration {
         if let path = http.unixSocket, http.passedSockets.isEmpty {
             addresses.append(.unix(path: path, mode: http.unixSocketMode))
         }
-        var limits = Limits()
-        limits.connectionsMax = http.connectionsMax
-        limits.targetBytesMax = http.targetBytesMax
-        limits.headerBytesMax = http.headerBytesMax
-        limits.headerCountMax = http.headerCountMax
-        limits.headerSeconds = Double(http.headerTimeoutSeconds)
-        limits.bodySeconds = Double(http.bodyTimeoutSeconds)
-        limits.bodyBytesPerSecondMin = http.bodyBytesPerSecondMin
-        limits.idleSeconds = Double(http.idleTimeoutSeconds)
-        limits.streamBufferBytesMax = http.streamBufferBytesMax
-        return ServerConfiguration(addresses: addresses, workers: http.workers, limits: limits)
+        return ServerConfiguration(addresses: addresses, workers: http.workers, limits: http.limits)
     }
 
     /// What the store is told.
     package var storeOptions: StoreOptions {
-        var options = StoreOptions()
-        options.log.queueCountMax = store.queueCountMax
-        options.log.queueBytesMax = store.queueBytesMax
-        options.index.recordsInMemoryMax = store.recordsInMemoryMax
-        options.index.recordBytesInMemoryMax = store.recordBytesInMemoryMax
-        options.index.writeBehindMilliseconds = store.writeBehindMilliseconds
+        var options = store
         // Some tenths of a second; a longer tail must not keep callbacks waiting.
         options.index.tailBeforeOpeningMax = 200_000
         options.index.aroundAnswers = ResponseBatch.collecting
-        options.ledger.unverifiedCountMax = webhook.quarantine.unverifiedCountMax
-        options.ledger.unverifiedBytesMax = webhook.quarantine.unverifiedBytesMax
         options.ledger.sharesQuarantine = replication.url != nil
         options.unpackQuarantined = webhook.unpackQuarantined
         return options

@@ -71,11 +71,11 @@ private enum HistoryReader {
         switch try DataDirectory.open(configuration, readOnly: false) {
         case .server(let control): self = .server(control, from: from, to: to)
         case .files(let store):
-            guard let settings = configuration.driveApi.settings else {
+            guard configuration.driveApi.apiKey != nil else {
                 throw failure("no key of the Drive API is configured (driveApi.apiKey, CHARGEFOLD_DRIVE_API_API_KEY)")
             }
             let client: DriveAPIClient
-            do { client = try DriveAPIClient(settings) } catch { throw failure("\(error)") }
+            do { client = try DriveAPIClient(configuration.driveApi) } catch { throw failure("\(error)") }
             self = .files(
                 store, client, Backfill(client: client, store: store), from: from.flatMap { Instant(rfc3339: $0) },
                 to: to.flatMap { Instant(rfc3339: $0) })

@@ -215,10 +215,7 @@ import Testing
 
     @Test func `background calls keep to the rate, drivers do not wait for it`() throws {
         let api = ScriptedAPI(Array(repeating: reply(200, #"{"sessionStatus":"STARTED"}"#), count: 9))
-        let client = try client(api) {
-            $0.callsPerSecond = 1
-            $0.burst = 1
-        }
+        let client = try client(api) { $0.callsPerSecond = 1 }
         _ = try session(client, "a", .background).take().get()
         let second = session(client, "b", .background)
         _ = try session(client, "c", .interactive).take().get()

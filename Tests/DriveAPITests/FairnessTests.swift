@@ -63,7 +63,7 @@ import Testing
         let api = ScriptedAPI(Array(repeating: Self.fine, count: 20), gate: gate)
         let client = try client(api) {
             $0.concurrency = 4
-            $0.burst = 100
+            $0.callsPerSecond = 100
         }
         let calls = (0..<9).map { ask(client, "u\($0)") } + (0..<9).map { ask(client, "b\($0)", "s", .background) }
         for _ in 0..<3 { api.arrived.wait() }

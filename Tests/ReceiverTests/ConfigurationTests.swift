@@ -1,6 +1,11 @@
 import DriveAPI
+import EventLog
+import HTTPServer
+import Ledger
 import Logging
 import Receiver
+import SessionModel
+import SessionStore
 import Testing
 import WebhookSecurity
 
@@ -17,7 +22,7 @@ import WebhookSecurity
         #expect(configuration.webhook.signedAtFreshnessSeconds == 0)
         #expect(configuration.guidance.startTimeoutSeconds == 120)
         #expect(configuration.guidance.connectorCooldownSeconds == 60)
-        #expect(configuration.guidance.failedStartWaitSeconds == 60)
+        #expect(configuration.guidance.failedStartCooldownSeconds == 60)
         #expect(configuration.guidance.stopFailedGraceSeconds == 180)
         #expect(configuration.shutdown.deadlineSeconds == 10)
         #expect(configuration.api.tokenSet.isEmpty)
@@ -40,8 +45,8 @@ import WebhookSecurity
         let loaded = try load(["CHARGEFOLD_HTTP_PORT": "9001", "CHARGEFOLD_LOG_LEVEL": "WARNING"], file)
         #expect(loaded.configuration.http.host == "::1")
         #expect(loaded.configuration.http.port == 9001)
-        #expect(loaded.configuration.http.idleTimeoutSeconds == 5)
-        #expect(loaded.configuration.webhook.quarantine.unverifiedBytesMax == 4 << 20)
+        #expect(loaded.configuration.http.limits.idleSeconds == 5)
+        #expect(loaded.configuration.store.ledger.unverifiedBytesMax == 4 << 20)
         #expect(loaded.configuration.log.level == .warning)
         #expect(loaded.configuration.log.format == .json)
         #expect(loaded.path == file.path)
@@ -123,14 +128,14 @@ import WebhookSecurity
     }
 
     @Test func `the Drive API's settings follow the configuration, and need a key`() throws {
-        #expect(try load(Self.secret).configuration.driveApi.settings == nil)
+        #expect(try load(Self.secret).configuration.driveApi.apiKey == nil)
         let loaded = try load(
             [
                 "CHARGEFOLD_DRIVE_API_API_KEY": "k", "CHARGEFOLD_DRIVE_API_BASE_URL": "http://example.org/drive",
                 "CHARGEFOLD_DRIVE_API_CALLS_PER_SECOND_MAX": "7", "CHARGEFOLD_DRIVE_API_TOTAL_TIMEOUT_SECONDS": "9",
                 "CHARGEFOLD_DRIVE_API_RECEIPT_PATH": "POST /r/{sessionId}",
             ] + Self.secret)
-        let settings = try #require(loaded.configuration.driveApi.settings)
+        let settings = loaded.configuration.driveApi
         #expect(settings.callsPerSecond == 7)
         #expect(settings.totalSeconds == 9)
         #expect(settings.receiptPath.description == "POST /r/{sessionId}")
@@ -177,7 +182,7 @@ import WebhookSecurity
             ] + Self.secret
         ).configuration
         #expect(loaded.webhook.bodyBytesMax == 131_072)
-        #expect(loaded.store.queueCountMax == 10_000)
+        #expect(loaded.store.log.queueCountMax == 10_000)
         #expect(loaded.api.allowAnonymousReads)
         #expect(loaded.http.unixSocketMode == 0o600)
         #expect(!loaded.http.listensOnTCP)

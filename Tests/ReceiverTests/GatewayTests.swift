@@ -1,8 +1,11 @@
 import Base
+import DriveAPI
 import HTTPClient
 import HTTPServer
+import Ledger
 import Receiver
 import SessionModel
+import SessionStore
 import Testing
 
 @Suite struct GatewayTests {

@@ -1,8 +1,12 @@
 import Base
+import DriveAPI
 import Glibc
 import HTTPClient
+import HTTPServer
+import Ledger
 import Receiver
 import SessionModel
+import SessionStore
 import Testing
 
 /// Guidance, anomalies, abandonment, fees and long polls over a real socket, with a clock that the test moves.
@@ -197,7 +201,7 @@ import Testing
     }
 
     @Test func `there is room for so many waits, and for everybody else`() throws {
-        try withApplication({ $0.http.connectionsMax = 4 }) { server throws in
+        try withApplication({ $0.http.limits.connectionsMax = 4 }) { server throws in
             _ = try server.post(Callback.body("SESSION_STARTED"))
             let poll =
                 "GET /v1/sessions/S1?wait=60s&version=1 HTTP/1.1\r\nHost: x\r\n"

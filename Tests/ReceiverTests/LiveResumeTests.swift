@@ -1,4 +1,7 @@
+import DriveAPI
 import HTTPClient
+import HTTPServer
+import Ledger
 import Receiver
 import SessionIndex
 import SessionModel
@@ -82,7 +85,7 @@ import Testing
     func `what is missed may be of any size`(target: String) throws {
         let clock = TestClock()
         // An event is some 600 bytes.
-        try withApplication(clock: { clock.now }, live: .manual, { $0.http.streamBufferBytesMax = 16_384 }) {
+        try withApplication(clock: { clock.now }, live: .manual, { $0.http.limits.streamBufferBytesMax = 16_384 }) {
             server throws in
             try server.report("SESSION_STARTED", "S1", at: 0, extra: #","userId":"u1""#)
             let first = try EventStream(server, target).opened()

@@ -1,5 +1,8 @@
 import Compression
+import DriveAPI
 import HTTPClient
+import HTTPServer
+import Ledger
 import Receiver
 import SessionIndex
 import SessionModel
@@ -114,7 +117,7 @@ import Testing
 
     @Test func `unverified bodies are bounded in number, and the oldest go first`() throws {
         let directory = TestDirectory()
-        try withApplication(in: directory, { $0.webhook.quarantine.unverifiedCountMax = 3 }) { server throws in
+        try withApplication(in: directory, { $0.store.ledger.unverifiedCountMax = 3 }) { server throws in
             #expect(try server.post(Array("{}".utf8)).status == 400)
             for number in 1...8 {
                 let body = Callback.body("SESSION_STARTED", "S\(number)")
@@ -126,7 +129,7 @@ import Testing
             #expect(entries.map { $0.member("id")?.text } == ["1", "7", "8", "9"])
             #expect(entries.first?.string("kind") == "verified", "what is verified is not bounded by that")
         }
-        try withApplication(in: directory, { $0.webhook.quarantine.unverifiedCountMax = 3 }) { server throws in
+        try withApplication(in: directory, { $0.store.ledger.unverifiedCountMax = 3 }) { server throws in
             let control = TestControl(directory)
             defer { control.close() }
             #expect(try control.entries().map { $0.member("id")?.text } == ["1", "7", "8", "9"])
@@ -136,7 +139,7 @@ import Testing
 
     @Test func `unverified bodies are bounded in bytes`() throws {
         let directory = TestDirectory()
-        try withApplication(in: directory, { $0.webhook.quarantine.unverifiedBytesMax = 10_000 }) { server throws in
+        try withApplication(in: directory, { $0.store.ledger.unverifiedBytesMax = 10_000 }) { server throws in
             for number in 1...6 {
                 let fill = String(repeating: "x", count: 4_000)
                 let body = Callback.body("SESSION_STARTED", "S\(number)", extra: #","fill":"\#(fill)""#)

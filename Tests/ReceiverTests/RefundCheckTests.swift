@@ -1,11 +1,13 @@
 import Base
+import DriveAPI
 import HTTPServer
+import Ledger
+@testable import Receiver
 import SessionIndex
 import SessionModel
 import SessionStore
 import Testing
 
-@testable import Receiver
 
 /// Settled sessions are asked about once more, for a refund.
 @Suite struct RefundCheckTests {
@@ -46,7 +48,7 @@ import Testing
     }
 
     @Test func oneCallASessionAndNoneWhereItIsOff() throws {
-        for (hours, calls) in [(168, 2), (0, 1)] {
+        for (hours, calls): (Int64, Int) in [(168, 2), (0, 1)] {
             let upstream = Upstream { _, _ in Self.complete() }
             try withReconciliation(upstream, { $0.reconciliation.refundCheckHours = hours }) { server, time throws in
                 try settle(server, time)

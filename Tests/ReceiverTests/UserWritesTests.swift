@@ -1,8 +1,11 @@
 import Base
+import DriveAPI
 import HTTPClient
 import HTTPServer
+import Ledger
 import Receiver
 import SessionModel
+import SessionStore
 import Testing
 
 /// What users cause to be written: no more than there is to say, and no more than their share.

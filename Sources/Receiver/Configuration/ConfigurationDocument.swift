@@ -33,7 +33,7 @@ package enum ConfigurationDocument {
         switch key.kind {
         case .secret, .namedSecrets: break
         case .boolean: break
-        case .text where value != nil: break
+        case .text where value != nil, .pathTemplate: break
         case .text: notes += " Not set by default."
         case .integer(let range, _):
             notes += " Allowed: \(range.lowerBound) to \(range.upperBound)\(key.unit.map { " " + $0 } ?? "")."

@@ -1,3 +1,10 @@
+internal import SessionStore
+internal import Ledger
+internal import SessionModel
+internal import EventLog
+internal import SessionIndex
+internal import HTTPServer
+
 extension ConfigurationKey {
     /// Every key, in the order of the documented file.
     package static let all: [ConfigurationKey] =
@@ -21,31 +28,31 @@ extension ConfigurationKey {
             "http.workers", \.http.workers, 0...256, unit: "event loops",
             "Event loops that serve connections; 0 is one for each processor."),
         .integer(
-            "http.connectionsMax", \.http.connectionsMax, 1...1_000_000, unit: "connections",
+            "http.connectionsMax", \.http.limits.connectionsMax, 1...1_000_000, unit: "connections",
             "Open connections at most; further ones are closed at once."),
         .integer(
-            "http.targetBytesMax", \.http.targetBytesMax, 256...65_536, unit: "bytes",
+            "http.targetBytesMax", \.http.limits.targetBytesMax, 256...65_536, unit: "bytes",
             "Length of a request's path and query (longer: 414)."),
         .integer(
-            "http.headerBytesMax", \.http.headerBytesMax, 1024...1_048_576, unit: "bytes",
+            "http.headerBytesMax", \.http.limits.headerBytesMax, 1024...1_048_576, unit: "bytes",
             "Length of all header fields (longer: 431)."),
         .integer(
-            "http.headerCountMax", \.http.headerCountMax, 8...1000, unit: "fields",
+            "http.headerCountMax", \.http.limits.headerCountMax, 8...1000, unit: "fields",
             "Header fields of a request (more: 431)."),
         .integer(
-            "http.headerTimeoutSeconds", \.http.headerTimeoutSeconds, 1...3600, unit: "seconds",
+            "http.headerTimeoutSeconds", \.http.limits.headerSeconds, 1...3600, unit: "seconds",
             "From the first byte of a request to the end of its head (longer: 408)."),
         .integer(
-            "http.bodyTimeoutSeconds", \.http.bodyTimeoutSeconds, 1...3600, unit: "seconds",
+            "http.bodyTimeoutSeconds", \.http.limits.bodySeconds, 1...3600, unit: "seconds",
             "From the end of the head to the end of the body (longer: 408)."),
         .integer(
-            "http.bodyBytesPerSecondMin", \.http.bodyBytesPerSecondMin, 0...1_048_576, unit: "bytes",
+            "http.bodyBytesPerSecondMin", \.http.limits.bodyBytesPerSecondMin, 0...1_048_576, unit: "bytes",
             "A body that arrives more slowly than this per second is given up (408); 0 is no such limit."),
         .integer(
-            "http.idleTimeoutSeconds", \.http.idleTimeoutSeconds, 1...86_400, unit: "seconds",
+            "http.idleTimeoutSeconds", \.http.limits.idleSeconds, 1...86_400, unit: "seconds",
             "How long a kept-alive connection may wait for its next request."),
         .integer(
-            "http.streamBufferBytesMax", \.http.streamBufferBytesMax, 4096...1_073_741_824, unit: "bytes",
+            "http.streamBufferBytesMax", \.http.limits.streamBufferBytesMax, 4096...1_073_741_824, unit: "bytes",
             "Bytes that wait for a slow reader of a live stream; beyond it the reader is disconnected and can resume."),
         .optionalText(
             "http.corsOrigins", \.http.corsOrigins, example: "https://app.example.com",
@@ -97,12 +104,12 @@ extension ConfigurationKey {
             "webhook.bodyBytesMax", \.webhook.bodyBytesMax, 1024...16_777_216, unit: "bytes",
             "Size of a callback's body, also after decompression (more: 413)."),
         .integer(
-            "webhook.quarantine.unverifiedCountMax", \.webhook.quarantine.unverifiedCountMax, 0...1_000_000,
+            "webhook.quarantine.unverifiedCountMax", \.store.ledger.unverifiedCountMax, 0...1_000_000,
             unit: "bodies",
             "Callbacks kept that failed verification, so that a wrong secret here costs no events; the oldest go first."
         ),
         .integer(
-            "webhook.quarantine.unverifiedBytesMax", \.webhook.quarantine.unverifiedBytesMax, 0...1_073_741_824,
+            "webhook.quarantine.unverifiedBytesMax", \.store.ledger.unverifiedBytesMax, 0...1_073_741_824,
             unit: "bytes", "Bytes of them, together."),
     ]
 
@@ -152,13 +159,13 @@ extension ConfigurationKey {
             "guidance.connectorCooldownSeconds", \.guidance.connectorCooldownSeconds, 0...86_400, unit: "seconds",
             "After a start, further tries on the same connector are blocked for this long."),
         .integer(
-            "guidance.failedStartWaitSeconds", \.guidance.failedStartWaitSeconds, 0...86_400, unit: "seconds",
+            "guidance.failedStartWaitSeconds", \.guidance.failedStartCooldownSeconds, 0...86_400, unit: "seconds",
             "How long to wait after a failed start before the next."),
         .integer(
             "guidance.stopFailedGraceSeconds", \.guidance.stopFailedGraceSeconds, 0...86_400, unit: "seconds",
             "After this long in STOP_FAILED the user may also start another session and abandon the stuck one."),
         .integer(
-            "guidance.startedHoursMax", \.guidance.startedHoursMax, 1...8760, unit: "hours",
+            "guidance.startedHoursMax", \.guidance.startedTooLongHours, 1...8760, unit: "hours",
             "A session STARTED for longer without an end is shown as an anomaly."),
     ]
 
@@ -227,20 +234,20 @@ extension ConfigurationKey {
 
     private static let store: [ConfigurationKey] = [
         .integer(
-            "store.queueCountMax", \.store.queueCountMax, 1...10_000_000, unit: "callbacks",
+            "store.queueCountMax", \.store.log.queueCountMax, 1...10_000_000, unit: "callbacks",
             "Callbacks that wait to be made durable; beyond it the answer is 503 with Retry-After."),
         .integer(
-            "store.queueBytesMax", \.store.queueBytesMax, 1_048_576...17_179_869_184, unit: "bytes",
+            "store.queueBytesMax", \.store.log.queueBytesMax, 1_048_576...17_179_869_184, unit: "bytes",
             "The same, in bytes."),
         .integer(
-            "store.recordsInMemoryMax", \.store.recordsInMemoryMax, 1...100_000_000, unit: "sessions",
+            "store.recordsInMemoryMax", \.store.index.recordsInMemoryMax, 1...100_000_000, unit: "sessions",
             "Sessions kept in memory for fast answers; the others are read from disk."),
         .integer(
-            "store.recordBytesInMemoryMax", \.store.recordBytesInMemoryMax, 1_048_576...1_099_511_627_776,
+            "store.recordBytesInMemoryMax", \.store.index.recordBytesInMemoryMax, 1_048_576...1_099_511_627_776,
             unit: "bytes",
             "The same, in bytes (estimated)."),
         .integer(
-            "store.writeBehindMilliseconds", \.store.writeBehindMilliseconds, 1...600_000, unit: "milliseconds",
+            "store.writeBehindMilliseconds", \.store.index.writeBehindMilliseconds, 1...600_000, unit: "milliseconds",
             """
             Longest time from an event to the write of its session's row. Events are durable before they are answered, \
             whatever this says: it bounds what the next start folds again.

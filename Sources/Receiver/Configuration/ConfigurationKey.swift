@@ -1,3 +1,4 @@
+import DriveAPI
 import WebhookSecurity
 
 /// One key: its name, what it takes, what it is for, and where its value goes.
@@ -12,6 +13,8 @@ package struct ConfigurationKey: Sendable {
         case boolean
         case text
         case choice([String])
+        /// Method and path of a request to the Drive API.
+        case pathTemplate
         /// File permission bits in octal.
         case mode
         /// One secret; also from a file, under the key's name + `File`.
@@ -32,6 +35,7 @@ package struct ConfigurationKey: Sendable {
         case boolean(Bool)
         case text(String)
         case mode(UInt32)
+        case pathTemplate(PathTemplate)
         case secret(SecretKey)
         case namedSecrets([NamedSecret])
     }
@@ -60,6 +64,7 @@ package struct ConfigurationKey: Sendable {
         case .boolean: "true or false"
         case .text: "text that is not empty"
         case .choice(let choices): choices.dropLast().joined(separator: ", ") + " or " + (choices.last ?? "")
+        case .pathTemplate: "GET, POST or PUT, a space, and a path with {sessionId}"
         case .mode: "permission bits in octal, 0000 to 0777"
         case .secret: "a secret that is not empty"
         case .namedSecrets(separatedByCommas: true):
@@ -87,17 +92,29 @@ package struct ConfigurationKey: Sendable {
 }
 
 extension ConfigurationKey {
-    static func integer(
-        _ name: String, _ path: any WritableKeyPath<ReceiverConfiguration, Int> & Sendable, _ range: ClosedRange<Int>,
-        unit: String? = nil, _ documentation: String
+    static func integer<Number: WholeNumber>(
+        _ name: String, _ path: any WritableKeyPath<ReceiverConfiguration, Number> & Sendable,
+        _ range: ClosedRange<Int>, unit: String? = nil, _ documentation: String
     ) -> Self {
         Self(
             name: name, kind: .integer(range, isBytes: unit == "bytes"), unit: unit, example: "",
             documentation: documentation
         ) { value, configuration in
-            if case .integer(let number) = value { configuration[keyPath: path] = number }
+            if case .integer(let number) = value { configuration[keyPath: path] = Number(number) }
         } render: {
-            String($0[keyPath: path])
+            String($0[keyPath: path].whole)
+        }
+    }
+
+    static func pathTemplate(
+        _ name: String, _ path: any WritableKeyPath<ReceiverConfiguration, PathTemplate> & Sendable,
+        _ documentation: String
+    ) -> Self {
+        Self(name: name, kind: .pathTemplate, unit: nil, example: "", documentation: documentation) {
+            value, configuration in
+            if case .pathTemplate(let template) = value { configuration[keyPath: path] = template }
+        } render: {
+            $0[keyPath: path].description
         }
     }
 
@@ -195,4 +212,22 @@ extension ConfigurationKey {
         key.secretContent = { $0[keyPath: path].map { $0.value.withUnsafeBytes { Array($0) } } }
         return key
     }
+}
+
+/// What a setting may be that the file has as a whole number, in range of `Int`.
+package protocol WholeNumber: Sendable, SendableMetatype {
+    init(_ number: Int)
+    var whole: Int { get }
+}
+
+extension Int: WholeNumber {
+    package var whole: Int { self }
+}
+
+extension Int64: WholeNumber {
+    package var whole: Int { Int(self) }
+}
+
+extension Double: WholeNumber {
+    package var whole: Int { Int(self) }
 }

@@ -1,4 +1,5 @@
 internal import Base
+internal import DriveAPI
 internal import WebhookSecurity
 
 /// Turns the texts of a value into the value, and says what is allowed when that fails.
@@ -23,6 +24,7 @@ enum ConfigurationParser {
             case .boolean: boolean(text).map { .boolean($0) }
             case .text: text.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F } ? nil : .text(text)
             case .choice(let choices): choices.contains(text.lowercased()) ? .text(text.lowercased()) : nil
+            case .pathTemplate: PathTemplate(text).map { .pathTemplate($0) }
             case .mode: mode(text).map { .mode($0) }
             case .secret, .namedSecrets: SecretKey(utf8: text).map { .secret($0) }
             }

@@ -1,4 +1,8 @@
+package import DriveAPI
+package import HTTPServer
 package import Logging
+package import SessionModel
+package import SessionStore
 package import WebhookSecurity
 
 /// Everything that can be configured, with the defaults. The keys, their ranges and their documentation are in
@@ -8,15 +12,15 @@ package struct ReceiverConfiguration: Sendable {
     package var data = DataDirectory()
     package var webhook = Webhook()
     package var api = API()
-    package var driveApi = DriveAPI()
-    package var gateway = Gateway()
-    package var reconciliation = Reconciliation()
-    package var guidance = Guidance()
+    package var driveApi = DriveAPISettings()
+    package var gateway = GatewaySettings()
+    package var reconciliation = ReconciliationSettings()
+    package var guidance = GuidanceSettings()
     package var retention = Retention()
     package var canary = CanaryProbes()
     package var replication = Replication()
     package var log = Log()
-    package var store = Store()
+    package var store = StoreOptions()
     package var shutdown = Shutdown()
 
     package init() {}
@@ -31,15 +35,7 @@ package struct ReceiverConfiguration: Sendable {
         package var unixSocketMode: UInt32 = 0o660
         /// 0: one for each processor.
         package var workers = 0
-        package var connectionsMax = 20_000
-        package var targetBytesMax = 8192
-        package var headerBytesMax = 16_384
-        package var headerCountMax = 100
-        package var headerTimeoutSeconds = 10
-        package var bodyTimeoutSeconds = 60
-        package var bodyBytesPerSecondMin = 128
-        package var idleTimeoutSeconds = 75
-        package var streamBufferBytesMax = 256 << 10
+        package var limits = Limits()
         /// Origins of pages that may read answers, with commas between; nil: none.
         package var corsOrigins: String?
         /// Descriptors of sockets that were passed to this process, in place of `host`, `port` and `unixSocket`. No key.
@@ -65,12 +61,6 @@ package struct ReceiverConfiguration: Sendable {
         /// 0: off.
         package var signedAtFreshnessSeconds = 0
         package var bodyBytesMax = 65_536
-        package var quarantine = Quarantine()
-
-        package struct Quarantine: Sendable {
-            package var unverifiedCountMax = 1000
-            package var unverifiedBytesMax = 8 << 20
-        }
 
         /// Whether any mode of verification is configured.
         package var verifies: Bool { secretCurrent != nil || !authorizationHeaders.isEmpty }
@@ -119,15 +109,6 @@ package struct ReceiverConfiguration: Sendable {
         }
     }
 
-    /// Times of domain.md, "What an integrator must be told besides the status".
-    package struct Guidance: Sendable {
-        package var startTimeoutSeconds = 120
-        package var connectorCooldownSeconds = 60
-        package var failedStartWaitSeconds = 60
-        package var stopFailedGraceSeconds = 180
-        package var startedHoursMax = 24
-    }
-
     package struct Retention: Sendable {
         /// Sessions that ended longer ago are removed; 0: kept for ever.
         package var days = 0
@@ -147,14 +128,6 @@ package struct ReceiverConfiguration: Sendable {
 
         package var level: Logger.Level = .info
         package var format: Format = .text
-    }
-
-    package struct Store: Sendable {
-        package var queueCountMax = 16_384
-        package var queueBytesMax = 32 << 20
-        package var recordsInMemoryMax = 50_000
-        package var recordBytesInMemoryMax = 48 << 20
-        package var writeBehindMilliseconds = 1000
     }
 
     package struct Shutdown: Sendable {

@@ -22,19 +22,21 @@ package struct DriveAPIFeatures: Sendable {
         cooldowns: ConnectorCooldowns, logger: Logger, clock: @escaping @Sendable () -> Instant,
         timing: ReconcilerTiming, others: Others
     ) throws {
-        guard let settings = configuration.driveApi.settings else { return nil }
+        guard configuration.driveApi.apiKey != nil else { return nil }
+        var reconciliation = configuration.reconciliation
+        reconciliation.callsMax = 2 * configuration.driveApi.concurrency
         metrics = DriveAPIMetrics(logger: logger)
-        client = try DriveAPIClient(settings, observer: metrics, clock: SystemDriveAPIClock(now: clock))
+        client = try DriveAPIClient(configuration.driveApi, observer: metrics, clock: SystemDriveAPIClock(now: clock))
         // Weak: the client has the metrics as its observer, and the two would keep each other.
         metrics.setStatistics { [weak client] in client?.statistics }
         reconciler =
-            configuration.reconciliation.enabled
+            reconciliation.enabled
             ? Reconciler(
-                client: client, store: store, ledger: ledger, settings: configuration.reconciliationSettings,
+                client: client, store: store, ledger: ledger, settings: reconciliation,
                 logger: logger, clock: clock, timing: timing,
                 leads: { others.leads }) : nil
         gateway = Gateway(
-            client: client, store: store, ledger: ledger, settings: configuration.gatewaySettings, writes: writes,
+            client: client, store: store, ledger: ledger, settings: configuration.gateway, writes: writes,
             cooldowns: cooldowns, reconciler: reconciler, others: others, logger: logger, clock: clock)
         backfill = Backfill(client: client, store: store, clock: clock)
     }

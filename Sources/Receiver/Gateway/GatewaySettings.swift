@@ -1,7 +1,7 @@
 /// What the gateway goes by.
 package struct GatewaySettings: Sendable, Hashable {
     /// For how long an idempotency key stands for its first request.
-    package var idempotencySeconds: Int64 = 86_400
+    package var idempotencyHours: Int64 = 24
     /// Requests that are under way at the same time, over all users.
     package var requestsMax = 1_000
     /// Durable writes that one user may cause in a minute: starts, stops that are noted, abandonments.
@@ -10,4 +10,6 @@ package struct GatewaySettings: Sendable, Hashable {
     package var sessionWritesPerMinute = 20
 
     package init() {}
+
+    var idempotencySeconds: Int64 { idempotencyHours * 3600 }
 }

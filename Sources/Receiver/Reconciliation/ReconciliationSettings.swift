@@ -3,6 +3,8 @@ package import SessionModel
 /// When the Drive API is asked about a session. The limits of waiting are the seed's; the others are not documented
 /// upstream, so all can be configured.
 package struct ReconciliationSettings: Sendable, Hashable {
+    /// False: the Drive API is asked about no session.
+    package var enabled = true
     /// CREATED, WAITING_TO_START, WAITING_TO_STOP and STOP_FAILED for so long.
     package var waitingSeconds: Int64 = 120
     /// From the first that is heard of a session, from its completion and from a request of our own to a question: what
@@ -27,7 +29,7 @@ package struct ReconciliationSettings: Sendable, Hashable {
     /// Sessions that were created longer ago are left alone.
     package var giveUpDays: Int64 = 14
     /// A settled session is asked about once more after so long: it may have been refunded. 0: never.
-    package var refundCheckSeconds: Int64 = 168 * 3600
+    package var refundCheckHours: Int64 = 168
     /// A start whose outcome is not known is looked for after so long; the wait doubles each time.
     package var startLookUpSeconds: Int64 = 5
     /// Answers without a session that could be it, after which it is taken to have had no effect.
@@ -36,6 +38,8 @@ package struct ReconciliationSettings: Sendable, Hashable {
     package var callsMax = 8
 
     package init() {}
+
+    var refundCheckSeconds: Int64 { refundCheckHours * 3600 }
 
     /// Seconds from the last news to the first question.
     package func patienceSeconds(_ status: SessionStatus) -> Int64 {

@@ -1,10 +1,13 @@
 import Base
 import Dispatch
+import DriveAPI
 import HTTPServer
+import Ledger
+@testable import Receiver
 import SessionModel
+import SessionStore
 import WebhookSecurity
 
-@testable import Receiver
 
 /// The Drive API as a test wants it: answers by a function, and remembers what it was asked.
 final class Upstream: RequestHandler {
@@ -96,11 +99,11 @@ extension ReceiverConfiguration {
     mutating func use(upstream url: String) throws {
         driveApi.baseURL = url
         driveApi.apiKey = try Callback.key("the-key-of-the-drive-api")
-        driveApi.attemptsMax = 1
+        driveApi.retry.attemptsMax = 1
         // On a busy machine an answer is late, and that is not what these tests are about.
-        driveApi.connectTimeoutSeconds = 600
-        driveApi.answerTimeoutSeconds = 600
-        driveApi.totalTimeoutSeconds = 600
+        driveApi.connectSeconds = 600
+        driveApi.answerSeconds = 600
+        driveApi.totalSeconds = 600
         reconciliation.enabled = false
     }
 }

@@ -1,43 +1,5 @@
-package import DriveAPI
-package import WebhookSecurity
-
-extension ReceiverConfiguration {
-    /// How the Drive API is called. Without a key no call is made, and everything that needs none works.
-    package struct DriveAPI: Sendable {
-        package var baseURL = DriveAPISettings.productionURL
-        package var apiKey: SecretKey?
-        package var connectTimeoutSeconds = 5
-        package var answerTimeoutSeconds = 15
-        package var totalTimeoutSeconds = 30
-        package var concurrency = 8
-        package var concurrencyOfUser = 2
-        package var queueCountMax = 1000
-        package var callsPerSecondMax = 10
-        package var attemptsMax = 3
-        package var receiptPath = PathTemplate.receipt.description
-        package var retryPaymentPath = PathTemplate.retryPayment.description
-
-        /// What the client is told; nil without a key.
-        package var settings: DriveAPISettings? {
-            guard let apiKey else { return nil }
-            var settings = DriveAPISettings(apiKey: apiKey)
-            settings.baseURL = baseURL
-            settings.connectSeconds = Double(connectTimeoutSeconds)
-            settings.answerSeconds = Double(answerTimeoutSeconds)
-            settings.totalSeconds = Double(totalTimeoutSeconds)
-            settings.concurrency = concurrency
-            settings.concurrencyOfUser = concurrencyOfUser
-            settings.queueMax = queueCountMax
-            settings.callsPerSecond = Double(callsPerSecondMax)
-            settings.burst = callsPerSecondMax
-            settings.retry.attemptsMax = attemptsMax
-            // Checked when the configuration was loaded.
-            settings.receiptPath = PathTemplate(receiptPath) ?? .receipt
-            settings.retryPaymentPath = PathTemplate(retryPaymentPath) ?? .retryPayment
-            return settings
-        }
-    }
-}
+internal import DriveAPI
+internal import WebhookSecurity
 
 extension ConfigurationKey {
     static let driveApi: [ConfigurationKey] = [
@@ -54,13 +16,13 @@ extension ConfigurationKey {
             receipts, payments and reconciliation are off.
             """),
         .integer(
-            "driveApi.connectTimeoutSeconds", \.driveApi.connectTimeoutSeconds, 1...60, unit: "seconds",
+            "driveApi.connectTimeoutSeconds", \.driveApi.connectSeconds, 1...60, unit: "seconds",
             "From the start of a connection to its end, TLS included."),
         .integer(
-            "driveApi.answerTimeoutSeconds", \.driveApi.answerTimeoutSeconds, 1...300, unit: "seconds",
+            "driveApi.answerTimeoutSeconds", \.driveApi.answerSeconds, 1...300, unit: "seconds",
             "How long one request may wait for the end of its answer."),
         .integer(
-            "driveApi.totalTimeoutSeconds", \.driveApi.totalTimeoutSeconds, 1...600, unit: "seconds",
+            "driveApi.totalTimeoutSeconds", \.driveApi.totalSeconds, 1...600, unit: "seconds",
             "The same for a call with all its attempts and the waits between them."),
         .integer(
             "driveApi.concurrency", \.driveApi.concurrency, 1...64, unit: "connections",
@@ -69,21 +31,21 @@ extension ConfigurationKey {
             "driveApi.concurrencyOfUser", \.driveApi.concurrencyOfUser, 1...64, unit: "connections",
             "Of those, how many one user's calls may have; stops are counted apart."),
         .integer(
-            "driveApi.queueCountMax", \.driveApi.queueCountMax, 1...100_000, unit: "calls",
+            "driveApi.queueCountMax", \.driveApi.queueMax, 1...100_000, unit: "calls",
             "Calls that wait for a connection; further ones fail at once."),
         .integer(
-            "driveApi.callsPerSecondMax", \.driveApi.callsPerSecondMax, 1...1000, unit: "calls",
+            "driveApi.callsPerSecondMax", \.driveApi.callsPerSecond, 1...1000, unit: "calls",
             "Calls a second of reconciliation and back-fill. Those of drivers don't wait for it, but count."),
         .integer(
-            "driveApi.attemptsMax", \.driveApi.attemptsMax, 1...10, unit: "attempts",
+            "driveApi.attemptsMax", \.driveApi.retry.attemptsMax, 1...10, unit: "attempts",
             """
             Attempts at a call that fails. Starts, stops and payments are only sent again when nothing of them can have \
             arrived.
             """),
-        .text(
+        .pathTemplate(
             "driveApi.receiptPath", \.driveApi.receiptPath,
             "Method and path of a receipt, with {userId} and {sessionId}. Not documented upstream."),
-        .text(
+        .pathTemplate(
             "driveApi.retryPaymentPath", \.driveApi.retryPaymentPath,
             "Method and path of a payment retry, with {userId} and {sessionId}. Not documented upstream."),
     ]
@@ -93,14 +55,6 @@ extension ConfigurationLoader {
     /// What the kinds of the keys cannot tell.
     mutating func checkDriveAPI() {
         let driveApi = configuration.driveApi
-        for (name, text) in [
-            ("driveApi.receiptPath", driveApi.receiptPath), ("driveApi.retryPaymentPath", driveApi.retryPaymentPath),
-        ] where PathTemplate(text) == nil {
-            add(
-                .init(
-                    name, origins[name],
-                    "\"\(text)\" is not allowed; allowed: GET, POST or PUT, a space, and a path with {sessionId}"))
-        }
         let url = "driveApi.baseURL"
         do {
             _ = try DriveAPIClient.basePath(of: driveApi.baseURL)
