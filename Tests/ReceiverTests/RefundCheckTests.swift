@@ -2,12 +2,12 @@ import Base
 import DriveAPI
 import HTTPServer
 import Ledger
-@testable import Receiver
 import SessionIndex
 import SessionModel
 import SessionStore
 import Testing
 
+@testable import Receiver
 
 /// Settled sessions are asked about once more, for a refund.
 @Suite struct RefundCheckTests {

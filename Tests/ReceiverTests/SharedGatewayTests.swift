@@ -4,11 +4,11 @@ import HTTPClient
 import HTTPServer
 import Ledger
 import PostgresTestSupport
-@testable import Receiver
 import SessionModel
 import SessionStore
 import Testing
 
+@testable import Receiver
 
 /// What one of several receivers does for all of them: starts once, and asks the Drive API.
 @Suite(.enabled(if: PostgresServer.isInstalled), .serialized) struct SharedGatewayTests {

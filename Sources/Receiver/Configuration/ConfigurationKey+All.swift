@@ -1,9 +1,9 @@
-internal import SessionStore
-internal import Ledger
-internal import SessionModel
 internal import EventLog
-internal import SessionIndex
 internal import HTTPServer
+internal import Ledger
+internal import SessionIndex
+internal import SessionModel
+internal import SessionStore
 
 extension ConfigurationKey {
     /// Every key, in the order of the documented file.

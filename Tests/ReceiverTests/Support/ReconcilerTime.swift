@@ -2,11 +2,11 @@ import Base
 import DriveAPI
 import HTTPServer
 import Ledger
-@testable import Receiver
 import SessionModel
 import SessionStore
 import Testing
 
+@testable import Receiver
 
 /// The time of a reconciler: it passes when the test says so, and then everything that is due is done.
 final class ReconcilerTime: Sendable {

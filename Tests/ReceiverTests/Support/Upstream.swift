@@ -3,11 +3,11 @@ import Dispatch
 import DriveAPI
 import HTTPServer
 import Ledger
-@testable import Receiver
 import SessionModel
 import SessionStore
 import WebhookSecurity
 
+@testable import Receiver
 
 /// The Drive API as a test wants it: answers by a function, and remembers what it was asked.
 final class Upstream: RequestHandler {
