@@ -120,6 +120,13 @@ extension FileSystem {
         return names
     }
 
+    /// A path from the root on; `.` and `..` stay in it.
+    package static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let current = getcwd(nil, 0) else { return path }
+        defer { free(current) }
+        return join(String(cString: current), path)
+    }
+
     /// A path below a directory.
     package static func join(_ directory: String, _ name: String) -> String {
         directory.hasSuffix("/") ? directory + name : directory + "/" + name

@@ -115,6 +115,9 @@ struct Binder {
             if let what = whatIsInTheWay(path) {
                 throw SystemError(call: name, code: EEXIST, reason: "\(what) is in the way")
             }
+            guard SocketPath(path).text.utf8.count <= SocketPath.bytesMax else {
+                throw SystemError(call: name, code: ENAMETOOLONG)
+            }
             let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "./"
             guard access(String(folder), W_OK | X_OK) == 0 else { throw .last(name) }
         case .passed(let descriptor): _ = try addressOfListener(descriptor)

@@ -43,15 +43,15 @@ struct ConfigurationOptions: ParsableArguments {
     }
 }
 
-/// The environment of the process.
+/// The environment of the process. Split at bytes: what follows a `=` may be a character together with it.
 enum Environment {
     static var variables: [String: String] {
         var variables: [String: String] = [:]
         var entry = environ
         while let text = entry.pointee {
             let pair = String(cString: text)
-            if let separator = pair.firstIndex(of: "=") {
-                variables[String(pair[..<separator])] = String(pair[pair.index(after: separator)...])
+            if let separator = pair.utf8.firstIndex(of: UInt8(ascii: "=")) {
+                variables[String(pair[..<separator])] = String(pair[pair.utf8.index(after: separator)...])
             }
             entry += 1
         }

@@ -184,6 +184,52 @@ import Testing
         }
     }
 
+    @Test func `files of a data directory that cannot be theirs are named`() throws {
+        try withCommand { command throws in
+            let data = command.directory.file("data")
+            mkdir(data, 0o700)
+            for name in ["lock", "ledger.sqlite", "sessions.sqlite"] {
+                mkdir(data + "/" + name, 0o700)
+                let outcome = try command.run(["serve", "--check-config"])
+                #expect(outcome.status == 78 && outcome.errors.contains("\(name) is a directory"), "\(outcome.errors)")
+                rmdir(data + "/" + name)
+            }
+            Workspace.write("", to: data + "/log")
+            #expect(try command.run(["serve", "--check-config"]).errors.contains("log is no directory"))
+            unlink(data + "/log")
+            var long = command.directory.path
+            while long.utf8.count < 600 {
+                long += "/" + String(repeating: "p", count: 100)
+                mkdir(long, 0o700)
+            }
+            let outcome = try command.run(
+                ["serve", "--check-config"], environment: ["CHARGEFOLD_DATA_DIRECTORY": long])
+            #expect(outcome.status == 78 && outcome.errors.contains("is longer by"), "\(outcome.errors)")
+            let socket = command.directory.file(String(repeating: "s", count: 120))
+            let named = try command.run(
+                ["serve", "--check-config"], environment: ["CHARGEFOLD_HTTP_UNIX_SOCKET": socket])
+            #expect(named.status == 78 && named.errors.contains("http.unixSocket"), "\(named.errors)")
+        }
+    }
+
+    @Test func `a variable counts, whatever its value begins with`() throws {
+        try withCommand { command throws in
+            // Each makes one character of the sign before it.
+            for first in ["\u{200D}", "\u{200C}", "\u{FE0F}", "\u{301}", "\u{E0061}"] {
+                let secret = ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT": first + "a-secret-for-the-tests"]
+                let outcome = try command.succeed(["serve", "--check-config"], environment: secret)
+                #expect(outcome.text.contains("webhook.secretCurrent: <secret of"))
+                let port = ["CHARGEFOLD_HTTP_PORT": first + "9090"]
+                #expect(try command.run(["serve", "--check-config"], environment: port).status == 78)
+            }
+            let script =
+                #"export CHARGEFOLD_WEBHOOK_SECRET_CURRENT=$(printf 'a-secret-\351-for-the-tests'); exec "$0" "$@""#
+            let outcome = try command.run(
+                ["-c", script, Command.path, "serve", "--check-config"], executable: "/bin/sh")
+            #expect(outcome.status == 78 && outcome.errors.contains("is not UTF-8 text"), "\(outcome.errors)")
+        }
+    }
+
     @Test func `a check beside a running server finds nothing in the way`() throws {
         try withCommand { command throws in
             let server = try Server(command)

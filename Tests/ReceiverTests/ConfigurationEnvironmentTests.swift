@@ -37,6 +37,9 @@ import Testing
             #expect(warning.hasPrefix("environment CHARGEFOLD_"))
             #expect(warning.contains("like 16 more of the kind"))
             #expect(warning.contains("enableServiceLinks"))
+            // As people switch them off one by one.
+            let empty = Self.links(service, address).mapValues { _ in "" }
+            #expect(try load(empty + Self.secret).configuration.http.port == 8080)
         }
     }
 
@@ -91,7 +94,9 @@ import Testing
         ("a-secret-for-the-tests\u{0}", "U+0000"), ("a-secret-for-the-tests\u{7F}", "U+007F"),
         ("a-secret-for-the-tests\u{2060}", "U+2060"), ("a-secret-for-the-tests\u{AD}", "U+00AD"),
         ("a-secret-for-the-tests\u{200E}", "U+200E"), ("a-secret-for-the-tests\u{3000}", "U+3000"),
-        ("a-secret-for-the-tests\u{85}x", "U+0085"), ("a-secret-for-the-tests\t", "white space"),
+        ("a-secret-for-the-tests\u{85}x", "U+0085"), ("a-secret-for-the-tests\u{85}", "white space"),
+        ("a-secret-for-the-tests\u{B}", "white space"), ("a-secret-for-the-tests\u{2028}", "white space"),
+        ("a-secret-for-the-tests\t", "white space"),
     ]) func `what stands unseen in a secret is warned of, from a file, the variable and the configuration alike`(
         secret: String, expected: String
     ) throws {

@@ -1,3 +1,4 @@
+internal import Base
 internal import Configuration
 internal import WebhookSecurity
 
@@ -83,6 +84,10 @@ struct ConfigurationLoader {
     }
 
     private mutating func store(_ raw: Raw, _ origin: ConfigurationOrigin, _ key: ConfigurationKey) {
+        // What the environment has that is no UTF-8 has become this.
+        guard !raw.texts.contains(where: { $0.unicodeScalars.contains("\u{FFFD}") }) else {
+            return problems.append(ConfigurationProblem(key.name, origin, "is not UTF-8 text"))
+        }
         do {
             let value = try ConfigurationParser.value(raw.texts, for: key)
             key.store(value, &configuration)
@@ -131,8 +136,9 @@ struct ConfigurationLoader {
                 problems.append(ConfigurationProblem(name, raw.origin, "the file \(path) is not UTF-8 text"))
                 return nil
             }
-            let end = text.lastIndex { !$0.isNewline }
-            return Raw(texts: [end.map { String(text[...$0]) } ?? ""], origin: raw.origin)
+            // Ends of lines, as editors and `echo` leave them behind, and nothing else.
+            let content = text.utf8.lastIndex { $0 != ASCII.lf && $0 != ASCII.cr }
+            return Raw(texts: [content.map { String(text[...$0]) } ?? ""], origin: raw.origin)
         } catch {
             problems.append(ConfigurationProblem(name, raw.origin, "the file \(path) \(error.description)"))
             return nil
@@ -163,6 +169,7 @@ struct ConfigurationLoader {
         let known = names.map(Self.variableName(of:))
         var links: [String] = []
         for (name, value) in environment.sorted(by: { $0.key < $1.key }) where name != Self.pathVariable {
+            if value.isEmpty, known.contains(name) { continue }
             if ServiceLink(name: name, value: value) != nil {
                 links.append(name)
             } else if !known.contains(name), !name.hasPrefix(Self.sandboxPrefix) {

@@ -79,14 +79,15 @@ enum ConfigurationParser {
         guard !elements.isEmpty else { throw Failure(message: "is empty; allowed: \(key.allowed)") }
         var secrets: [NamedSecret] = []
         for (index, element) in elements.enumerated() {
-            guard let colon = element.firstIndex(of: ":") else {
+            // At bytes: what follows may be a character together with it.
+            guard let colon = element.utf8.firstIndex(of: UInt8(ascii: ":")) else {
                 throw Failure(message: "element \(index + 1) has no colon; allowed: \(key.allowed)")
             }
             let name = trimmed(element[..<colon])
-            var value = element[element.index(after: colon)...]
+            var value = element[element.utf8.index(after: colon)...]
             var scopes: [Scope] = [.read]
-            if separatedByCommas, let end = value.firstIndex(of: ":") {
-                scopes = try self.scopes(value[value.index(after: end)...], of: index + 1)
+            if separatedByCommas, let end = value.utf8.firstIndex(of: UInt8(ascii: ":")) {
+                scopes = try self.scopes(value[value.utf8.index(after: end)...], of: index + 1)
                 value = value[..<end]
             }
             guard !name.isEmpty, let secret = SecretKey(utf8: trimmed(value)) else {

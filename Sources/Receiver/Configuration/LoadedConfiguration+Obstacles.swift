@@ -1,5 +1,6 @@
 internal import Glibc
 import HTTPServer
+import SessionStore
 
 extension LoadedConfiguration {
     /// What on this machine would keep a server with this configuration from starting: an address that cannot be listened
@@ -22,7 +23,9 @@ extension LoadedConfiguration {
                 }
             }
         }
-        if let reason = Self.obstacle(toDirectory: configuration.data.directory) {
+        if let reason = Self.obstacle(toDirectory: configuration.data.directory)
+            ?? DataDirectoryFiles.obstacle(in: configuration.data.directory)
+        {
             add("data.directory", reason)
         } else if Self.exists(configuration.data.directory) {
             do throws(SystemError) {

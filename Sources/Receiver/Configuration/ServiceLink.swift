@@ -4,7 +4,8 @@ internal import Base
 /// for a Service called `chargefold-metrics`, `CHARGEFOLD_METRICS_SERVICE_HOST` and eight more. Nobody has meant us by it,
 /// although for a Service called `chargefold-http` one of them has the name of `http.port`.
 ///
-/// Recognised by the form of name and value together, so that a misspelt name of ours is still found.
+/// Recognised by the form of name and value together, so that a misspelt name of ours is still found. An empty value is of
+/// every form: that is how links are switched off.
 struct ServiceLink {
     /// - Returns: nil for any other variable.
     init?(name: String, value: String) {
@@ -19,14 +20,15 @@ struct ServiceLink {
     /// Whether the words after a Service's name make a link.
     private static func isLink(_ words: ArraySlice<Substring>, _ value: String) -> Bool {
         let rest = Array(words.dropFirst())
+        func isURL(_ value: String) -> Bool { value.isEmpty || protocols.contains { value.hasPrefix($0 + "://") } }
         switch words.first {
         case "SERVICE":
             switch rest.first {
             // An IPv4 or IPv6 address.
             case "HOST" where rest.count == 1:
-                return !value.isEmpty && value.allSatisfy { $0.isHexDigit || $0 == "." || $0 == ":" }
+                return value.allSatisfy { $0.isHexDigit || $0 == "." || $0 == ":" }
             // The first port; and each port that has a name.
-            case "PORT": return isNumber(value[...])
+            case "PORT": return value.isEmpty || isNumber(value[...])
             default: return false
             }
         case "PORT":
@@ -42,10 +44,6 @@ struct ServiceLink {
     }
 
     private static let protocols = ["tcp", "udp", "sctp"]
-
-    private static func isURL(_ value: String) -> Bool {
-        protocols.contains { value.hasPrefix($0 + "://") }
-    }
 
     private static func isNumber(_ text: Substring) -> Bool {
         !text.isEmpty && text.utf8.allSatisfy(ASCII.isDigit)
