@@ -127,6 +127,22 @@ extension FileSystem {
         return join(String(cString: current), path)
     }
 
+    /// Whether a path, which need not be there, lies in a directory, by whatever links.
+    package static func isInside(_ directory: String, _ path: String) -> Bool {
+        var rest = absolute(path)[...]
+        while rest.last == "/" { rest = rest.dropLast() }
+        guard let slash = rest.lastIndex(of: "/"), let outer = withoutLinks(directory),
+            let parent = withoutLinks(String(rest[...slash]))
+        else { return false }
+        return parent == outer || parent.hasPrefix(outer + "/")
+    }
+
+    private static func withoutLinks(_ path: String) -> String? {
+        guard let real = realpath(path, nil) else { return nil }
+        defer { free(real) }
+        return String(cString: real)
+    }
+
     /// A path below a directory.
     package static func join(_ directory: String, _ name: String) -> String {
         directory.hasSuffix("/") ? directory + name : directory + "/" + name

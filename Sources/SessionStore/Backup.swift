@@ -34,6 +34,10 @@ package struct Backup {
     /// Copies what a store has, and verifies the copy. Nobody erases meanwhile.
     /// - Throws: `directory` where there is something at the path already, or it cannot be made.
     func make(of store: DiskSessionStore, _ ledger: Ledger, at target: String) throws(StoreError) -> BackupManifest {
+        // What is erased afterwards would stay in it, and a backup that goes with what it is a backup of is none.
+        guard !FileSystem.isInside(store.directory, target) else {
+            throw StoreError(.directory, "\(target) is in the data directory itself")
+        }
         let created = FileSystem.makeDirectory(target)
         guard created == 0 else {
             throw StoreError(.directory, "cannot make \(target): \(SystemCallError(created))")

@@ -38,6 +38,18 @@ import Testing
         }
     }
 
+    @Test func `what is set aside beside a log that cannot be written to is promised to nobody`() throws {
+        let store = FakeStore()
+        try withReceiver(store) { server, _ throws in
+            store.behave(.fails(StoreError(.unavailable, "gone")))
+            #expect(try server.post(Array("{}".utf8)).status == 503)
+            store.behave(.isFull)
+            #expect(try server.post(Array("{}".utf8)).status == 400)
+            store.behave(.works)
+            #expect(try server.post(Array("{}".utf8)).status == 400)
+        }
+    }
+
     @Test func `invalid UTF-8 is told apart`() throws {
         try withReceiver(FakeStore()) { server, _ throws in
             #expect(try server.post(Array(#"{"event":""#.utf8) + [0xFF]).json?.string("code") == "INVALID_UTF8")

@@ -84,6 +84,20 @@ struct BackupTests {
         #expect(elsewhere.contents == before)
     }
 
+    @Test func `no backup is made within what it is a backup of`() async throws {
+        let store = try openStore(directory)
+        _ = try await ingest(3, into: store)
+        symlink(store.directory, elsewhere.file("link"))
+        for target in [
+            store.directory + "/inside", store.directory + "/log/inside/", elsewhere.file("link/log/../inside"),
+        ] {
+            let error = #expect(throws: StoreError.self) { try store.backUp(to: target, backup) }
+            #expect(error?.message.contains("in the data directory itself") == true)
+        }
+        #expect(access(store.directory + "/inside", F_OK) != 0)
+        store.close()
+    }
+
     @Test func `an empty directory may be restored into, and is empty again where it fails`() async throws {
         let store = try openStore(directory)
         _ = try await ingest(30, into: store)

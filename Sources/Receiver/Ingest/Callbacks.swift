@@ -169,6 +169,11 @@ final class Callbacks: Sendable {
             switch result {
             case .success(let id):
                 others.quarantine?.hint()
+                // The ledger lies beside the log: where that cannot be written to, as when the directory has gone, nobody
+                // can promise that what the ledger has taken is kept.
+                if let error = store.unavailability, error.code != .queueFull {
+                    return turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
+                }
                 refusal(id)
             case .failure(let error): turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
             }
