@@ -123,15 +123,21 @@ final class Callbacks: Sendable {
             case .success(let outcome):
                 (outcome.duplicate ? metrics.duplicates : metrics.accepted).increment()
                 reconciler?.noted(outcome)
-                others.acknowledge(outcome) { [self] durability in
-                    exchange.respond(Response(outcome, durability))
-                    record(arrival)
-                }
+                // Nobody to wait for: nothing to keep until then.
+                if others.areNone { return answer(outcome, nil, arrival, exchange) }
+                others.acknowledge(outcome) { [self] in answer(outcome, $0, arrival, exchange) }
             case .failure(let error):
                 turnAway(Problem(error, .storeUnavailable), code: error.code, exchange)
                 record(arrival)
             }
         }
+    }
+
+    private func answer(
+        _ outcome: IngestOutcome, _ durability: Durability?, _ arrival: Arrival, _ exchange: Exchange
+    ) {
+        exchange.respond(Response(outcome, durability))
+        record(arrival)
     }
 
     private func record(_ arrival: Arrival) {

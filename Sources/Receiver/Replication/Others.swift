@@ -30,6 +30,9 @@ package struct Others: Sendable {
     /// Whether so much of theirs is still to come that queries would be answered wrongly.
     var isCatchingUp: Bool { log?.isCatchingUp == true }
 
+    /// Whether there is no shared log.
+    var areNone: Bool { log == nil }
+
     /// Runs `body` once a delivery is in the shared log, or that takes too long; at once, with nil, where there is none.
     /// - Parameter always: also where callbacks are answered without that.
     func acknowledge(
