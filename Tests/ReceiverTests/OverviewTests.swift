@@ -59,6 +59,11 @@ struct OverviewTests {
         let known = ["status", "anomaly", "userId"]
         #expect(NearestName.hint("statsu", among: known) == " Did you mean status?")
         #expect(NearestName.hint("userid", among: known) == " Did you mean userId?")
+        for (text, meant) in [
+            ("stat", "status"), ("sessionStatus", "status"), ("anomalys", "anomaly"), ("STTAUS", "status"),
+        ] {
+            #expect(NearestName.hint(text, among: known) == " Did you mean \(meant)?")
+        }
         #expect(NearestName.hint("connector", among: known) == " Known are: anomaly, status, userId.")
     }
 

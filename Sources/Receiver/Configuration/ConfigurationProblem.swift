@@ -57,10 +57,8 @@ enum NearMiss {
     /// begins so, or the shortest of a few with the same last part.
     static func suggestion(for text: String, among candidates: [String], separator: Character) -> String? {
         let wanted = text.lowercased()
-        let ranked = candidates.map { ($0, distance(Array(wanted.utf8), Array($0.lowercased().utf8))) }
-        if let (best, distance) = ranked.min(by: { $0.1 < $1.1 }), distance <= max(2, wanted.utf8.count / 6) {
-            return best
-        }
+        let changesMax = max(2, wanted.utf8.count / 6)
+        if let nearest = NearestName.nearest(to: wanted, among: candidates, changesMax: changesMax) { return nearest }
         // A name cut short, as CHARGEFOLD_DATA_DIR.
         let longer = candidates.filter { $0.lowercased().hasPrefix(wanted) }
         if longer.count == 1, wanted.utf8.count > 12 { return longer.first }
@@ -68,24 +66,5 @@ enum NearMiss {
         let alike = candidates.filter { $0.lowercased().split(separator: separator).last == lastPart }
         // Of several, the plainest: CHARGEFOLD_TOKEN means CHARGEFOLD_API_TOKEN, not the one of operators.
         return alike.count <= 3 ? alike.min { $0.utf8.count < $1.utf8.count } : nil
-    }
-
-    /// Insertions, deletions, replacements and swaps of neighbours that turn one into the other.
-    static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-        var beforePrevious: [Int] = []
-        var previous = Array(0...right.count)
-        for (row, leftByte) in left.enumerated() {
-            var current = [row + 1]
-            for (column, rightByte) in right.enumerated() {
-                var best = min(previous[column + 1], current[column]) + 1
-                best = min(best, previous[column] + (leftByte == rightByte ? 0 : 1))
-                if row > 0, column > 0, leftByte == right[column - 1], left[row - 1] == rightByte {
-                    best = min(best, beforePrevious[column - 1] + 1)
-                }
-                current.append(best)
-            }
-            (beforePrevious, previous) = (previous, current)
-        }
-        return previous[right.count]
     }
 }
