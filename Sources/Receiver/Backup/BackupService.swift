@@ -34,16 +34,22 @@ final class BackupService: Sendable {
                     metadata: ["directory": "\(target)", "deliveries": "\(manifest.deliveries)"])
                 exchange.respond(Response(json: #"{"outcome":"verified"}"#))
             } catch {
-                logger.error(
-                    "a backup could not be made", metadata: ["directory": "\(target)", "reason": "\(error)"])
-                exchange.respond(
-                    Response(Problem(500, "backup-failed", "The backup could not be made.", detail: "\(error)")))
+                // A place that will not do is whoever asks to mend.
+                let isRefused = error.code == .directory
+                logger.log(
+                    level: isRefused ? .notice : .error, "a backup could not be made",
+                    metadata: ["directory": "\(target)", "reason": "\(error)"])
+                var problem: Problem = isRefused ? .backupRefused : .backupFailed
+                problem.detail = "\(error)"
+                exchange.respond(Response(problem))
             }
         }
     }
 }
 
 extension Problem {
+    fileprivate static let backupRefused = Problem(409, "backup-refused", "A backup cannot be made there.")
+    fileprivate static let backupFailed = Problem(500, "backup-failed", "The backup could not be made.")
     fileprivate static let noBackupDirectory = Problem(
         400, "no-backup-directory", "The body must be an object with the absolute path of a directory to make.")
 }
