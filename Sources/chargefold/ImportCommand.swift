@@ -75,6 +75,8 @@ struct ImportCommand: ParsableCommand {
             }
         }
         try append(batch, to: store)
+        // An `export` that failed has written nothing, and what comes of it must not look like a store.
+        guard count > 0 else { throw failure("there is no delivery to import") }
         return count
     }
 

@@ -76,6 +76,12 @@ import Testing
 
     @Test func `an import that fails leaves nothing behind`() throws {
         try withSessions { command throws in
+            for input in ["", "\n"] {
+                let empty = command.directory.file("of-nothing")
+                let outcome = try command.run(["import", "-", "--data-directory", empty], input: Array(input.utf8))
+                #expect(outcome.status == 1, "\(outcome.errors)")
+                #expect(!FileSystem.exists(empty))
+            }
             let exported = try command.succeed(["export"]).output
             let copy = command.directory.file("copy")
             let outcome = try command.run(

@@ -176,11 +176,14 @@ import Testing
         }
     }
 
-    @Test func whatAPaymentRetryAnswersIsShownAtOnce() throws {
-        let upstream = Upstream { call, _ in
+    @Test func whatAPaymentRetryAnswersIsShownAtOnceAndWhatItDoesNotSayIsAskedFor() throws {
+        let price = ##","price":{"minorInclVat":95}"##
+        let upstream = Upstream { call, number in
             call.method == "POST"
                 ? Upstream.json(#"{"balanceStatus":"PAID"}"#)
-                : Self.session("COMPLETE", extra: #","balanceStatus":"DEBT","price":{"minorInclVat":95}"#)
+                : number == 1
+                    ? Self.session("COMPLETE", extra: ##","balanceStatus":"DEBT""## + price)
+                    : Self.session("COMPLETE", extra: ##","balanceStatus":"PAID","receiptAvailable":true"## + price)
         }
         try withSoon(upstream) { server, time throws in
             _ = try server.post(Callback.body("SESSION_COMPLETE", "S1", extra: #","userId":"u1""#))
@@ -192,9 +195,33 @@ import Testing
             let session = try server.get("/v1/sessions/S1").json
             #expect(session?.string("balanceStatus") == "PAID")
             #expect(session?.string("sessionStatus") == "COMPLETE")
+            #expect(session?.member("receiptAvailable")?.bool != true)
+            time.pass(milliseconds: 1)
+            try time.pass(0, server)
+            #expect(try server.get("/v1/sessions/S1").json?.member("receiptAvailable")?.bool == true)
             // And nothing more is to be learnt.
             try time.pass(60, server)
-            #expect(upstream.calls.count == 2)
+            #expect(upstream.calls.count == 3)
+        }
+    }
+
+    @Test func aPaymentRetryThatIsRefusedTellsThatThePaymentIsNotWhatItWas() throws {
+        let price = ##","price":{"minorInclVat":95}"##
+        let upstream = Upstream { call, number in
+            call.method == "POST"
+                ? Upstream.json(#"{"code":"SESSION_NOT_IN_DEBT"}"#, status: 400)
+                : Self.session("COMPLETE", extra: ##","balanceStatus":"\##(number == 1 ? "DEBT" : "PAID")""## + price)
+        }
+        try withSoon(upstream) { server, time throws in
+            _ = try server.post(Callback.body("SESSION_COMPLETE", "S1", extra: #","userId":"u1""#))
+            try time.pass(0, server)
+            try time.pass(2, server)
+            #expect(try server.get("/v1/sessions/S1").json?.string("balanceStatus") == "DEBT")
+            time.pass(milliseconds: 1)
+            #expect(try server.post("/v1/users/u1/sessions/S1/retry-payment", "").status == 400)
+            time.pass(milliseconds: 1)
+            try time.pass(0, server)
+            #expect(try server.get("/v1/sessions/S1").json?.string("balanceStatus") == "PAID")
         }
     }
 }

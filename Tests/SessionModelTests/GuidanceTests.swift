@@ -65,6 +65,12 @@ import Testing
             effective: "FAILED", stop: (false, .notStarted), start: (true, .startFailed, nil),
             abandon: (false, .notStuck)),
         Case(
+            name: "failed, and a stop was asked for just in case: the wait does not start anew",
+            steps: requested + [
+                .callback("SESSION_START_FAILED", 5), .client(.stop, 40), .api("FAILED", 42),
+            ], now: 65, effective: "FAILED", stop: (false, .notStarted), start: (true, .startFailed, nil),
+            abandon: (false, .notStuck)),
+        Case(
             name: "failed at the instant of the request", steps: [.client(.start, 10), .api("FAILED", 10)], now: 10,
             effective: "FAILED", stop: (false, .notStarted), start: (false, .cooldownAfterFailedStart, 70),
             abandon: (false, .notStuck)),

@@ -152,7 +152,8 @@ package final class Gateway: Sendable {
         with(sessionId, of: userId, respond) { [self] isOwn, record in
             client.retryPayment(userId: userId, sessionId: sessionId, trace: trace) { [self] result in
                 let goOn = { @Sendable [self] in
-                    if result.hasReachedTheAPI { reconciler?.askAtOnce(sessionId) }
+                    // Refused, it tells that the payment is not as it is known here.
+                    if result.hasReachedTheAPI || result.isRefusal { reconciler?.askAtOnce(sessionId) }
                     pass(result, isOwn: isOwn, respond)
                 }
                 guard isOwn, let record, case .success(let answer) = result,

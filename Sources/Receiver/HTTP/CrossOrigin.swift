@@ -36,8 +36,10 @@ package struct CrossOrigin: Sendable {
         response.add("Access-Control-Allow-Methods", allow)
         response.add(
             "Access-Control-Allow-Headers",
-            "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-API-Key, X-Request-Id"
-                as StaticString)
+            """
+            Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, traceparent, X-API-Key, \
+            X-Request-Id
+            """ as StaticString)
         response.add("Access-Control-Max-Age", "600" as StaticString)
         return response
     }

@@ -10,8 +10,9 @@ import SessionStore
 extension Reconciler {
     func ask(_ key: SessionKey) {
         underWay += 1
+        let isRequested = schedule.isRequested(key)
         store.session(key.sessionId) { [self] result in
-            guard case .success(let record?) = result, record.expectation != .nothing else {
+            guard case .success(let record?) = result, record.expectation != .nothing || isRequested else {
                 var outcome = ReconciliationSchedule.Outcome.settled
                 switch result {
                 case .failure: outcome = .postponed(nanoseconds: 5_000_000_000)

@@ -17,6 +17,10 @@ package struct ReconciliationSchedule: Sendable {
         var isUrgent = false
         /// The question under way is one of those.
         var isUrgentOut = false
+        /// Something of ours was asked about it: a question follows, also where nothing seems to be left to learn.
+        var isRequested = false
+        /// The question under way is that one.
+        var isRequestedOut = false
         /// The Drive API has told which charger it is.
         var isDescribed = false
         /// Questions asked so far.
@@ -109,13 +113,14 @@ package struct ReconciliationSchedule: Sendable {
     /// Something was asked of the Drive API about a session, and what came of it is to be seen by then.
     package mutating func requested(_ key: SessionKey, at instant: UInt64) {
         guard var entry = entries[key] else {
-            return insert(key, Entry(dueAt: instant, status: .unknown, isUrgent: true))
+            return insert(key, Entry(dueAt: instant, status: .unknown, isUrgent: true, isRequested: true))
         }
         // What is under way may have been answered before.
         let isWaiting = !entry.isOut || entry.isFresh
         entry.dueAt = isWaiting && entry.isUrgent ? min(entry.dueAt, instant) : instant
         entry.tries = 0
         entry.isUrgent = true
+        entry.isRequested = true
         entry.isFresh = entry.isOut
         entries[key] = entry
         if !entry.isOut { push(key, entry.dueAt) }
@@ -149,11 +154,16 @@ package struct ReconciliationSchedule: Sendable {
             entry.isFresh = false
             entry.isUrgentOut = entry.isUrgent
             entry.isUrgent = false
+            entry.isRequestedOut = entry.isRequested
+            entry.isRequested = false
             entries[first.key] = entry
             return first.key
         }
         return nil
     }
+
+    /// Whether the question under way follows a request of ours.
+    package func isRequested(_ key: SessionKey) -> Bool { entries[key]?.isRequestedOut ?? false }
 
     /// - Parameter calls: how often the Drive API was asked; 0 where that had become needless.
     package mutating func ended(_ key: SessionKey, _ outcome: Outcome, calls: Int = 1, now: UInt64) {
@@ -177,6 +187,7 @@ package struct ReconciliationSchedule: Sendable {
             }
         case .postponed(let nanoseconds):
             // What is due later than that anyway stays there.
+            entry.isRequested = entry.isRequested || entry.isRequestedOut
             let again = now + nanoseconds + UInt64(random.between(0, Int64(clamping: nanoseconds / 4)))
             entry.dueAt = entry.isFresh ? max(entry.dueAt, again) : again
         }

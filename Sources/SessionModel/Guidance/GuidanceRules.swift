@@ -96,9 +96,9 @@ struct GuidanceRules {
             guard let limit = startLimit, !isOver(limit) else { return .init(true, .startTimedOut) }
             return .init(false, .startInProgress, notBefore: limit)
         case .failed:
-            guard let limit = since?.adding(seconds: settings.failedStartCooldownSeconds), !isOver(limit) else {
-                return .init(true, .startFailed)
-            }
+            // Asking for a stop, just in case, must not make the user wait longer.
+            guard let limit = summary.failedSince?.adding(seconds: settings.failedStartCooldownSeconds), !isOver(limit)
+            else { return .init(true, .startFailed) }
             return .init(false, .cooldownAfterFailedStart, notBefore: limit)
         case .stopFailed:
             // From the first failure on: trying again must not make the user wait longer.

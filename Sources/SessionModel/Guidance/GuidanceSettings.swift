@@ -26,6 +26,8 @@ struct FactSummary {
     /// When the start was asked for.
     var startRequestedAt: Instant?
     var firstStopFailedAt: Instant?
+    /// From when on the session has been FAILED, tries to stop it aside.
+    var failedSince: Instant?
     var stopFailures = 0
     /// Some fact is only true of a session that was charging at some time.
     var hasCharged = false
@@ -47,6 +49,11 @@ struct FactSummary {
             switch fact.status {
             case .waitingToStart, .waitingToStop, .stopFailed: isRemote = true
             default: break
+            }
+            switch fact.status {
+            case .failed: failedSince = failedSince ?? reference
+            case .waitingToStop, .stopFailed, nil: break
+            default: failedSince = nil
             }
             switch fact.status {
             case .created, .waitingToStart:

@@ -34,7 +34,12 @@ package struct StartCheck: Sendable, Equatable {
             consider(guidance.startAnother, record.sessionId)
         }
         if let limit = connectorStartedAt?.adding(seconds: settings.connectorCooldownSeconds), now < limit {
-            consider(.init(false, .cooldown, notBefore: limit), nil)
+            let own = records.first { record in
+                let guidance = Guidance(record, now: now, settings: settings)
+                return guidance.connectorId.map { isSame($0, connectorId) } ?? false
+                    && guidance.startAnother.notBefore.map { $0 >= limit } ?? false
+            }
+            consider(.init(false, .cooldown, notBefore: limit), own?.sessionId)
         }
         isAllowed = found == nil
         notBefore = found?.action.notBefore
