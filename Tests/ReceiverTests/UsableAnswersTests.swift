@@ -87,6 +87,10 @@ import Testing
             #expect(another?.string("reason") == "START_IN_PROGRESS")
             #expect(another?.string("connectorId") == "c1")
             #expect(another?.member("elsewhere")?.bool == true)
+            seconds.withLock { $0 = 20 }
+            try server.report("SESSION_STARTED", "S1", at: 15, extra: #","userId":"u1""#)
+            #expect(try check("c1") == (false, "COOLDOWN", "S1"))
+            #expect(try check("c1", of: "u2") == (false, "COOLDOWN", nil))
             seconds.withLock { $0 = 120 }
             #expect(try check("c1").0 == true)
             #expect(try server.get("/v1/users/u1/start-check").status == 400)
