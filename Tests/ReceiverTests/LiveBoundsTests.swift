@@ -29,8 +29,11 @@ import Testing
             let waited = Waiting<Int>()
             _ = server.features.hub.wait(
                 LiveWaiter(
-                    key: SessionKey("S1"), version: 30, endsAtMicroseconds: .max, expiresAt: nil, isOurs: { _ in true }
-                ) { waited.give($0?.state.version ?? 0) })
+                    key: SessionKey("S1"), version: 30, endsAtMicroseconds: .max,
+                    grant: .everything, isOurs: { _ in true }
+                ) { ending in
+                    if case .changed(let record) = ending { waited.give(record.state.version) } else { waited.give(0) }
+                })
             // Callbacks are answered all the same.
             server.features.hub.queue.suspend()
             for second in 1...40 { try server.report("SESSION_X", "S1", at: Int64(second)) }

@@ -79,6 +79,22 @@ import Testing
         }
     }
 
+    @Test func `a long poll ends with a token of the configuration that is taken out of it, and no other does`() throws
+    {
+        try run { server, token in
+            let gone = try poll(server, RunningServer.token)
+            let other = try server.raw()
+            other.send(
+                "GET /v1/sessions/S1?wait=60s&version=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                    + "Authorization: Bearer \(token)\r\n\r\n")
+            while server.features.hub.listenerCount < 2 { _ = try server.get("/healthz") }
+            server.features.hub.endAll(of: [.token("default")])
+            let answer = try #require(RawAnswer(try gone.receiveAll()))
+            #expect(answer.status == 401)
+            #expect(other.isSilent)
+        }
+    }
+
     @Test func `a change after the end does not answer a long poll`() throws {
         try run { server, token in
             let socket = try poll(server, token)

@@ -6,13 +6,13 @@ import Synchronization
 
 /// Long polls; everything on the hub's queue.
 extension LiveHub {
-    /// Answers as soon as the session's version is above the waiter's, or with nil at its deadline.
+    /// Answers as soon as the session's version is above the waiter's, or with its end at its deadline.
     ///
     /// - Returns: what `leave` takes.
     func wait(_ waiter: LiveWaiter) -> UInt64 {
         let id = nextWaiter.wrappingAdd(1, ordering: .relaxed).newValue
         queue.async { [self] in
-            guard !isClosed, listenerCount < options.subscribersMax else { return waiter.answer(nil) }
+            guard !isClosed, listenerCount < options.subscribersMax else { return waiter.answer(.over) }
             activate()
             waiters[waiter.key, default: [:]][id] = waiter
             waiterCount += 1
@@ -24,7 +24,7 @@ extension LiveHub {
 
     /// Ends a wait before its time.
     func leave(_ id: UInt64, _ key: SessionKey) {
-        queue.async { [self] in finish(id, key, nil) }
+        queue.async { [self] in finish(id, key, .over) }
     }
 
     /// Looks a session up where a change of it is what somebody waits for.
@@ -54,14 +54,14 @@ extension LiveHub {
     private func answer(_ record: SessionRecord, _ key: SessionKey) {
         let users = SessionUsers(record)
         for (id, waiter) in waiters[key] ?? [:] where record.state.version > waiter.version && waiter.isOurs(users) {
-            finish(id, key, record)
+            finish(id, key, .changed(record))
         }
     }
 
-    func finish(_ id: UInt64, _ key: SessionKey, _ record: SessionRecord?) {
+    func finish(_ id: UInt64, _ key: SessionKey, _ ending: LiveWaiter.Ending) {
         guard let waiter = waiters[key]?.removeValue(forKey: id) else { return }
         if waiters[key]?.isEmpty ?? false { waiters[key] = nil }
         waiterCount -= 1
-        waiter.answer(record)
+        waiter.answer(ending)
     }
 }

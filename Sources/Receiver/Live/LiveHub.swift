@@ -243,7 +243,7 @@ package final class LiveHub: @unchecked Sendable {
             flushEverything()
         }
         for (key, ofSession) in waiters {
-            for (id, waiter) in ofSession where waiter.isOver(now, elapsedMicroseconds) { finish(id, key, nil) }
+            for (id, waiter) in ofSession where waiter.isOver(now, elapsedMicroseconds) { finish(id, key, .over) }
         }
         ticks += 1
         let slot = ticks % heartbeats.count
@@ -340,8 +340,8 @@ package final class LiveHub: @unchecked Sendable {
         }
     }
 
-    /// Ends the streams of tokens that are good no more, and lets all who wait ask again. Once more a moment later: whoever
-    /// was let in just before may not have been here yet.
+    /// Ends the streams and waits of tokens that are good no more. Once more a moment later: whoever was let in just before
+    /// may not have been here yet.
     func endAll(of principals: Set<Principal>) {
         for delay in [0, 1_000] {
             queue.asyncAfter(deadline: .now() + .milliseconds(delay)) { [self] in
@@ -351,7 +351,9 @@ package final class LiveHub: @unchecked Sendable {
                     remove(subscriber)
                 }
                 for (key, ofSession) in waiters {
-                    for id in ofSession.keys { finish(id, key, nil) }
+                    for (id, waiter) in ofSession where principals.contains(waiter.grant.principal) {
+                        finish(id, key, .tokenEnded)
+                    }
                 }
             }
         }
@@ -363,7 +365,7 @@ package final class LiveHub: @unchecked Sendable {
         queue.sync {
             isClosed = true
             for (key, ofSession) in waiters {
-                for id in ofSession.keys { finish(id, key, nil) }
+                for id in ofSession.keys { finish(id, key, .over) }
             }
             for subscriber in subscribers.values.flatMap(\.values) {
                 subscriber.stream.finish()

@@ -134,13 +134,22 @@ struct LiveWaiter {
     let version: Int
     /// On the hub's clock of elapsed time.
     let endsAtMicroseconds: Int64
-    /// When the token ends that it was asked for with.
-    let expiresAt: Instant?
+    /// What it was asked for with.
+    let grant: AccessGrant
     let isOurs: @Sendable (SessionUsers) -> Bool
-    /// The record whose version has passed, or nil at the end of the wait.
-    let answer: @Sendable (SessionRecord?) -> Void
+    /// Called once.
+    let answer: @Sendable (Ending) -> Void
+
+    enum Ending {
+        /// The version has passed.
+        case changed(SessionRecord)
+        /// Of the wait, or of the server.
+        case over
+        /// Whoever waits is let in no more.
+        case tokenEnded
+    }
 
     func isOver(_ now: Instant, _ elapsedMicroseconds: Int64) -> Bool {
-        elapsedMicroseconds >= endsAtMicroseconds || expiresAt.map { now >= $0 } ?? false
+        elapsedMicroseconds >= endsAtMicroseconds || grant.hasExpired(now)
     }
 }

@@ -58,13 +58,16 @@ struct LiveWaits: Sendable {
             LiveWaiter(
                 key: key, version: wait.version,
                 endsAtMicroseconds: hub.elapsedMicroseconds + wait.milliseconds * 1000,
-                expiresAt: grant.expiresAt, isOurs: isOurs
-            ) { [self, share] record in
+                grant: grant, isOurs: isOurs
+            ) { [self, share] ending in
                 // Held for as long as the wait is.
                 defer { withExtendedLifetime(share) {} }
-                if grant.hasExpired(clock()) { return exchange.respond(Response(.expiredToken)) }
-                if let record, !others.readStrictly {
+                switch ending {
+                case .tokenEnded: return exchange.respond(Response(.expiredToken))
+                case _ where grant.hasExpired(clock()): return exchange.respond(Response(.expiredToken))
+                case .changed(let record) where !others.readStrictly:
                     return exchange.respond(renderer.response(record, now: clock()))
+                case .changed, .over: break
                 }
                 // Something has happened: with all that others have acknowledged meanwhile. Or the end of the wait: 304
                 // where there is such a session, else 404.
