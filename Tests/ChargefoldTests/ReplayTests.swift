@@ -1,5 +1,6 @@
 import Compression
 import Glibc
+import HTTPClient
 import SessionModel
 import Testing
 
@@ -110,6 +111,44 @@ import Testing
                 ["replay", "-", "--to", empty.url, "--shuffle", "4", "--repeat", "0.3"], input: coded)
             #expect(replay.text.contains("refused    0\n"))
             #expect(try empty.states(ids) == states)
+            #expect(empty.end(SIGTERM) == 0)
+        }
+    }
+
+    @Test func `charge detail records are replayed to their own webhook, and what is no callback is counted`() throws {
+        try withCommand { command throws in
+            let record = #"{"requestId":"r1","sessionId":"S1","endTime":"2025-06-12T11:30:00Z","price":{"minorInclVat":95}}"#
+            let server = try Server(command)
+            let signed = try command.succeed(["sign"], input: Array(record.utf8)).text
+            let fields = signed.split(separator: "\n").compactMap { line -> (name: String, value: String)? in
+                let parts = line.split(separator: ":", maxSplits: 1).map { $0.trimmingPrefix(" ") }
+                return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
+            }
+            let answer = try server.connection.send(
+                ClientRequest(method: "POST", target: "/webhooks/cdrs", fields: fields, body: Array(record.utf8)))
+            #expect(answer.status == 200)
+            let event = #"{"event":"SESSION_STARTED","payload":{"sessionId":"S1","timestamp":"2025-06-12T10:56:51Z"}}"#
+            try command.succeed(["replay", "-", "--to", server.url], input: Array(event.utf8))
+            let states = try server.states(["S1"])
+            let records = try server.get("/v1/sessions/S1/cdr").body
+            let log = try command.succeed(["export"]).output
+            #expect(server.end(SIGTERM) == 0)
+
+            var other = command
+            other.environment["CHARGEFOLD_DATA_DIRECTORY"] = command.directory.file("empty")
+            let empty = try Server(other)
+            let own = #"{"position":9,"source":"client","body":"{}"}"#
+            let replay = try command.succeed(["replay", "-", "--to", empty.url], input: log + Array(own.utf8))
+            #expect(summary(replay.text)["accepted"] == "2")
+            #expect(summary(replay.text)["skipped"]?.hasPrefix("1 (client: 1)") == true)
+            #expect(try empty.states(["S1"]) == states)
+            #expect(
+                String(decoding: try empty.get("/v1/sessions/S1/cdr").body, as: UTF8.self).contains(record) == true
+                    && String(decoding: records, as: UTF8.self).contains(record))
+            // Nothing is known of where another path's records go.
+            let elsewhere = try command.run(
+                ["replay", "-", "--to", "http://127.0.0.1:9/other"], input: log)
+            #expect(elsewhere.status == 1)
             #expect(empty.end(SIGTERM) == 0)
         }
     }

@@ -8,7 +8,9 @@ struct ReplayCommand: ParsableCommand {
         commandName: "replay",
         abstract: "Post event logs to a receiver, signed with the CURRENT secret, and sum up the answers.",
         discussion: """
-            A line is the body of a callback, or a record written by `export`. The exit code is 0 when every event was
+            A line is the body of a session event, or a delivery written by `export`: session events and charge detail
+            records are posted, each to its webhook. What is no callback (requests of this service's clients, answers of
+            the Drive API) is counted as skipped; `import` takes that, too. The exit code is 0 when every callback was
             accepted or known already.
 
             EXAMPLE
@@ -22,7 +24,7 @@ struct ReplayCommand: ParsableCommand {
     @Argument(help: "NDJSON files, also compressed with gzip; - for standard input.")
     var files: [String]
 
-    @Option(name: .long, help: "The receiver: http://…, https://… or unix:/path.")
+    @Option(name: .long, help: "The receiver: http://…, https://… or unix:/path; a path is that of its session events.")
     var to = "http://127.0.0.1:8080"
 
     @Option(name: .long, help: "Requests under way at once, each on its own connection.")
@@ -53,13 +55,10 @@ struct ReplayCommand: ParsableCommand {
     func run() throws {
         let configuration = try options.load(for: .tool).configuration
         do {
-            var endpoint = try Endpoint(url: to)
-            if endpoint.target == "/" {
-                endpoint = Endpoint(transport: endpoint.transport, target: "/webhooks/session-events")
-            }
+            let endpoint = try Endpoint(url: to)
             let source = try ReplaySource(files, shuffleSeed: shuffle, repeatProbability: repeatProbability)
             let run = try ReplayRun(
-                source: source, endpoint: endpoint, webhook: configuration.webhook, rate: rate,
+                source: source, targets: ReplayTargets(endpoint.target), webhook: configuration.webhook, rate: rate,
                 acknowledgedPath: acknowledged, showsProgress: !quiet)
             let client = try LoadClient(endpoint, connections: concurrency, delegate: run)
             do {

@@ -6,10 +6,38 @@ import Receiver
 import SessionModel
 import WebhookSecurity
 
+/// Where callbacks are posted to.
+struct ReplayTargets {
+    private static let paths = (sessionEvents: "/webhooks/session-events", records: "/webhooks/cdrs")
+
+    let sessionEvents: String
+    /// nil: a path was given, and it is not known which one charge detail records have there.
+    let records: String?
+
+    /// - Parameter target: the path of the receiver's URL: none, or the one of its webhook of session events.
+    init(_ target: String) {
+        sessionEvents = target == "/" ? Self.paths.sessionEvents : target
+        records =
+            sessionEvents.hasSuffix(Self.paths.sessionEvents)
+            ? sessionEvents.dropLast(Self.paths.sessionEvents.count) + Self.paths.records : nil
+    }
+
+    /// - Throws: an exit code, after the reason was printed.
+    func target(of webhook: ReplayedCallback.Webhook) throws -> String {
+        guard case .records = webhook else { return sessionEvents }
+        guard let records else {
+            throw failure(
+                "there are charge detail records to post, and \(sessionEvents) does not tell where to: name the receiver "
+                    + "without a path, or a path that ends in \(Self.paths.sessionEvents)")
+        }
+        return records
+    }
+}
+
 /// Signs and sends the bodies of a source, and keeps account of the answers.
 final class ReplayRun: LoadDelegate {
     private let source: ReplaySource
-    private let target: String
+    private let targets: ReplayTargets
     private let signer: CallbackSigner
     private let rate: Double?
     private let bar: ProgressBar?
@@ -22,15 +50,17 @@ final class ReplayRun: LoadDelegate {
     private var sourceError: (any Error)?
 
     init(
-        source: ReplaySource, endpoint: Endpoint, webhook: ReceiverConfiguration.Webhook, rate: Double?,
+        source: ReplaySource, targets: ReplayTargets, webhook: ReceiverConfiguration.Webhook, rate: Double?,
         acknowledgedPath: String?, showsProgress: Bool
     ) throws {
         self.source = source
         self.rate = rate
         signer = webhook.signer
         // All requests are sent alike: what can't be sent is told now.
-        try ClientRequest(method: "POST", target: endpoint.target, fields: signer.agreed).check()
-        target = endpoint.target
+        for target in [targets.sessionEvents, targets.records].compactMap({ $0 }) {
+            try ClientRequest(method: "POST", target: target, fields: signer.agreed).check()
+        }
+        self.targets = targets
         bar = showsProgress ? ProgressBar() : nil
         acknowledgedFile = try acknowledgedPath.map { try AppendingFile($0) }
     }
@@ -41,10 +71,11 @@ final class ReplayRun: LoadDelegate {
             let now = SystemClock.monotonicNanoseconds()
             if dueNanoseconds > now { return .wait(nanoseconds: dueNanoseconds - now) }
         }
-        let body: [UInt8]
+        let (body, target): ([UInt8], String)
         do {
             guard let next = try source.next() else { return .end }
-            body = next
+            body = next.body
+            target = try targets.target(of: next.webhook)
         } catch {
             sourceError = error
             return .end
@@ -81,7 +112,7 @@ final class ReplayRun: LoadDelegate {
         acknowledgedFile?.flush()
         if let sourceError { throw sourceError }
         let seconds = Double(SystemClock.monotonicNanoseconds() - startedNanoseconds) / 1_000_000_000
-        print(summary.text(seconds: seconds, skippedCount: source.skippedCount))
+        print(summary.text(seconds: seconds, skipped: source.skipped))
         if !summary.isComplete { throw ExitCode.failure }
     }
 

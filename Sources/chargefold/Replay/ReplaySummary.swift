@@ -32,14 +32,16 @@ struct ReplaySummary {
         failed[code, default: 0] += 1
     }
 
-    func text(seconds: Double, skippedCount: Int) -> String {
+    func text(seconds: Double, skipped: [String: Int]) -> String {
         var lines = [
             "accepted   \(acceptedCount)",
             "duplicate  \(duplicateCount)",
             "refused    \(Self.counts(refused))",
             "failed     \(Self.counts(failed))",
         ]
-        if skippedCount > 0 { lines.append("skipped    \(skippedCount) (exported records that are no callbacks)") }
+        if !skipped.isEmpty {
+            lines.append("skipped    \(Self.counts(skipped)): no callbacks; `chargefold import` takes them")
+        }
         let perSecond = seconds > 0 ? Int(Double(answeredCount) / seconds) : 0
         lines.append("time       \(Self.decimals(seconds, 2)) s, \(perSecond) events/s")
         let sorted = latenciesMicroseconds.sorted()
