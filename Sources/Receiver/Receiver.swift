@@ -25,6 +25,14 @@ package final class Receiver: RequestHandler, Sendable {
     }
 
     package func admit(_ head: borrowing RequestHead) -> Admission {
+        let admission = admission(of: head)
+        guard case .refuse(var response) = admission else { return admission }
+        // What is refused at once carries what every answer does.
+        observer(of: head, route: nil)?(&response)
+        return .refuse(response)
+    }
+
+    private func admission(of head: borrowing RequestHead) -> Admission {
         switch Self.router.match(head) {
         case .route(let number): return admit(head, number)
         // About the server as a whole: a ping that needs no route.
@@ -76,7 +84,7 @@ package final class Receiver: RequestHandler, Sendable {
     /// - Parameter control: tells who is asking.
     func handle(_ request: consuming Request, _ exchange: Exchange, _ control: AccessControl) {
         var exchange = exchange
-        observe(request.head, &exchange)
+        exchange.observe = observer(of: request.head, route: exchange.route)
         guard let number = exchange.route else { return takeStray(request, exchange) }
         let route = Self.router.routes[number]
         if callbacks.isSigned(request.head, elsewhere: route), callbacks.verifier.isAuthentic(request, at: clock()) {
@@ -92,17 +100,18 @@ package final class Receiver: RequestHandler, Sendable {
         }
     }
 
-    /// Lets the answer carry the request's id, and writes a line for it where every request has one.
-    private func observe(_ head: borrowing RequestHead, _ exchange: inout Exchange) {
+    /// Lets the answer carry the request's id and what a browser wants, and writes a line for it where every request has one;
+    /// nil where there is nothing to do.
+    private func observer(of head: borrowing RequestHead, route: Int?) -> (@Sendable (inout Response) -> Void)? {
         let id = RequestTrace.id(of: head)
         let isLogged = features.logger.logLevel <= .debug
         let origin = features.crossOrigin.origin(of: head)
-        guard id != nil || isLogged || origin != nil else { return }
+        guard id != nil || isLogged || origin != nil else { return nil }
         // Paths tell of people; the route does not.
-        let route = exchange.route.map { Self.router.routes[$0].path.text } ?? "none"
+        let route = route.map { Self.router.routes[$0].path.text } ?? "none"
         let method = isLogged ? String(decoding: head.method.prefix(20), as: UTF8.self) : ""
         let started = SystemClock.monotonicNanoseconds()
-        exchange.observe = { [logger = features.logger] response in
+        return { [logger = features.logger] response in
             if let id { response.add("X-Request-Id", id) }
             if let origin { CrossOrigin.add(origin, to: &response) }
             guard isLogged else { return }

@@ -37,6 +37,18 @@ import Testing
         }
     }
 
+    @Test func `what leads nowhere is answered with the id, and to pages that may ask, as everything is`() throws {
+        try withApplication({ $0.http.corsOrigins = "https://app.example.com" }) { server throws in
+            let fields = [("X-Request-Id", "r-404"), ("Origin", "https://app.example.com")]
+            for (method, target, status) in [("GET", "/v1/nope", 404), ("PUT", "/v1/sessions/x", 405)] {
+                let answer = try server.get(target, method: method, fields: fields)
+                #expect(answer.status == status)
+                #expect(answer.field("X-Request-Id") == "r-404")
+                #expect(answer.field("Access-Control-Allow-Origin") == "https://app.example.com")
+            }
+        }
+    }
+
     @Test func `at debug every request has a line, which names no person`() throws {
         try withApplication { server throws in
             _ = try server.get("/v1/users/private-user/sessions", fields: [("X-Request-Id", "r-18")])

@@ -26,13 +26,13 @@ package struct CrossOrigin: Sendable {
         return origins.contains(text) ? text : nil
     }
 
-    /// The answer to the question that a browser asks before a request; nil where this is none.
+    /// The answer to the question that a browser asks before a request; nil where this is none. Whose pages may read it is
+    /// added as to every answer.
     func answer(toPreflight head: borrowing RequestHead, allow: String) -> Response? {
         guard head.isMethod("OPTIONS"), head.header("access-control-request-method") != nil,
-            let origin = origin(of: head)
+            origin(of: head) != nil
         else { return nil }
         var response = Response.noContent
-        Self.add(origin, to: &response)
         response.add("Access-Control-Allow-Methods", allow)
         response.add(
             "Access-Control-Allow-Headers",
