@@ -24,22 +24,22 @@ struct Breakers: Sendable {
     }
 
     /// - Parameter isStop: whether only the API as a whole keeps the call back.
-    mutating func admit(_ user: SessionKey?, isStop: Bool, now: UInt64) -> Permit? {
+    mutating func admit(_ user: SessionKey, isStop: Bool, now: UInt64) -> Permit? {
         guard refusedFor(user, isStop: isStop, now: now) == nil else { return nil }
         guard let ofAll = all.admit(user, now: now) else { return nil }
-        return Permit(ofAll: ofAll, ofUser: isStop ? nil : user.flatMap { users[$0]?.admit(now: now) })
+        return Permit(ofAll: ofAll, ofUser: isStop ? nil : users[user]?.admit(now: now))
     }
 
-    func refusedFor(_ user: SessionKey?, isStop: Bool, now: UInt64) -> UInt64? {
-        all.refusedFor(user, now: now) ?? (isStop ? nil : user.flatMap { users[$0]?.refusedFor(now: now) })
+    func refusedFor(_ user: SessionKey, isStop: Bool, now: UInt64) -> UInt64? {
+        all.refusedFor(user, now: now) ?? (isStop ? nil : users[user]?.refusedFor(now: now))
     }
 
     /// - Returns: whether the API as a whole is now in another state.
     mutating func record(
-        _ permit: Permit, of user: SessionKey?, isStop: Bool, error: DriveAPIError?, now: UInt64
+        _ permit: Permit, of user: SessionKey, isStop: Bool, error: DriveAPIError?, now: UInt64
     ) -> Bool {
         let isOutage = error?.isOutage ?? false
-        if let user, !isStop { record(permit.ofUser, of: user, isOutage: isOutage, now: now) }
+        if !isStop { record(permit.ofUser, of: user, isOutage: isOutage, now: now) }
         return all.record(
             permit.ofAll, isOutage: isOutage, of: error?.mayBeOfOneUser ?? true ? user : nil, now: now)
     }

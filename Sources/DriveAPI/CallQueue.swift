@@ -6,8 +6,8 @@ internal import SessionModel
 /// One call on its way through the queue.
 struct QueuedCall: Sendable {
     let call: DriveAPICall
-    /// Whose it is; nil: nobody's in particular.
-    let user: SessionKey?
+    /// Whose it is. There is none that is nobody's: it would have no bound.
+    let user: SessionKey
     let priority: DriveAPIPriority
     let request: ClientRequest
     let completion: @Sendable (Result<RawAnswer, DriveAPIError>) -> Void
@@ -87,12 +87,12 @@ final class CallQueue: Sendable {
     }
 
     func submit(
-        _ call: DriveAPICall, of userId: String?, _ request: ClientRequest, _ priority: DriveAPIPriority,
+        _ call: DriveAPICall, of userId: String, _ request: ClientRequest, _ priority: DriveAPIPriority,
         completion: @escaping @Sendable (Result<RawAnswer, DriveAPIError>) -> Void
     ) {
         let now = clock.nanoseconds()
         let queued = QueuedCall(
-            call: call, user: userId.map { SessionKey($0) }, priority: priority, request: request,
+            call: call, user: SessionKey(userId), priority: priority, request: request,
             completion: completion, submittedAt: now, deadline: now + UInt64(settings.totalSeconds * 1e9))
         let refusal: DriveAPIError? = state.withLock { state in
             if state.isClosed { return DriveAPIError(.closed, "the client has been closed") }

@@ -151,11 +151,13 @@ package final class DriveAPIClient: Sendable {
     /// - Parameters:
     ///   - query: as it stands in a URL.
     ///   - body: JSON.
+    ///   - asker: who asks: whose call it is, as for the bounds and the breaker.
     package func geosearch(
-        query: String, body: [UInt8], trace: RequestTrace = .none, completion: @escaping Completion<CanonicalJSON>
+        query: String, body: [UInt8], of asker: String, trace: RequestTrace = .none,
+        completion: @escaping Completion<CanonicalJSON>
     ) {
         let target = "/v1/geosearch/radius" + (query.isEmpty ? "" : "?" + query)
-        submit(.geosearch, of: nil, method: "POST", target, body, .interactive, trace) {
+        submit(.geosearch, of: asker, method: "POST", target, body, .interactive, trace) {
             $0.json
         } completion: {
             completion($0)
@@ -176,7 +178,7 @@ package final class DriveAPIClient: Sendable {
     }
 
     private func submit<Value: Sendable>(
-        _ call: DriveAPICall, of userId: String?, method: String, _ target: String, _ body: [UInt8]?,
+        _ call: DriveAPICall, of userId: String, method: String, _ target: String, _ body: [UInt8]?,
         _ priority: DriveAPIPriority, _ trace: RequestTrace = .none,
         decode: @escaping @Sendable (RawAnswer) -> Value?, completion: @escaping Completion<Value>
     ) {

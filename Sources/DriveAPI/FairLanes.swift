@@ -36,42 +36,39 @@ struct FairLanes: Sendable {
         self.ofUserMax = max(1, ofUserMax)
     }
 
-    private func mayRun(_ kind: Kind, _ user: SessionKey?) -> Bool {
+    private func mayRun(_ kind: Kind, _ user: SessionKey) -> Bool {
         if kind != .stop, others >= othersMax { return false }
         if kind == .background, background >= backgroundMax { return false }
-        guard let user else { return true }
         return underWay[Place(kind: kind, user: user), default: 0] < ofUserMax
     }
 
     /// The one of those who wait, in the order of their coming, whose turn it is; nil: nobody's now.
     func next<Calls: RandomAccessCollection>(
-        of calls: Calls, _ describe: (Calls.Element) -> (kind: Kind, user: SessionKey?)
+        of calls: Calls, _ describe: (Calls.Element) -> (kind: Kind, user: SessionKey)
     ) -> Calls.Index? {
         var best: (index: Calls.Index, isStop: Bool, turn: UInt64)?
         for index in calls.indices {
             let (kind, user) = describe(calls[index])
             if let best, best.isStop, kind != .stop { continue }
-            let turn = user.flatMap { turns[$0] } ?? 0
+            let turn = turns[user] ?? 0
             if let best, best.isStop == (kind == .stop), best.turn <= turn { continue }
             if mayRun(kind, user) { best = (index, kind == .stop, turn) }
         }
         return best?.index
     }
 
-    mutating func begin(_ kind: Kind, _ user: SessionKey?) {
+    mutating func begin(_ kind: Kind, _ user: SessionKey) {
         if kind != .stop { others += 1 }
         if kind == .background { background += 1 }
-        guard let user else { return }
         underWay[Place(kind: kind, user: user), default: 0] += 1
         turn += 1
         if turns.count >= Self.turnsMax, turns[user] == nil { turns = [:] }
         turns[user] = turn
     }
 
-    mutating func end(_ kind: Kind, _ user: SessionKey?) {
+    mutating func end(_ kind: Kind, _ user: SessionKey) {
         if kind != .stop { others -= 1 }
         if kind == .background { background -= 1 }
-        guard let user else { return }
         let place = Place(kind: kind, user: user)
         let left = underWay[place, default: 1] - 1
         underWay[place] = left > 0 ? left : nil

@@ -258,7 +258,9 @@ import Testing
         client.retryPayment(userId: "u1", sessionId: "s{userId}") { payments.put((try? $0.get()) != nil) }
         #expect(try payments.take())
         let places = Mailbox<String?>()
-        client.geosearch(query: "latitude=52.290056&longitude=20.907028&distance=500", body: Array("{}".utf8)) {
+        client.geosearch(
+            query: "latitude=52.290056&longitude=20.907028&distance=500", body: Array("{}".utf8), of: "u1"
+        ) {
             places.put(try? $0.get().value.text)
         }
         #expect(try places.take() == #"{"locations":[]}"#)

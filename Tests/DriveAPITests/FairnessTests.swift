@@ -103,7 +103,36 @@ import Testing
             ])
     }
 
+    @Test func `a search for chargers is a call of whoever asks, as any other`() throws {
+        let gate = DispatchSemaphore(value: 0)
+        let api = ScriptedAPI(Array(repeating: Self.fine, count: 20), gate: gate)
+        let client = try client(api) { $0.concurrency = 8 }
+        let searches = (0..<8).map { _ in search(client, "eve") }
+        for _ in 0..<2 { api.arrived.wait() }
+        let other = ask(client, "u")
+        api.arrived.wait()
+        #expect(api.requests.filter { $0.target.contains("geosearch") }.count == 2)
+        #expect(client.statistics.waiting == 6)
+        for _ in 0..<9 { gate.signal() }
+        for answers in searches + [other] { #expect(try answers.take() == nil) }
+    }
+
+    private func search(_ client: DriveAPIClient, _ asker: String) -> Answer {
+        let answers = Answer()
+        client.geosearch(query: "", body: [], of: asker) { answers.put($0.failure) }
+        return answers
+    }
+
     // MARK: The breaker
+
+    @Test func `searches that fail open nobody else's breaker`() throws {
+        let api = ScriptedAPI(Array(repeating: reply(500), count: 5) + [Self.fine])
+        let client = try client(api) { _ in }
+        for _ in 0..<5 { #expect(try search(client, "eve").take()?.code == .upstreamFailed) }
+        #expect(try search(client, "eve").take()?.code == .circuitOpen)
+        #expect(client.statistics.breaker == .closed)
+        #expect(try ask(client, "u").take() == nil)
+    }
 
     @Test func `what fails for one user opens nobody else's breaker`() throws {
         let api = ScriptedAPI(Array(repeating: reply(500), count: 7) + [Self.fine, Self.fine])

@@ -306,6 +306,51 @@ import Testing
         }
     }
 
+    /// What is about nobody's session is somebody's request all the same.
+    @Test func aSearchForChargersIsOneOfItsUsersRequests() throws {
+        let upstream = Upstream { call, _ in call.path.contains("geosearch") ? nil : Upstream.json("{}") }
+        let credentials = [(name: "Authorization", value: "Bearer \(RunningServer.token)")]
+        try withGateway(
+            upstream,
+            {
+                $0.driveApi.concurrency = 4 * Gateway.requestsPerUserMax
+                $0.driveApi.concurrencyOfUser = Gateway.requestsPerUserMax
+            }
+        ) { server in
+            let search = ClientRequest(
+                method: "POST", target: "/v1/geosearch/radius", fields: credentials, body: Array("{}".utf8))
+            let waiting = try (0..<Gateway.requestsPerUserMax).map { _ in try server.raw() }
+            for socket in waiting {
+                socket.send(
+                    "POST /v1/geosearch/radius HTTP/1.1\r\nHost: x\r\n"
+                        + "Authorization: Bearer \(RunningServer.token)\r\nContent-Length: 0\r\n\r\n")
+                #expect(upstream.waitForCall())
+            }
+            #expect(try server.send(search).problem == "gateway-busy")
+            #expect(try post(server, "/v1/users/u/sessions/S1/retry-payment").status == 200)
+            upstream.release(Upstream.json("{}"))
+            for socket in waiting { #expect(try socket.receive(through: "{}").hasPrefix("HTTP/1.1 200")) }
+        }
+    }
+
+    /// Whoever has all the others, there is room for a stop.
+    @Test func aQuarterOfAllRequestsIsLeftToStops() throws {
+        let upstream = Upstream { call, _ in call.path.hasSuffix("/stop") ? Upstream.json("{}") : nil }
+        try withGateway(upstream, { $0.gateway.requestsMax = 4 }) { server in
+            let waiting = try (0..<3).map { _ in try server.raw() }
+            for (number, socket) in waiting.enumerated() {
+                socket.send(
+                    "POST /v1/users/u\(number)/sessions/S1/retry-payment HTTP/1.1\r\nHost: x\r\n"
+                        + "Authorization: Bearer \(RunningServer.token)\r\nContent-Length: 0\r\n\r\n")
+                #expect(upstream.waitForCall())
+            }
+            #expect(try post(server, "/v1/users/v/sessions/S1/retry-payment").problem == "gateway-busy")
+            #expect(try post(server, "/v1/users/v/sessions/S1/stop").status == 200)
+            upstream.release(Upstream.json("{}"))
+            for socket in waiting { #expect(try socket.receive(through: "{}").hasPrefix("HTTP/1.1 200")) }
+        }
+    }
+
     /// Another's session is answered like one that does not exist, and upstream is not asked.
     @Test func aSessionOfAnotherUserIsNotPassedOn() throws {
         let upstream = Upstream { _, _ in Upstream.json("{}") }

@@ -7,7 +7,6 @@ package import Logging
 import SessionIndex
 internal import SessionModel
 package import SessionStore
-import Synchronization
 
 /// Passes requests about sessions on to the Drive API, and notes what follows from them.
 ///
@@ -32,9 +31,7 @@ package final class Gateway: Sendable {
     let cooldowns: ConnectorCooldowns
     /// Keyed requests that are under way in this process.
     let keysInFlight = Locked<[KeyedRequest.Name: String]>([:])
-    private let underWay = Atomic(0)
-    /// Requests under way of each user that has any.
-    private let underWayOfUsers = Locked<[SessionKey: Int]>([:])
+    private let slots: Locked<GatewaySlots>
     /// One user's app must not keep everybody else's from being passed on.
     package static let requestsPerUserMax = 8
 
@@ -48,6 +45,7 @@ package final class Gateway: Sendable {
         self.store = store
         self.ledger = ledger
         self.settings = settings
+        slots = Locked(GatewaySlots(count: settings.requestsMax, ofUserMax: Self.requestsPerUserMax))
         self.writes = writes
         self.reconciler = reconciler
         self.others = others
@@ -67,36 +65,17 @@ package final class Gateway: Sendable {
     /// Counts a request in and, once it is answered, out.
     ///
     /// - Parameters:
-    ///   - userId: nil where it is for nobody in particular.
+    ///   - userId: whose it is.
     ///   - isStop: stops are counted apart: who waits for a receipt may stop a session all the same.
     /// - Returns: what to answer with; nil when too many are under way, and then it has been answered.
-    func admit(userId: String?, isStop: Bool = false, _ respond: @escaping Respond) -> Respond? {
-        let user = userId.map { SessionKey((isStop ? "s" : "c") + $0) }
-        let isOneTooMany = underWayOfUsers.withLock { users in
-            guard let user else { return false }
-            guard users[user, default: 0] < Self.requestsPerUserMax else { return true }
-            users[user, default: 0] += 1
-            return false
-        }
-        guard !isOneTooMany else {
+    func admit(userId: String, isStop: Bool = false, _ respond: @escaping Respond) -> Respond? {
+        let user = SessionKey(userId)
+        guard slots.withLock({ $0.take(user, isStop: isStop) }) else {
             respond(Response(.gatewayBusy))
             return nil
         }
-        let end = { @Sendable [self] in
-            underWay.wrappingSubtract(1, ordering: .relaxed)
-            underWayOfUsers.withLock { users in
-                guard let user else { return }
-                let left = (users[user] ?? 1) - 1
-                users[user] = left > 0 ? left : nil
-            }
-        }
-        guard underWay.wrappingAdd(1, ordering: .relaxed).newValue <= settings.requestsMax else {
-            end()
-            respond(Response(.gatewayBusy))
-            return nil
-        }
-        return { response in
-            end()
+        return { [self] response in
+            slots.withLock { $0.giveBack(user, isStop: isStop) }
             respond(response)
         }
     }
@@ -173,13 +152,20 @@ package final class Gateway: Sendable {
     }
 
     /// Where there are chargers, as the Drive API answers it.
-    package func geosearch(query: String, body: [UInt8], trace: RequestTrace = .none, respond: @escaping Respond) {
-        guard let respond = admit(userId: nil, respond) else { return }
+    ///
+    /// - Parameter asker: who asks. It is no user's session, but somebody's request: counted as any other of theirs.
+    package func geosearch(
+        by asker: Principal, query: String, body: [UInt8], trace: RequestTrace = .none, respond: @escaping Respond
+    ) {
+        let userId = asker.countedAs
+        guard let respond = admit(userId: userId, respond) else { return }
         metrics.requests[.geosearch]?.increment()
         guard let json = try? CanonicalJSON(parsing: body.isEmpty ? Array("{}".utf8) : body), json.isObject else {
             return respond(Response(.malformedGeosearch))
         }
-        client.geosearch(query: query, body: json.bytes, trace: trace) { [self] in pass($0, isOwn: true, respond) }
+        client.geosearch(query: query, body: json.bytes, of: userId, trace: trace) { [self] in
+            pass($0, isOwn: true, respond)
+        }
     }
 
     /// Answers as the Drive API did.

@@ -56,7 +56,10 @@ struct GatewayRequests: Sendable {
         guard let gateway else { throw .noAPIKey }
         let query = call.request.head.query.map { String(decoding: $0, as: UTF8.self) } ?? ""
         let exchange = call.exchange
-        gateway.geosearch(query: query, body: Array(call.request.body), trace: RequestTrace(call.request.head)) {
+        gateway.geosearch(
+            by: call.grant.principal, query: query, body: Array(call.request.body),
+            trace: RequestTrace(call.request.head)
+        ) {
             exchange.respond($0)
         }
     }
