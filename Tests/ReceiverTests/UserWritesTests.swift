@@ -68,6 +68,27 @@ import Testing
         }
     }
 
+    /// Upstream decides whose a session is that nobody has heard of here, so anybody may ask.
+    @Test func `strangers spend nothing of a session's user, and are told nothing by it`() throws {
+        let upstream = Upstream { call, _ in
+            call.path.contains("/eve/") ? Upstream.json("{}", status: 404) : Upstream.json("{}")
+        }
+        try withGateway(upstream, { $0.gateway.sessionWritesPerMinute = 3 }) { server in
+            _ = try server.post(Callback.body("SESSION_STARTED", "S1", extra: #","userId":"bob""#))
+            let answers = try ["S1", "S9"].map { id in
+                try (0..<5).map { _ in
+                    let answer = try post(server, "/v1/users/eve/sessions/\(id)/stop")
+                    return "\(answer.status) \(answer.fields.filter { $0.name != "Date" }) \(answer.text)"
+                }
+            }
+            #expect(answers[0] == answers[1])
+            #expect(answers[0].map { $0.prefix(3) } == ["404", "404", "404", "429", "429"])
+            for (id, user) in [("S1", "bob"), ("S9", "u")] {
+                #expect(try post(server, "/v1/users/\(user)/sessions/\(id)/stop").status == 200)
+            }
+        }
+    }
+
     @Test func `abandoning is paid for from the same budget`() throws {
         try withApplication({ $0.gateway.userWritesPerMinute = 2 }) { server in
             for id in 1...3 {
@@ -86,8 +107,10 @@ import Testing
             budget.spend(userId: user, sessionId: session, now: testTime.adding(seconds: seconds))
         }
         #expect(spend("u", "s", 0) == nil)
-        #expect(spend("v", "s", 0) == nil)
+        #expect(spend("u", "s", 0) == nil)
         #expect(spend("u", "s", 0) == 30)
+        // What others spend on a session is not its user's.
+        #expect(spend("v", "s", 0) == nil)
         #expect(spend("u", "t", 0) == nil)
         #expect(spend("u", "s", 29) == 1)
         #expect(spend("u", "s", 30) == nil)

@@ -12,7 +12,7 @@ extension ConfigurationKey {
         ),
         .integer(
             "gateway.sessionWritesPerMinute", \.gateway.sessionWritesPerMinute, 1...100_000, unit: "writes",
-            "The same about one session."),
+            "The same of one user about one session."),
     ]
 
     static let reconciliation: [ConfigurationKey] = [

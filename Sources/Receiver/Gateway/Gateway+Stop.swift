@@ -15,14 +15,14 @@ extension Gateway {
         metrics.requests[.stop]?.increment()
         guard store.isWritable else { return respond(Response(.storeUnavailable)) }
         let work = store.beginWork(about: userId)
+        let refusal = { @Sendable [self] in writes.refusal(userId: userId, sessionId: sessionId) }
         // A driver who cannot stop pays for it; that the session is theirs, upstream looks at as well.
-        with(sessionId, of: userId, isUrgent: true, respond) { [self] isOwn, record in
+        with(sessionId, of: userId, isUrgent: true, respond) {
+            // Counted as one that nobody has heard of is, so that not even the 429 tells the two apart.
+            refusal() ?? .sessionNotFound
+        } _: { [self] isOwn, record in
             // Asking again is free for as long as there is nothing to write.
-            if record?.takesNoteOfStop ?? true,
-                let problem = writes.refusal(userId: userId, sessionId: sessionId)
-            {
-                return respond(Response(problem))
-            }
+            if record?.takesNoteOfStop ?? true, let problem = refusal() { return respond(Response(problem)) }
             askToStop(userId: userId, sessionId: sessionId, isOwn: isOwn, within: work, trace, respond)
         }
     }

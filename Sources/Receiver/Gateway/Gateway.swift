@@ -85,9 +85,11 @@ package final class Gateway: Sendable {
     ///
     /// - Parameters:
     ///   - isUrgent: whether to go on where sessions cannot be read now.
+    ///   - others: the answer where the session is another's; whatever one that does not exist is counted for, this has to be.
     ///   - body: told whether the session is known as the user's, and what is known of it.
     func with(
         _ sessionId: String, of userId: String, isUrgent: Bool = false, _ respond: @escaping Respond,
+        others: @escaping @Sendable () -> Problem = { .sessionNotFound },
         _ body: @escaping @Sendable (_ isOwn: Bool, SessionRecord?) -> Void
     ) {
         store.session(sessionId) { result in
@@ -95,7 +97,7 @@ package final class Gateway: Sendable {
             case .success(let record?):
                 let users = record.state.userIds
                 guard users.isEmpty || users.contains(where: { SessionKey($0) == SessionKey(userId) }) else {
-                    return respond(Response(.sessionNotFound))
+                    return respond(Response(others()))
                 }
                 body(!users.isEmpty, record)
             case .success: body(false, nil)

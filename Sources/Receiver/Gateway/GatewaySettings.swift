@@ -6,7 +6,7 @@ package struct GatewaySettings: Sendable, Hashable {
     package var requestsMax = 1_000
     /// Durable writes that one user may cause in a minute: starts, stops that are noted, abandonments.
     package var userWritesPerMinute = 120
-    /// The same about one session.
+    /// The same of one user about one session.
     package var sessionWritesPerMinute = 20
 
     package init() {}
