@@ -1,8 +1,11 @@
+import Base
+import DriveAPI
 import HTTPClient
 import HTTPServer
 import Receiver
 import SessionModel
 import Testing
+import WebhookSecurity
 
 /// What goes through the gateway, in either direction, and what does not.
 @Suite struct GatewayLeakTests {
@@ -80,6 +83,50 @@ import Testing
                     #expect(answer.body.isEmpty || answer.json != nil)
                 }
                 #expect(!server.log.text.contains(key))
+            }
+        }
+    }
+
+    /// `/+abc` and the like: what another program writes differently from us.
+    @Test func `nor does it in anything that it can be read out of`() throws {
+        let key = "the/key+of=the&api"
+        func hex(_ byte: UInt8) -> String { (byte < 16 ? "0" : "") + String(byte, radix: 16) }
+        func base64(_ text: String) -> String { Array(text.utf8).withUnsafeBytes { Base64.encode($0) } }
+        let all = Array(key.utf8)
+        let percent = all.map { "%" + hex($0) }.joined()
+        var spellings = [
+            percent, percent.uppercased(), "the%2Fkey+of=the&api", "the%2fkey+of%3dthe&api", "the/key%2Bof=the%26api",
+            percent.replacing("%", with: "%25"), percent.replacing("%", with: "%2525"),
+            #"the\/key\u002bof=the&api"#, #"the\\u002fkey+of=the&api"#, all.map { #"\\x"# + hex($0) }.joined(),
+            "the&#47;key&#x2B;of=the&amp;api", "the&#x2f;key&plus;of=the&amp;amp;api",
+            all.map(hex).joined(), all.map(hex).joined().uppercased(),
+        ]
+        for before in ["", "a", "ab", "user:", "x-api-key: "] {
+            for after in ["", ":", "\n\n"] {
+                let text = base64(before + key + after)
+                let url = text.replacing("+", with: "-").replacing("/", with: "_")
+                spellings += [
+                    text, text.replacing("=", with: ""), url, url.replacing("=", with: ""),
+                    text.replacing("+", with: "%2B").replacing("/", with: "%2F").replacing("=", with: "%3D"),
+                    text.prefix(9) + #"\n"# + text.dropFirst(9),
+                ]
+            }
+        }
+        let shown = Locked("")
+        let upstream = Upstream { _, _ in
+            Upstream.json(#"{"request":["\#(shown.withLock { $0 })"],"why":"no"}"#, status: 409)
+        }
+        try withGateway(upstream, { $0.driveApi.apiKey = try Callback.key(key) }) { server in
+            for spelling in spellings {
+                shown.withLock { $0 = spelling }
+                let body = try server.get("/v1/users/u1/sessions/S1/receipt").json?.string("upstreamBody")
+                #expect(body == #"{"request":["[redacted]"],"why":"no"}"#, "\(spelling)")
+            }
+            // What does not hold it comes as it came.
+            for text in ["the%2Fkey", "100%", "%zz&#;&#x;&nothing;", #"\\u00"#, base64("the/key")] {
+                shown.withLock { $0 = text }
+                let body = try server.get("/v1/users/u1/sessions/S1/receipt").json?.string("upstreamBody")
+                #expect(body == #"{"request":["\#(text)"],"why":"no"}"#)
             }
         }
     }
