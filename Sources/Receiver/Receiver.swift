@@ -4,6 +4,7 @@ package import HTTPServer
 import Logging
 import SessionModel
 package import SessionStore
+import WebhookSecurity
 
 /// The application behind the HTTP server: admits requests, finds out who asks, and hands them to the features.
 package final class Receiver: RequestHandler, Sendable {
@@ -70,9 +71,9 @@ package final class Receiver: RequestHandler, Sendable {
             return .accept(bodyBytesMax: callbacks.verifier.bodyBytesMax, displacesOthers: true, route: number)
         case .long: return .accept(bodyBytesMax: callbacks.verifier.bodyBytesMax, route: number)
         case .short:
-            let isSigned = callbacks.isSigned(head, elsewhere: route)
+            let isCallback = callbacks.mayBeCallback(head, elsewhere: route)
             return .accept(
-                bodyBytesMax: isSigned ? callbacks.verifier.bodyBytesMax : 4_096, displacesOthers: isSigned,
+                bodyBytesMax: isCallback ? callbacks.verifier.bodyBytesMax : 4_096, displacesOthers: isCallback,
                 route: number)
         }
     }
@@ -87,7 +88,9 @@ package final class Receiver: RequestHandler, Sendable {
         exchange.observe = observer(of: request.head, route: exchange.route)
         guard let number = exchange.route else { return takeStray(request, exchange) }
         let route = Self.router.routes[number]
-        if callbacks.isSigned(request.head, elsewhere: route), callbacks.verifier.isAuthentic(request, at: clock()) {
+        if callbacks.mayBeCallback(request.head, elsewhere: route),
+            callbacks.verifier.isAuthentic(request, at: clock()), !isCall(request.head, control)
+        {
             return callbacks.takeStray(request, .notFound, exchange)
         }
         if route.coded { exchange.transform = ContentCoding.transform(for: request.head) }
@@ -138,6 +141,13 @@ package final class Receiver: RequestHandler, Sendable {
             metrics.refusedQueries.increment()
             throw error
         }
+    }
+
+    /// Whether somebody with a token of ours asks: an agreed header may be one that their requests have too. A signature is not.
+    private func isCall(_ head: borrowing RequestHead, _ control: AccessControl) -> Bool {
+        guard !callbacks.verifier.authenticator.verifiesSignatures else { return false }
+        if case .success = control.actingGrant(head, now: clock()) { return true }
+        return false
     }
 
     /// Answers what was let in although it leads nowhere.

@@ -141,6 +141,21 @@ import Testing
             #expect(try entries(directory).isEmpty)
             #expect(try send(server, "/hook", body, secret: nil, fields: agreed).status == 404)
             #expect(try entries(directory).count == 1)
+            // Where the path is that of another call as well.
+            let routes = ["/v1/tokens", "/v1/users/u/sessions/start", "/v1/quarantine/retry", "/v1/geosearch/radius"]
+            for path in routes {
+                #expect(try send(server, path, body, secret: nil).status == 401)
+                #expect(
+                    try send(server, path, body, secret: nil, fields: [("X-Agreed", "another-value")]).status == 401)
+            }
+            #expect(try entries(directory).count == 1)
+            for path in routes { #expect(try send(server, path, body, secret: nil, fields: agreed).status == 404) }
+            #expect(try entries(directory).count == 5)
+            // Whoever has a token makes a call, whatever else it carries.
+            let token = [(name: "Authorization", value: "Bearer \(RunningServer.token)")]
+            #expect(
+                try send(server, "/v1/users/u/sessions/start", body, secret: nil, fields: agreed + token).status == 501)
+            #expect(try entries(directory).count == 5)
         }
     }
 

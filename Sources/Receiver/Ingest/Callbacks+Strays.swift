@@ -33,10 +33,12 @@ extension Callbacks {
             exchange)
     }
 
-    /// Whether a request is signed like a callback although its route takes other bodies. Nobody else sends that header.
-    func isSigned(_ head: borrowing RequestHead, elsewhere route: Route) -> Bool {
-        !route.isWebhook && route.method == .post && verifier.authenticator.verifiesSignatures
-            && head.header("x-hmac-sha512-signature") != nil
+    /// Whether a request has the credentials of a callback, as far as its head tells, although its route takes other bodies:
+    /// a signature, which nobody else sends, or where callbacks are not signed all agreed headers.
+    func mayBeCallback(_ head: borrowing RequestHead, elsewhere route: Route) -> Bool {
+        guard !route.isWebhook, route.method == .post else { return false }
+        if verifier.authenticator.verifiesSignatures { return head.header("x-hmac-sha512-signature") != nil }
+        return verifier.authenticator.mayBeAuthentic(isSigned: false) { head.value(ofFieldNamed: $0) }
     }
 
     private func mayBeStray(_ head: borrowing RequestHead) -> Bool {
