@@ -171,6 +171,10 @@ package final class DriveAPIClient: Sendable {
         _ priority: DriveAPIPriority, _ trace: RequestTrace = .none,
         decode: @escaping @Sendable (RawAnswer) -> Value?, completion: @escaping Completion<Value>
     ) {
+        // An id of a callback may be anything; whoever decodes the path must not be led to another resource by it.
+        guard PathTemplate.isOneSegment(userId), PathTemplate.isOneSegment(sessionId) else {
+            return completion(.failure(DriveAPIError(.invalidRequest, "an id is more than one segment of a path")))
+        }
         let target = path.filled(userId: userId, sessionId: sessionId)
         submit(
             call, of: userId, method: path.method, target, body, priority, trace, decode: decode,

@@ -30,18 +30,18 @@ import Testing
     }
 
     @Test func `a session comes with everything that the API said`() throws {
-        let body = #"{"sessionStatus":"SOMETHING_NEW","sessionId":"s/1","energy":{"value":1840.50},"zzz":[1]}"#
+        let body = #"{"sessionStatus":"SOMETHING_NEW","sessionId":"s+1","energy":{"value":1840.50},"zzz":[1]}"#
         let api = ScriptedAPI([reply(200, body)])
-        let answer = try session(try client(api), "s/1").take().get()
+        let answer = try session(try client(api), "s+1").take().get()
         #expect(answer.value.status == .other("SOMETHING_NEW"))
         #expect(
             answer.value.json.text
-                == #"{"energy":{"value":1840.5},"sessionId":"s/1","sessionStatus":"SOMETHING_NEW","zzz":[1]}"#)
+                == #"{"energy":{"value":1840.5},"sessionId":"s+1","sessionStatus":"SOMETHING_NEW","zzz":[1]}"#)
         #expect(answer.body == Array(body.utf8))
         #expect(answer.sentAt == clock.now())
         let request = try #require(api.requests.first)
         #expect(request.method == "GET")
-        #expect(request.target == "/drive/v1/users/u%201/sessions/s%2F1")
+        #expect(request.target == "/drive/v1/users/u%201/sessions/s%2B1")
         #expect(request.fields.contains { $0 == ("X-API-Key", "the-key") })
         #expect(try recorder.reports.take().attempts == 1)
     }
@@ -270,6 +270,26 @@ import Testing
                 "POST /base/v2/pay/s%7BuserId%7D",
                 "POST /base/v1/geosearch/radius?latitude=52.290056&longitude=20.907028&distance=500",
             ])
+    }
+
+    @Test(arguments: ["..", ".", "../../admin", "a/b", "a\\b", "%2e%2e", "a%2Fb", "a\0"])
+    func `an id that leads elsewhere is asked about by no call`(id: String) throws {
+        let api = ScriptedAPI([])
+        let client = try client(api)
+        let codes = Mailbox<DriveAPIError.Code?>()
+        @Sendable func note<Value>(_ result: Result<DriveAPIAnswer<Value>, DriveAPIError>) {
+            if case .failure(let error) = result { codes.put(error.code) } else { codes.put(nil) }
+        }
+        for (user, session) in [("u", id), (id, "s")] {
+            client.session(userId: user, sessionId: session) { note($0) }
+            client.stop(userId: user, sessionId: session) { note($0) }
+            client.receipt(userId: user, sessionId: session) { note($0) }
+            client.retryPayment(userId: user, sessionId: session) { note($0) }
+        }
+        client.start(userId: id, connectorId: "c") { note($0) }
+        client.history(userId: id, HistoryQuery()) { note($0) }
+        for _ in 0..<10 { #expect(try codes.take() == .invalidRequest) }
+        #expect(api.requests.isEmpty)
     }
 
     @Test(arguments: [
