@@ -29,6 +29,9 @@ import Testing
         #"{"payload":{"userId":"u","sessionId":"S","timestamp":"2026-11-27T15:05:00Z"}}"#,
         #"{"eventType":"SESSION_PAUSED","data":{"sessionId":"S","timestamp":"2026-11-27T15:05:00Z"}}"#,
         #"{"sessionId":"S","energy":null}"#,
+        // A request id is a text.
+        #"{"requestId":"","payload":{"sessionId":"S"}}"#, #"{"requestId":7,"payload":{"sessionId":"S"}}"#,
+        #"{"request_id":null,"requestId":{},"payload":{"sessionId":"S"}}"#,
     ]) func `what tells no more than a session event is no record, whatever its name`(body: String) {
         #expect(code(body) == .notARecord)
     }

@@ -49,7 +49,9 @@ import Testing
             (#","start":"2025-06-12T10:00:00Z","end":"2025-06-12T09:59:59Z""#, [.recordEndsBeforeStart]),
             (#","start":"2025-06-12T10:00:00Z","end":"2025-06-12T10:00:00Z""#, []),
             (#","energy":{"unit":"WH","value":-1}"#, [.negativeEnergy]),
-            (#","total_energy":-0.5"#, [.negativeEnergy]),
+            (#","energy":{"unit":"WH","value":"-1"}"#, [.negativeEnergy]),
+            (#","energy":{"unit":"?","value":-1}"#, [.negativeEnergy]),
+            (#","total_energy":-0.5"#, [.negativeEnergy]), (#","energyKwh":"-0.5""#, [.negativeEnergy]),
             (#","energy":{"unit":"WH","value":0}"#, []),
         ] as [(String, [Anomaly])])
     func `a record by itself`(_ record: String, _ expected: [Anomaly]) throws {
@@ -57,6 +59,12 @@ import Testing
         // Also where a later one is right.
         let right = #","start":"2025-06-12T10:00:00Z","end":"2025-06-12T11:00:00Z""#
         #expect(try anomalies(records: [record, right]) == expected)
+    }
+
+    @Test(arguments: [#"-5"#, #""-5""#, #"{"value":-5}"#, #"{"unit":"KWH","value":"-0.5"}"#])
+    func `negative energy as the Drive API may show it`(_ energy: String) throws {
+        #expect(try anomalies(api: #","energy":\#(energy)"#) == [.negativeEnergy])
+        #expect(try anomalies(api: #","energy":\#(energy.replacing("-", with: ""))"#) == [])
     }
 
     @Test(

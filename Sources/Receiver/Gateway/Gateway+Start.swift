@@ -51,7 +51,7 @@ extension Gateway {
             userId: userId, connectorId: connectorId, keyed: keyed, startedAt: clock(), trace: trace,
             respond: respond, work: store.beginWork(about: userId))
         guard let keyed else { return reserve(start) }
-        guard SessionEvent.isValid(sessionId: keyed.key), keyed.key.utf8.allSatisfy({ 0x20 < $0 && $0 < 0x7F }) else {
+        guard 1...255 ~= keyed.key.utf8.count, keyed.key.utf8.allSatisfy({ 0x20 < $0 && $0 < 0x7F }) else {
             return respond(Response(.invalidKey))
         }
         claim(keyed, start)

@@ -94,7 +94,9 @@ package struct ChargeDetailRecord: Sendable, Hashable {
         func has(_ names: [StaticString]) -> Bool {
             first(places, names) { $0.text == "null" ? nil : true } ?? false
         }
-        let hasRequest = has(["requestId", "request_id"])
+        // As it is read: an empty one, or a number, is none.
+        let hasRequest =
+            first(places, ["requestId", "request_id"]) { $0.string.flatMap { $0.isEmpty ? nil : true } } ?? false
         let hasContent = has(startNames + endNames + contentNames)
         guard has(["event"]) else { return hasRequest || hasContent }
         let isKnownEvent = places.contains { $0.string("event").map { EventName($0).isOfCallbacks } ?? false }
@@ -122,6 +124,10 @@ package struct ChargeDetailRecord: Sendable, Hashable {
     }
 
     private static func kilowattHours(_ value: CanonicalJSON) -> CanonicalJSON? {
+        // In quotes too, as OCPI's libraries write decimals at times.
+        if let text = value.string {
+            return (try? CanonicalJSON(parsing: text)).flatMap { $0.string == nil ? kilowattHours($0) : nil }
+        }
         guard value.double != nil else { return nil }
         return CanonicalJSON(canonical: Array(#"{"unit":"KWH","value":"#.utf8) + value.bytes + [UInt8(ascii: "}")])
     }

@@ -19,7 +19,7 @@ extension SessionRecord {
         let told = facts.filter { $0.source == .cdr || $0.source == .driveApi }
         guard !told.isEmpty else { return found }
         if told.contains(where: \.endsBeforeItStarts) { found.append(.recordEndsBeforeStart) }
-        if told.contains(where: { $0.wattHours ?? 0 < 0 }) { found.append(.negativeEnergy) }
+        if told.contains(where: \.hasNegativeEnergy) { found.append(.negativeEnergy) }
         guard let record = told.last(where: { $0.source == .cdr }) else { return found }
         if isApart(record.payload.instant("startTime"), toldStart(told)) || isApart(record.endTime, state.stopTime) {
             found.append(.recordTimesDisagree)
@@ -70,6 +70,13 @@ extension Fact {
     fileprivate var endsBeforeItStarts: Bool {
         guard source == .cdr, let end = endTime, let start = payload.instant("startTime") else { return false }
         return end < start
+    }
+
+    /// Whatever its unit, and whether it stands alone, in an object, or in quotes.
+    fileprivate var hasNegativeEnergy: Bool {
+        guard let energy = payload.member("energy"), let value = energy.isObject ? energy.member("value") : energy
+        else { return false }
+        return (value.double ?? value.string.flatMap { Double($0) } ?? 0) < 0
     }
 
     /// The energy that the fact tells of; nil where it tells of none, or in a unit that is not known.
