@@ -1,8 +1,24 @@
-import Receiver
 import Testing
 import WebhookSecurity
 
+@testable import Receiver
+
 @Suite struct ConfigurationSecretsTests {
+    @Test func `an empty file of the NEXT secret is no secret, and of the CURRENT one an error`() throws {
+        let (secret, empty) = (try TemporaryFile("a-secret-of-its-own\n"), try TemporaryFile("\n"))
+        let loaded = try load([
+            "CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": secret.path, "CHARGEFOLD_WEBHOOK_SECRET_NEXT_FILE": empty.path,
+        ])
+        #expect(loaded.configuration.webhook.secretNext == nil)
+        // It is looked at for changes all the same.
+        #expect(loaded.secretFiles.contains(empty.path))
+        let wrong = problems([
+            "CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE": empty.path,
+            "CHARGEFOLD_WEBHOOK_SECRET_NEXT_FILE": secret.path,
+        ])
+        #expect(wrong.contains { $0.contains("is empty") })
+    }
+
     @Test func `secrets come from the environment, the file, or files of their own`() throws {
         let secretFile = try TemporaryFile("a-secret-of-its-own\n\n")
         let tokens = try TemporaryFile("app: token-of-the-app\n\nops:token-of-the-ops\n")

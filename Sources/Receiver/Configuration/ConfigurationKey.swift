@@ -45,6 +45,10 @@ package struct ConfigurationKey: Sendable {
     let kind: Kind
     /// What the number counts, in the plural.
     let unit: String?
+    /// Whether an empty file is no value, as an empty variable is: where there being none is the usual case. Any other secret
+    /// is there to be used, and its empty file is rather one that is being written.
+    var mayHaveEmptyFile: Bool { name == "webhook.secretNext" }
+
     /// Shown in the documented file where there is no default.
     let example: String
     let documentation: String

@@ -78,6 +78,7 @@ struct ConfigurationLoader {
             guard let found = direct ?? indirect else { continue }
             let raw = direct == nil ? contents(of: found, for: key) : found
             guard let raw else { return }
+            if direct == nil, key.mayHaveEmptyFile, raw.texts == [""] { continue }
             store(raw, found.origin, key)
             return
         }
