@@ -59,7 +59,7 @@ package final class Features: Sendable {
     let credentials: CurrentCredentials
     /// Pages of which origins may use the server.
     let crossOrigin: CrossOrigin
-    private let secretUse: SecretUse
+    let secretUse: SecretUse
     package let store: any SessionStore
     package let ledger: Ledger
     package let clock: @Sendable () -> Instant
@@ -149,8 +149,8 @@ package final class Features: Sendable {
     /// From now on others are let in.
     /// - Parameter ended: tokens by whose names nobody is let in any more, or somebody else is: their streams end.
     func replaceCredentials(_ new: Credentials, ended: Set<String>) {
+        secretUse.secretsChanged(from: credentials.now.authenticator, to: new.authenticator)
         credentials.replace(new)
-        secretUse.beginAnew()
         if !ended.isEmpty { hub.endAll(of: Set(ended.map { .token($0) })) }
     }
 

@@ -94,6 +94,9 @@ package struct CallbackAuthenticator: Sendable {
     /// Whether a secret is known that is to follow the one in force.
     package var hasNextSecret: Bool { signature?.hasNext ?? false }
 
+    /// Equal where the secrets are; nil where there is none. Not to be shown.
+    package var secretMarks: (current: [UInt8]?, next: [UInt8]?) { (signature?.marks.current, signature?.marks.next) }
+
     /// Whether callbacks have to be signed.
     package var verifiesSignatures: Bool { signature != nil }
 

@@ -34,6 +34,9 @@ package struct SignatureVerifier: Sendable {
         self.next = next.map(SigningKey.init)
     }
 
+    /// Tells secrets apart without showing them: the codes of a text of ours under each. For comparisons within this process.
+    var marks: (current: [UInt8], next: [UInt8]?) { (current.mark, next?.mark) }
+
     /// Judges the value of the signature header for `body`. Surrounding white space is ignored.
     package func verify(body: UnsafeRawBufferPointer, signature: UnsafeRawBufferPointer?) -> SignatureVerdict {
         guard let text = signature?.trimmingOptionalWhitespace, !text.isEmpty else { return .missing }
@@ -70,6 +73,16 @@ package struct SignatureVerifier: Sendable {
 }
 
 extension SigningKey {
+    fileprivate var mark: [UInt8] {
+        var code = [UInt8](repeating: 0, count: Self.codeCount)
+        Array("chargefold: which secret is this".utf8).withUnsafeBytes { text in
+            code.withUnsafeMutableBufferPointer { code in
+                if let base = code.baseAddress { authenticate(text, into: base) }
+            }
+        }
+        return code
+    }
+
     fileprivate func gives(
         _ presented: UnsafeRawBufferPointer, for body: UnsafeRawBufferPointer, scratch: UnsafeMutableRawBufferPointer
     ) -> Bool {

@@ -220,9 +220,11 @@ struct SecretsCommand: ParsableCommand {
         }
         switch use.string("rotation") {
         case "through":
-            print("callbacks are signed with NEXT: make its text CURRENT, and drop the old one")
+            print(
+                "callbacks have been signed with NEXT alone for ten minutes: make its text CURRENT, and drop the old one"
+            )
         case "waiting":
-            print("NEXT has not verified the last callback: keep both")
+            print("callbacks have not been signed with NEXT alone for ten minutes: keep both")
         default:
             print("no rotation is under way: keep CURRENT")
         }

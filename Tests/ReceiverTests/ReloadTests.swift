@@ -2,10 +2,11 @@ import Base
 import Glibc
 import HTTPClient
 import Logging
-import Receiver
 import SessionModel
 import Testing
 import WebhookSecurity
+
+@testable import Receiver
 
 /// Reading the configuration again.
 @Suite struct ReloadTests {
@@ -111,10 +112,14 @@ import WebhookSecurity
     }
 
     @Test func `which secret verifies is counted and told`() throws {
-        try withApplication({ configuration in
-            configuration.webhook.secretNext = try Callback.key("the-next-webhook-secret")
-            configuration.api.adminToken = try Callback.key("token-of-an-operator")
-        }) { server throws in
+        let clock = TestClock()
+        try withApplication(
+            clock: { clock.now },
+            { configuration in
+                configuration.webhook.secretNext = try Callback.key("the-next-webhook-secret")
+                configuration.api.adminToken = try Callback.key("token-of-an-operator")
+            }
+        ) { server throws in
             func rotation() throws -> String? {
                 try server.get("/v1/secrets", token: "token-of-an-operator").json?.string("rotation")
             }
@@ -128,6 +133,35 @@ import WebhookSecurity
             #expect(metrics.contains("chargefold_callbacks_verified_total{secret=\"next\"} 1\n"))
             let lines = server.log.lines("callbacks are signed with a secret that was not seen before")
             #expect(lines.map { $0.string("secret") } == ["CURRENT", "NEXT"])
+
+            // One callback under NEXT is not all of them.
+            func report(_ id: String, after seconds: Int64, secret: String) throws {
+                clock.advance(seconds: seconds)
+                _ = try server.post(Callback.body("SESSION_STARTED", id), secret: secret)
+            }
+            #expect(try rotation() == "waiting")
+            try report("d", after: 599, secret: "the-next-webhook-secret")
+            #expect(try rotation() == "waiting")
+            try report("e", after: 1, secret: "the-next-webhook-secret")
+            #expect(try rotation() == "through")
+
+            // Reading the configuration again forgets nothing of secrets that stay.
+            func reload(_ current: String, _ next: String?) throws {
+                let webhook = try testConfiguration(TestDirectory()) {
+                    $0.webhook.secretCurrent = try Callback.key(current)
+                    $0.webhook.secretNext = try next.map { try Callback.key($0) }
+                }.webhook
+                let access = server.features.credentials.now.access
+                server.features.replaceCredentials(
+                    Credentials(authenticator: webhook.authenticator, access: access), ended: [])
+            }
+            try reload(Callback.secret, "the-next-webhook-secret")
+            #expect(try rotation() == "through")
+            let last = server.features.secretUse.next.lastMicroseconds
+            try reload("the-next-webhook-secret", nil)
+            #expect(try rotation() == "none")
+            #expect(server.features.secretUse.current.lastMicroseconds == last)
+            #expect(server.features.secretUse.next.lastMicroseconds == nil)
         }
     }
 }

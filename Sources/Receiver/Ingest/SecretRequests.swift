@@ -31,7 +31,6 @@ struct SecretRequests: Sendable {
 
     private func rotation(_ authenticator: CallbackAuthenticator) -> StaticString {
         guard authenticator.hasNextSecret else { return "none" }
-        guard let next = use.next.lastMicroseconds else { return "waiting" }
-        return use.current.lastMicroseconds.map { $0 < next } ?? true ? "through" : "waiting"
+        return use.isRotationThrough ? "through" : "waiting"
     }
 }

@@ -10,13 +10,37 @@ package final class SecretUse: Sendable {
         package let count = Counter()
         /// Microseconds since 1970; 0: never.
         fileprivate let last = Atomic<Int64>(0)
+        fileprivate let first = Atomic<Int64>(0)
         fileprivate let isTold = Atomic(false)
+
+        fileprivate var seen: Seen {
+            Seen(
+                first: first.load(ordering: .relaxed), last: last.load(ordering: .relaxed),
+                isTold: isTold.load(ordering: .relaxed))
+        }
+
+        fileprivate func resume(_ seen: Seen) {
+            first.store(seen.first, ordering: .relaxed)
+            last.store(seen.last, ordering: .relaxed)
+            isTold.store(seen.isTold, ordering: .relaxed)
+        }
 
         package var lastMicroseconds: Int64? {
             let last = last.load(ordering: .relaxed)
             return last == 0 ? nil : last
         }
     }
+
+    /// What is known of a secret, apart from counts.
+    fileprivate struct Seen {
+        var first: Int64 = 0
+        var last: Int64 = 0
+        var isTold = false
+    }
+
+    /// For so long callbacks have to come under NEXT, and none under CURRENT, before CURRENT may go: upstream's senders need
+    /// not rotate all at once.
+    package static let quietSeconds: Int64 = 600
 
     package let current = Account()
     package let next = Account()
@@ -37,6 +61,7 @@ package final class SecretUse: Sendable {
 
     private func note(_ account: Account, _ name: String, _ now: Int64) {
         account.count.increment()
+        if account.first.load(ordering: .relaxed) == 0 { account.first.store(now, ordering: .relaxed) }
         account.last.store(now, ordering: .relaxed)
         if !account.isTold.load(ordering: .relaxed), !account.isTold.exchange(true, ordering: .relaxed) {
             logger.notice(
@@ -44,11 +69,21 @@ package final class SecretUse: Sendable {
         }
     }
 
-    /// The secrets may be others from now on; the counts go on, as counters do.
-    func beginAnew() {
-        for account in [current, next] {
-            account.last.store(0, ordering: .relaxed)
-            account.isTold.store(false, ordering: .relaxed)
+    /// Whether callbacks are signed with NEXT alone: for ``quietSeconds`` of the callbacks' own times none was signed with
+    /// CURRENT.
+    var isRotationThrough: Bool {
+        guard let last = next.lastMicroseconds else { return false }
+        let since = max(next.seen.first, current.lastMicroseconds ?? 0)
+        return last - since >= Self.quietSeconds * 1_000_000
+    }
+
+    /// The secrets may be others from now on. What is known of one that stays, or that becomes CURRENT, stays known; the
+    /// counts go on, as counters do.
+    func secretsChanged(from old: CallbackAuthenticator, to new: CallbackAuthenticator) {
+        let (old, new) = (old.secretMarks, new.secretMarks)
+        let known = [(old.current, current.seen), (old.next, next.seen)]
+        for (account, mark) in [(current, new.current), (next, new.next)] {
+            account.resume(known.first { $0.0 != nil && $0.0 == mark }?.1 ?? Seen())
         }
     }
 }
