@@ -34,10 +34,11 @@ package struct StartCheck: Sendable, Equatable {
             consider(guidance.startAnother, record.sessionId)
         }
         if let limit = connectorStartedAt?.adding(seconds: settings.connectorCooldownSeconds), now < limit {
+            // By what one of the user's facts tells in whole seconds, it may be over a little earlier.
             let own = records.first { record in
                 let guidance = Guidance(record, now: now, settings: settings)
                 return guidance.connectorId.map { isSame($0, connectorId) } ?? false
-                    && guidance.startAnother.notBefore.map { $0 >= limit } ?? false
+                    && guidance.startAnother.notBefore.map { $0.adding(seconds: 1) > limit } ?? false
             }
             consider(.init(false, .cooldown, notBefore: limit), own?.sessionId)
         }
