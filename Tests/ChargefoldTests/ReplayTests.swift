@@ -117,7 +117,8 @@ import Testing
 
     @Test func `charge detail records are replayed to their own webhook, and what is no callback is counted`() throws {
         try withCommand { command throws in
-            let record = #"{"requestId":"r1","sessionId":"S1","endTime":"2025-06-12T11:30:00Z","price":{"minorInclVat":95}}"#
+            let record =
+                #"{"requestId":"r1","sessionId":"S1","endTime":"2025-06-12T11:30:00Z","price":{"minorInclVat":95}}"#
             let server = try Server(command)
             let signed = try command.succeed(["sign"], input: Array(record.utf8)).text
             let fields = signed.split(separator: "\n").compactMap { line -> (name: String, value: String)? in

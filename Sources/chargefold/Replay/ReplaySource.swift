@@ -69,7 +69,8 @@ final class ReplaySource {
         else { return ReplayedCallback(webhook: .sessionEvents, body: line) }
         let source = delivery.string("source") ?? FactSource.webhook.name.description
         switch source {
-        case FactSource.webhook.name.description: return ReplayedCallback(webhook: .sessionEvents, body: Array(body.utf8))
+        case FactSource.webhook.name.description:
+            return ReplayedCallback(webhook: .sessionEvents, body: Array(body.utf8))
         case FactSource.cdr.name.description:
             // The log keeps the record as it came within the body of its fact.
             if let record = ChargeDetailRecord.verbatim(inFactBody: Array(body.utf8)) {
