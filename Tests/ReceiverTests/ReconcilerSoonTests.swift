@@ -210,13 +210,7 @@ import Testing
         let upstream = Upstream { call, number in
             call.method == "POST"
                 ? Upstream.json(#"{"code":"SESSION_NOT_IN_DEBT"}"#, status: 400)
-<<<<<<< HEAD
                 : Self.session("COMPLETE", extra: ##","balanceStatus":"\##(number == 1 ? "DEBT" : "PAID")""## + price)
-=======
-                : Self.session(
-                    "COMPLETE",
-                    extra: #","balanceStatus":"\#(number == 1 ? "DEBT" : "PAID")","price":{"minorInclVat":95}"#)
->>>>>>> 31d83c8 (Wrap)
         }
         try withSoon(upstream) { server, time throws in
             _ = try server.post(Callback.body("SESSION_COMPLETE", "S1", extra: #","userId":"u1""#))

@@ -65,9 +65,12 @@ import Testing
             try receivers.with("a", database) { a in
                 try receivers.with("b", database) { _ in
                     try eventually("both accept") { try accepting(a) == ["a": true, "b": true] }
-                    let shared = try a.operate("GET", "/v1/overview").json?.member("sharedLog")
-                    #expect(shared?.member("reachable")?.bool == true)
-                    #expect(shared?.member("synchronousStandbys")?.integer == 0)
+                    // It is asked for with each look at the others.
+                    try eventually("the standbys are known") {
+                        let shared = try a.operate("GET", "/v1/overview").json?.member("sharedLog")
+                        #expect(shared?.member("reachable")?.bool == true)
+                        return shared?.member("synchronousStandbys")?.integer == 0
+                    }
                 }
                 try eventually("one has said that it ends") { try accepting(a) == ["a": true, "b": false] }
             }
