@@ -86,7 +86,7 @@ struct SandboxCommand: ParsableCommand {
 
     func run() throws {
         let options = try sandboxOptions()
-        let signals = TerminationSignals()
+        var signals = ProcessSignals()
         let output = try StandardOutput(gzip: false)
         let sandbox: Sandbox
         do {

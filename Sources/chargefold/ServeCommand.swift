@@ -80,9 +80,7 @@ struct ServeCommand: ParsableCommand {
         defer { writer.flush() }
         for warning in loaded.warnings { logger.warning("configuration", metadata: ["warning": "\(warning)"]) }
 
-        // What it asks for has just been done, until there is somebody who can do it again.
-        signal(SIGHUP, SIG_IGN)
-        let signals = TerminationSignals()
+        var signals = ProcessSignals()
         let application: Application
         do {
             var live = LiveOptions()
@@ -103,9 +101,8 @@ struct ServeCommand: ParsableCommand {
         let reloader = ConfigurationReloader(loaded, application.reloadTarget(writer), logger: logger) {
             [options, overrides] () throws(ConfigurationError) in try options.read(for: .server, overrides)
         }
-        signals.onHangUp { Task { await reloader.reload(because: "SIGHUP") } }
         let watch = Task { await reloader.watch() }
-        let name = signals.wait()
+        let name = signals.wait { Task { await reloader.reload(because: "SIGHUP") } }
         watch.cancel()
         let shutdown = loaded.configuration.shutdown
         logger.info("stopping", metadata: ["signal": "\(name)", "delay": "\(shutdown.drainDelaySeconds) s"])
@@ -140,41 +137,38 @@ private func endEventually(after seconds: Int, _ logger: Logger, _ writer: LogWr
     }
 }
 
-/// Waits for SIGTERM or SIGINT. A second one ends the process at once.
-final class TerminationSignals {
-    private let arrived = DispatchSemaphore(value: 0)
-    private var sources: [any DispatchSourceSignal] = []
-    private let queue = DispatchQueue(label: "chargefold.signals")
-    private nonisolated(unsafe) static var name = ""
+/// SIGTERM, SIGINT and SIGHUP, taken by the thread that waits for them (sigwait(3)). From the making of it on they wait for
+/// that, in every thread that is started afterwards: it is made first. Not by Dispatch's sources, which lose a signal now and
+/// then on Linux.
+struct ProcessSignals {
+    private var set = sigset_t()
 
     init() {
         // Writing to a closed pipe is an error value here, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
-        let arrived = arrived
-        sources = [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")].map { number, name in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-            source.setEventHandler {
-                guard Self.name.isEmpty else { _exit(EXIT_FAILURE) }
-                Self.name = name
-                arrived.signal()
-            }
-            source.activate()
-            return source
+        sigemptyset(&set)
+        for number in [SIGTERM, SIGINT, SIGHUP] {
+            // What is ignored, as a shell has it for what runs in the background, would never be waited for.
+            signal(number, SIG_DFL)
+            sigaddset(&set, number)
         }
+        pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Calls `body` at each SIGHUP. The caller has seen to it that one does not end the process.
-    func onHangUp(_ body: @escaping @Sendable () -> Void) {
-        let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: queue)
-        source.setEventHandler(handler: body)
-        source.activate()
-        sources.append(source)
-    }
-
+    /// Waits for SIGTERM or SIGINT. A second one ends the process at once.
+    /// - Parameter hangUp: called at each SIGHUP.
     /// - Returns: the signal's name.
-    func wait() -> String {
-        arrived.wait()
-        return Self.name
+    mutating func wait(hangUp: () -> Void = {}) -> String {
+        while true {
+            var number: Int32 = 0
+            guard sigwait(&set, &number) == 0 else { continue }
+            if number == SIGHUP {
+                hangUp()
+                continue
+            }
+            sigdelset(&set, SIGHUP)
+            pthread_sigmask(SIG_UNBLOCK, &set, nil)
+            return number == SIGINT ? "SIGINT" : "SIGTERM"
+        }
     }
 }
