@@ -56,7 +56,8 @@ extension FuzzTarget {
         for (suffix, value) in links {
             precondition(ServiceLink(name: "\(service)_\(suffix)", value: value) != nil, "\(service)_\(suffix)")
         }
-        for name in ownVariables where !value.contains("://") {
+        // An empty one is a link switched off, or a setting that is not set: that makes no difference.
+        for name in ownVariables where !value.isEmpty && !value.contains("://") {
             precondition(ServiceLink(name: name, value: String(value)) == nil, "\(name) is ours")
         }
     }
