@@ -171,7 +171,7 @@ package final class Receiver: RequestHandler, Sendable {
 
     /// A line for a request that was refused before its content was looked at: it may have been a callback.
     private func logRefusal(status: UInt16, reason: String, _ head: borrowing RequestHead) {
-        let (method, path) = (RequestOrigin.shown(head.method), RequestOrigin.shown(head.path))
+        let (method, path) = (RequestOrigin.shown(head.method), RequestOrigin.shownPath(head.path))
         let id = RequestTrace.id(of: head) ?? "-"
         features.refusals.write(
             .warning, "request refused",

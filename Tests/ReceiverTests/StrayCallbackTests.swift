@@ -92,6 +92,21 @@ import Testing
         }
     }
 
+    @Test func `the line about one names no user`() throws {
+        let paths = [
+            "/v1/users/alice/sessions/start", "/v1/%75sers/alice/sessions", "/v1/users/alice", "/v1/users/al%69ce/x",
+        ]
+        try withApplication { server throws in
+            for path in paths {
+                _ = try send(server, path, body, method: "POST")
+                _ = try send(server, path, body, method: "PATCH")
+            }
+            let lines = server.log.lines("callback refused").compactMap { $0.string("path") }
+            #expect(lines.contains("/v1/users/…/sessions/start"))
+            #expect(!server.log.text.contains("alice") && !server.log.text.contains("al%69ce"))
+        }
+    }
+
     @Test func `a stray record becomes a record, and what is neither stays`() throws {
         let directory = TestDirectory()
         try withApplication(in: directory) { server throws in
