@@ -31,7 +31,8 @@ package enum DataDirectoryFiles {
                 "\(directory.prefix(60))… is longer by \(databaseBytes - databasePathBytesMax) bytes than is possible"
         }
         let isDirectory = [
-            "lock": false, Ledger.fileName: false, SessionIndex.fileName: false, EventLog.directoryName: true,
+            DirectoryLock.fileName: false, Ledger.fileName: false, SessionIndex.fileName: false,
+            EventLog.directoryName: true,
         ]
         for (name, isDirectory) in isDirectory.sorted(by: { $0.key < $1.key }) {
             let path = FileSystem.join(directory, name)

@@ -7,6 +7,8 @@ internal import Glibc
 /// Two locks of the kernel (`flock`), which go with the process however that ends: one on the directory itself, which
 /// nobody can take away by removing a file, and one on the file `lock`, whose text names the holder for people.
 final class DirectoryLock: DirectoryClaim {
+    static let fileName = "lock"
+
     private struct Held {
         /// -1: not held.
         var directory: Int32 = -1
@@ -38,7 +40,7 @@ final class DirectoryLock: DirectoryClaim {
             throw StoreError(.directory, "cannot open the data directory \(directory): \(reason())")
         }
         do throws(StoreError) {
-            let path = FileSystem.join(directory, "lock")
+            let path = FileSystem.join(directory, Self.fileName)
             try lock(held.directory, directory, holderIn: path)
             held.file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
             // On a read-only file system the lock can be taken all the same.
@@ -92,7 +94,7 @@ final class DirectoryLock: DirectoryClaim {
         held.withLock { held in
             held.directory < 0
                 || Self.isSame(held.directory, path)
-                    && (held.file < 0 || Self.isSame(held.file, FileSystem.join(path, "lock")))
+                    && (held.file < 0 || Self.isSame(held.file, FileSystem.join(path, Self.fileName)))
         }
     }
 

@@ -156,19 +156,19 @@ struct ProcessSignals {
     }
 
     /// Waits for SIGTERM or SIGINT. A second one ends the process at once.
-    /// - Parameter hangUp: called at each SIGHUP.
+    /// - Parameter hangUp: called at each SIGHUP; nil: that is an end as well.
     /// - Returns: the signal's name.
-    mutating func wait(hangUp: () -> Void = {}) -> String {
+    mutating func wait(hangUp: (() -> Void)? = nil) -> String {
         while true {
             var number: Int32 = 0
             guard sigwait(&set, &number) == 0 else { continue }
-            if number == SIGHUP {
+            if number == SIGHUP, let hangUp {
                 hangUp()
                 continue
             }
             sigdelset(&set, SIGHUP)
             pthread_sigmask(SIG_UNBLOCK, &set, nil)
-            return number == SIGINT ? "SIGINT" : "SIGTERM"
+            return [SIGINT: "SIGINT", SIGHUP: "SIGHUP"][number] ?? "SIGTERM"
         }
     }
 }

@@ -37,18 +37,13 @@ final class RowWriter {
         self.partitioning = partitioning
         log = known.identity
         covered = known.end
-        let columns = SessionRow.integerColumns
-        func value(_ index: Int) -> String { "?\(index + 6)" }
         insertOne = try database.prepare(Self.insert(rows: 1))
         insertMany = try database.prepare(Self.insert(rows: Self.rowsPerInsert))
         select = try database.prepare(
             "SELECT user_id, skewed, order_key, expectation, status, status_since FROM sessions WHERE number = ?1")
-        let updated = columns.indices.filter { !Self.columnsUpdatedApart.contains(columns[$0]) }
+        let updated = Self.updatedColumns.map { ", \(SessionRow.integerColumns[$0]) = ?" }.joined()
         update = try database.prepare(
-            """
-            UPDATE sessions SET record = ?4, \(updated.map { "\(columns[$0]) = \(value($0))" }.joined(separator: ", "))
-            WHERE number = ?1
-            """)
+            "UPDATE sessions SET record = ?\(updated) WHERE number = ?")
         updateOrder = try database.prepare(
             "UPDATE sessions SET user_id = ?2, skewed = ?3, order_key = ?4 WHERE number = ?1")
         updateExpectation = try database.prepare("UPDATE sessions SET expectation = ?2 WHERE number = ?1")
@@ -58,6 +53,10 @@ final class RowWriter {
         try database.query("SELECT status, sessions FROM status_counts") { counts[$0.int64(0)] = Int($0.int64(1)) }
     }
 
+    /// The places of all others among the integer columns.
+    private static let updatedColumns = SessionRow.integerColumns.indices.filter {
+        !columnsUpdatedApart.contains(SessionRow.integerColumns[$0])
+    }
     private static let rowsPerInsert = 32
     private static let columnsPerRow = 5 + SessionRow.integerColumns.count
 
@@ -146,9 +145,13 @@ final class RowWriter {
         _ row: SessionRow, _ buffer: UnsafeRawBufferPointer, _ counts: inout [Int64: Int]
     ) throws(SQLiteError) -> Bool {
         guard !row.isNew, try change(row, &counts) else { return false }
-        update.bind(1, row.number)
-        update.bindBorrowed(4, blob: UnsafeRawBufferPointer(rebasing: buffer[row.record]))
-        for (index, value) in row.integers.enumerated() { update.bind(Int32(index) + 6, value) }
+        update.bindBorrowed(1, blob: UnsafeRawBufferPointer(rebasing: buffer[row.record]))
+        var next: Int32 = 2
+        for column in Self.updatedColumns {
+            update.bind(next, row.integers[column])
+            next += 1
+        }
+        update.bind(next, row.number)
         try update.run()
         return true
     }

@@ -76,7 +76,8 @@ package struct EventLimits: Sendable, Hashable {
 package struct SessionKey: Hashable, Sendable {
     package let sessionId: String
 
-    /// Of the id's bytes. What shares sessions out by their ids goes by it too.
+    /// Of the id's bytes. What shares sessions out by their ids goes by it too. Ids that are kept come from upstream, or from
+    /// tokens whose share is bounded: nobody can fill a table with ids made to collide.
     package let hash: UInt64
 
     package init(_ sessionId: String) {
