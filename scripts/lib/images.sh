@@ -99,7 +99,7 @@ make_debian_image() {
     local name=$1 release=bookworm mirror
     apt_install debootstrap debian-archive-keyring
     # Empty where this machine runs another system: debootstrap then takes Debian's own.
-    mirror=$(debian_sources "$release" | awk -v release="$release" '$3 == release && $4 == "main" { print $2; exit }')
+    mirror=$(debian_sources "$release" | awk -v release="$release" '$3 == release && $4 == "main" && !n++ { print $2 }')
     new_container scratch
     quietly "$WORK/debootstrap.log" debootstrap --variant=minbase \
         --keyring=/usr/share/keyrings/debian-archive-keyring.gpg "$release" "$CONTAINER_ROOT" ${mirror:+"$mirror"}
