@@ -3,6 +3,8 @@
 # To be sourced by a bash script that has `set -euo pipefail`:
 #
 #   source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+#
+# --help (or -h) as the first argument is answered here, with the comment at the top of that script.
 
 # The folder that holds Package.swift.
 repository_root() {
@@ -24,6 +26,37 @@ die() {
     printf '%s%s: %s%s\n' "$STYLE_RED" "${0##*/}" "$*" "$STYLE_PLAIN" >&2
     exit 1
 }
+
+# --- what a script is called with ---
+
+# usage: the comment at the top of the script, which is its help.
+usage() {
+    local script=${BASH_SOURCE[0]%lib/common.sh}${0##*/}
+    [[ -r "$script" ]] || script=$0
+    awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$script"
+}
+
+wrong_usage() {
+    usage >&2
+    exit 64
+}
+
+# takes_numbers MAX ARGUMENT...: at most so many arguments, all of them whole numbers above 0.
+takes_numbers() {
+    local max=$1 argument
+    shift
+    (($# <= max)) || wrong_usage
+    for argument in "$@"; do
+        [[ $argument =~ ^[1-9][0-9]*$ ]] || wrong_usage
+    done
+}
+
+case ${1:-} in
+-h | --help)
+    usage
+    exit
+    ;;
+esac
 
 # --- cleaning up: whatever way a script ends, but for kill -9 ---
 
