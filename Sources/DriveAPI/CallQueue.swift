@@ -268,7 +268,8 @@ final class CallQueue: Sendable {
         observer?.driveAPICallEnded(
             DriveAPICallReport(
                 call: call.call, priority: call.priority, status: status, error: code, attempts: call.attempts,
-                seconds: Double(clock.nanoseconds() - call.submittedAt) / 1e9))
+                seconds: Double(clock.nanoseconds() - call.submittedAt) / 1e9,
+                requestId: call.request.fields.first { $0.name == RequestTrace.idField }?.value))
         call.completion(result)
     }
 }

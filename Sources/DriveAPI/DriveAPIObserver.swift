@@ -10,6 +10,8 @@ package struct DriveAPICallReport: Sendable {
     package let attempts: Int
     /// From the call to its outcome.
     package let seconds: Double
+    /// Of the request that it was made for (`X-Request-Id`); nil where there is none.
+    package let requestId: String?
 }
 
 /// Hooks for metrics and logs. Called on the client's queues; must return quickly.

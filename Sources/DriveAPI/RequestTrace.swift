@@ -12,7 +12,10 @@ package struct RequestTrace: Sendable, Equatable {
         self.traceparent = traceparent
     }
 
+    /// The field that `id` comes and goes by.
+    static let idField = "X-Request-Id"
+
     var fields: [(name: String, value: String)] {
-        [("X-Request-Id", id), ("traceparent", traceparent)].compactMap { name, value in value.map { (name, $0) } }
+        [(Self.idField, id), ("traceparent", traceparent)].compactMap { name, value in value.map { (name, $0) } }
     }
 }

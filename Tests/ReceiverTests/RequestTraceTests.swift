@@ -1,4 +1,5 @@
 import HTTPClient
+import HTTPServer
 import Ledger
 import Receiver
 import SessionModel
@@ -83,6 +84,16 @@ import Testing
             try call("POST", "S1/stop", [("X-Request-Id", "no; good"), ("traceparent", trace.uppercased())])
             #expect(upstream.calls.last?.requestId == nil)
             #expect(upstream.calls.last?.traceparent == nil)
+        }
+    }
+
+    @Test func `a line about a call that failed names the request that it was made for`() throws {
+        let upstream = Upstream { _, _ in Response(status: 500) }
+        try withGateway(upstream) { server in
+            let fields = [("Authorization", "Bearer \(RunningServer.token)"), ("X-Request-Id", "r-19")]
+            _ = try server.send(
+                ClientRequest(method: "POST", target: "/v1/users/u1/sessions/S1/stop", fields: fields, body: []))
+            #expect(server.log.lines("a call to the Drive API failed").map { $0.string("requestId") } == ["r-19"])
         }
     }
 }

@@ -39,7 +39,7 @@ package final class DriveAPIMetrics: DriveAPIObserver {
             [
                 "call": "\(report.call)", "reason": "\(error.rawValue)",
                 "status": "\(report.status.map(String.init) ?? "-")", "attempts": "\(report.attempts)",
-                "seconds": "\((report.seconds * 1_000).rounded() / 1_000)",
+                "seconds": "\((report.seconds * 1_000).rounded() / 1_000)", "requestId": "\(report.requestId ?? "-")",
             ])
     }
 
