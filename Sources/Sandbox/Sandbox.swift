@@ -14,16 +14,15 @@ package final class Sandbox: Sendable {
     private let server: Locked<HTTPServer?> = Locked(nil)
     private let delays = DispatchQueue(label: "chargefold.sandbox.delays")
 
-    /// - Throws: `HTTPClientError` (`invalidURL`) where a callback URL is none.
-    package init(_ options: SandboxOptions) throws {
+    package init(_ options: SandboxOptions) {
         self.options = options
         var worldOptions = options.world
-        worldOptions.sendsDetailRecords = options.detailRecordURL != nil
+        worldOptions.sendsDetailRecords = options.detailRecordCallback != nil
         let clock = SandboxClock(
             speed: options.speed, stamps: options.stamps, monotonic: SystemClock.monotonicNanoseconds(),
             wall: SystemClock.now())
         world = Locked(World(worldOptions, clock: clock))
-        sender = try CallbackSender(options) { SystemClock.now().rfc3339 }
+        sender = CallbackSender(options) { SystemClock.now().rfc3339 }
         timer = WakeTimer()
     }
 
@@ -89,7 +88,7 @@ package final class Sandbox: Sendable {
     }
 
     private func post(_ world: inout World, by time: Int64) {
-        for callback in world.advance(to: time) where callback.kind == .detailRecord || options.callbackURL != nil {
+        for callback in world.advance(to: time) where callback.kind == .detailRecord || options.callback != nil {
             let isTaken = sender.send(callback) { [weak self] callback, status in
                 self?.withWorld { world, time in world.noteAnswer(status, to: callback, at: time) }
             }

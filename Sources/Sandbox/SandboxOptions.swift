@@ -1,3 +1,4 @@
+package import HTTPClient
 package import WebhookSecurity
 
 /// How a sandbox is run.
@@ -10,9 +11,9 @@ package struct SandboxOptions: Sendable {
     /// Nil: any key is good, but there must be one.
     package var apiKey: SecretKey?
     /// Where Session Events go; nil: nowhere.
-    package var callbackURL: String?
+    package var callback: Endpoint?
     /// Where charge detail records go; nil: nowhere.
-    package var detailRecordURL: String?
+    package var detailRecordCallback: Endpoint?
     /// The CURRENT secret; nil: callbacks are not signed.
     package var secret: SecretKey?
     /// The NEXT secret, for callbacks that chaos signs with it.

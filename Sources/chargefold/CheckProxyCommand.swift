@@ -26,8 +26,8 @@ struct CheckProxyCommand: ParsableCommand {
 
     @OptionGroup var options: ConfigurationOptions
 
-    @Argument(help: "The public address, as the Drive API has it: http://… or https://…")
-    var url: String
+    @Argument(help: "The public address, as the Drive API has it: http://… or https://…", transform: endpoint)
+    var url: Endpoint
 
     @Option(name: .long, help: "How long.")
     var seconds = 60.0
@@ -47,10 +47,8 @@ struct CheckProxyCommand: ParsableCommand {
     func run() throws {
         let webhook = try options.load(for: .tool).configuration.webhook
         do {
-            var endpoint = try Endpoint(url: url)
-            if endpoint.target == "/" {
-                endpoint = Endpoint(transport: endpoint.transport, target: "/webhooks/session-events")
-            }
+            let endpoint =
+                url.target == "/" ? Endpoint(transport: url.transport, target: "/webhooks/session-events") : url
             var client = ClientOptions()
             client.responseSeconds = 15
             client.caFile = caFile

@@ -1,4 +1,5 @@
 internal import Base
+import Glibc
 import HTTPClient
 import Logging
 import Receiver
@@ -60,7 +61,10 @@ final class ControlSocket {
         do {
             let response = try connection.send(ClientRequest(method: method, target: target, body: body))
             guard (200..<300).contains(response.status) else {
-                throw failure("the server answers \(response.status): \(Self.reason(response.body))")
+                // What arguments may be is known by the server alone: what it can't take is wrong usage.
+                throw failure(
+                    "the server answers \(response.status): \(Self.reason(response.body))",
+                    code: response.status == 400 ? usageExitCode : EXIT_FAILURE)
             }
             return response.body
         } catch let error as HTTPClientError {

@@ -14,17 +14,17 @@ struct HealthcheckCommand: ParsableCommand {
 
     @OptionGroup var options: ConfigurationOptions
 
-    @Option(name: .long, help: "The receiver's base URL; by default where the configuration lets it listen.")
-    var url: String?
+    @Option(
+        name: .long, help: "The receiver's base URL; by default where the configuration lets it listen.",
+        transform: endpoint)
+    var url: Endpoint?
 
     @Flag(name: .long, help: "Ask /readyz (can take events now) in place of /healthz (alive).")
     var ready = false
 
     func run() throws {
         do {
-            let endpoint =
-                try url.map { url throws(HTTPClientError) in try Endpoint(url: url) }
-                ?? Self.endpoint(options.load(for: .tool).configuration.http)
+            let endpoint = try url ?? Self.configured(options.load(for: .tool).configuration.http)
             var client = ClientOptions()
             client.connectSeconds = 2
             client.responseSeconds = 2
@@ -38,7 +38,7 @@ struct HealthcheckCommand: ParsableCommand {
     }
 
     /// Where this machine reaches a server with that configuration.
-    private static func endpoint(_ http: ReceiverConfiguration.HTTP) -> Endpoint {
+    private static func configured(_ http: ReceiverConfiguration.HTTP) -> Endpoint {
         if !http.listensOnTCP, let path = http.unixSocket { return Endpoint(transport: .unix(path: path)) }
         let host =
             switch http.host {

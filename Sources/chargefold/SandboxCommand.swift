@@ -1,4 +1,5 @@
 import ArgumentParser
+import HTTPClient
 import Sandbox
 import WebhookSecurity
 
@@ -27,11 +28,11 @@ struct SandboxCommand: ParsableCommand {
     @Option(name: .long, help: "Port to listen on; 0 takes a free one.")
     var port: UInt16 = 8090
 
-    @Option(name: .long, help: "Where Session Events are posted to; by default nowhere.")
-    var callback: String?
+    @Option(name: .long, help: "Where Session Events are posted to; by default nowhere.", transform: endpoint)
+    var callback: Endpoint?
 
-    @Option(name: .long, help: "Where charge detail records are posted to; by default nowhere.")
-    var cdrCallback: String?
+    @Option(name: .long, help: "Where charge detail records are posted to; by default nowhere.", transform: endpoint)
+    var cdrCallback: Endpoint?
 
     @Option(name: .long, help: "The CURRENT secret; better given as CHARGEFOLD_SANDBOX_SECRET.")
     var secret: String?
@@ -82,6 +83,10 @@ struct SandboxCommand: ParsableCommand {
         guard (1...604_800).contains(cdrRetrySeconds) else {
             throw ValidationError("--cdr-retry-seconds must be from 1 to 604800")
         }
+        // Without the value: it may be a secret.
+        guard header.allSatisfy({ Self.field($0) != nil }) else {
+            throw ValidationError("--header must be \"Name: value\"")
+        }
     }
 
     func run() throws {
@@ -90,7 +95,7 @@ struct SandboxCommand: ParsableCommand {
         let output = try StandardOutput(gzip: false)
         let sandbox: Sandbox
         do {
-            sandbox = try Sandbox(options)
+            sandbox = Sandbox(options)
             for address in try sandbox.start() {
                 let line =
                     "sandbox: http://\(address)\(options.basePath), seed \(seed), speed \(speed), chaos \(chaos)\n"
@@ -100,7 +105,7 @@ struct SandboxCommand: ParsableCommand {
             throw failure("can't start: \(error)")
         }
         let signing = options.secret == nil ? ", not signed" : ""
-        output.write(Array("callbacks: \(options.callbackURL ?? "nowhere")\(signing)\n".utf8))
+        output.write(Array("callbacks: \(callback.map { "\($0)\($0.target)" } ?? "nowhere")\(signing)\n".utf8))
         try output.finish()
         _ = signals.wait()
         sandbox.stop()
@@ -111,12 +116,12 @@ struct SandboxCommand: ParsableCommand {
         var options = SandboxOptions()
         options.host = host
         options.port = port
-        options.callbackURL = callback
-        options.detailRecordURL = cdrCallback
+        options.callback = callback
+        options.detailRecordCallback = cdrCallback
         options.secret = (secret ?? environment["CHARGEFOLD_SANDBOX_SECRET"]).flatMap { SecretKey(utf8: $0) }
         options.nextSecret = environment["CHARGEFOLD_SANDBOX_SECRET_NEXT"].flatMap { SecretKey(utf8: $0) }
         options.apiKey = environment["CHARGEFOLD_SANDBOX_API_KEY"].flatMap { SecretKey(utf8: $0) }
-        options.headers = try header.map(Self.field)
+        options.headers = header.compactMap(Self.field)
         options.callbackConnections = callbackConnections
         options.speed = speed
         options.stamps = timestamps
@@ -130,12 +135,9 @@ struct SandboxCommand: ParsableCommand {
         return options
     }
 
-    private static func field(_ text: String) throws -> (name: String, value: String) {
-        guard let colon = text.firstIndex(of: ":"), colon > text.startIndex else {
-            throw failure("--header \"\(text.prefix(20))…\" is not \"Name: value\"")
-        }
-        let value = text[text.index(after: colon)...].drop { $0 == " " }
-        return (String(text[..<colon]), String(value))
+    private static func field(_ text: String) -> (name: String, value: String)? {
+        guard let colon = text.firstIndex(of: ":"), colon > text.startIndex else { return nil }
+        return (String(text[..<colon]), String(text[text.index(after: colon)...].drop { $0 == " " }))
     }
 
     private func loadChaos() throws -> Chaos {

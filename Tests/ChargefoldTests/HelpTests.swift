@@ -6,6 +6,7 @@ import Testing
         ["session"], ["sessions"],
         ["user"], ["token"], ["downtime"], ["secrets"], ["check-proxy"],
         ["healthcheck"], ["quarantine"],
+        ["receivers"], ["backfill"], ["sandbox"],
         ["quarantine", "list"], ["quarantine", "show"], ["quarantine", "retry"], ["quarantine", "drop"],
     ]
 
@@ -35,7 +36,9 @@ import Testing
         ["export", "--from", "0"], ["quarantine", "retry"], ["quarantine", "drop", "1", "--all"],
         ["quarantine", "show"],
         ["quarantine", "drop", "x"], ["sessions"],
-        ["user", "u", "praise"], ["check-proxy"], ["check-proxy", "http://h", "--rate", "0"],
+        ["user", "u", "praise"], ["check-proxy"], ["check-proxy", "http://h", "--rate", "0"], ["check-proxy", "h"],
+        ["healthcheck", "--url", "h"], ["replay", "x", "--to", "ftp://h"], ["sandbox", "--callback", "h"],
+        ["sandbox", "--header", "x"],
     ]) func `what makes no sense is a usage error`(words: [String]) throws {
         try withCommand { command throws in
             let outcome = try command.run(words)

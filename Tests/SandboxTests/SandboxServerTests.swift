@@ -99,7 +99,7 @@ import WebhookSecurity
     @Test func `signatures go wrong, or come from the next secret, as told`() throws {
         let rig = try Rig {
             $0.world.chaos.callbacks.nextSecret = 1
-            $0.detailRecordURL = nil
+            $0.detailRecordCallback = nil
         }
         _ = try rig.start(Stage.castle)
         try rig.pass(30)
@@ -112,7 +112,7 @@ import WebhookSecurity
     @Test func `drops and repeats are counted, and nothing is retried`() throws {
         let rig = try Rig(statuses: [500, 503]) {
             $0.world.chaos.callbacks.repeat = 1
-            $0.detailRecordURL = nil
+            $0.detailRecordCallback = nil
         }
         let id = try rig.start(Stage.castle)
         try rig.pass(60)
@@ -154,7 +154,7 @@ import WebhookSecurity
     }
 
     @Test func `local sessions, fees, debt, payment, refund: all by hand`() throws {
-        let rig = try Rig { $0.detailRecordURL = nil }
+        let rig = try Rig { $0.detailRecordCallback = nil }
         let made = try rig.send("POST", "/sandbox/sessions", #"{"userId":"u7","type":"local"}"#)
         #expect(made.status == 201)
         let id = try #require(made.json.member("sessionIds")?.elements.first?.string)

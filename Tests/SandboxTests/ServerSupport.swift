@@ -82,15 +82,15 @@ final class Rig {
         var options = SandboxOptions()
         options.port = 0
         options.speed = 0
-        options.callbackURL = "http://127.0.0.1:\(receiverPort)/webhooks/session-events"
-        options.detailRecordURL = "http://127.0.0.1:\(receiverPort)/webhooks/cdrs"
+        options.callback = try Endpoint(url: "http://127.0.0.1:\(receiverPort)/webhooks/session-events")
+        options.detailRecordCallback = try Endpoint(url: "http://127.0.0.1:\(receiverPort)/webhooks/cdrs")
         options.secret = SecretKey(utf8: "current-secret")
         options.nextSecret = SecretKey(utf8: "next-secret")
         options.headers = [("X-Agreed", "between us")]
         options.callbackConnections = 1
         options.world.hasFraction = true
         change(&options)
-        sandbox = try Sandbox(options)
+        sandbox = Sandbox(options)
         port = try sandbox.start().first?.port ?? 0
         connection = HTTPConnection(Endpoint(transport: .tcp(host: "127.0.0.1", port: port)))
     }

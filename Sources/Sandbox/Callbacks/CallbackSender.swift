@@ -40,13 +40,12 @@ final class CallbackSender: Sendable {
     private let signedAt: @Sendable () -> String
     private let state: Locked<State>
 
-    /// - Throws: `invalidURL`.
-    init(_ options: SandboxOptions, signedAt: @escaping @Sendable () -> String) throws(HTTPClientError) {
-        let events = try Self.endpoint(options.callbackURL)
-        let records = try Self.endpoint(options.detailRecordURL)
+    init(_ options: SandboxOptions, signedAt: @escaping @Sendable () -> String) {
         let count = max(options.callbackConnections, 1)
         lanes = (0..<count).map {
-            Lane(number: $0, events: events, detailRecords: records, seconds: options.callbackSeconds)
+            Lane(
+                number: $0, events: options.callback, detailRecords: options.detailRecordCallback,
+                seconds: options.callbackSeconds)
         }
         state = Locked(State(idle: Array((0..<count).reversed())))
         headers = options.headers
@@ -58,11 +57,6 @@ final class CallbackSender: Sendable {
             verifiers[.wrong] = SecretKey(utf8: "a secret that nobody has").map { SignatureVerifier(current: $0) }
         }
         self.verifiers = verifiers
-    }
-
-    private static func endpoint(_ url: String?) throws(HTTPClientError) -> Endpoint? {
-        guard let url else { return nil }
-        return try Endpoint(url: url)
     }
 
     /// Callbacks that wait or are under way.

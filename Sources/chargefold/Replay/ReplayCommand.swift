@@ -24,8 +24,10 @@ struct ReplayCommand: ParsableCommand {
     @Argument(help: "NDJSON files, also compressed with gzip; - for standard input.")
     var files: [String]
 
-    @Option(name: .long, help: "The receiver: http://…, https://… or unix:/path; a path is that of its session events.")
-    var to = "http://127.0.0.1:8080"
+    @Option(
+        name: .long, help: "The receiver: http://…, https://… or unix:/path; a path is that of its session events.",
+        transform: endpoint)
+    var to = Endpoint(transport: .tcp(host: "127.0.0.1", port: 8080))
 
     @Option(name: .long, help: "Requests under way at once, each on its own connection.")
     var concurrency = 8
@@ -55,12 +57,11 @@ struct ReplayCommand: ParsableCommand {
     func run() throws {
         let configuration = try options.load(for: .tool).configuration
         do {
-            let endpoint = try Endpoint(url: to)
             let source = try ReplaySource(files, shuffleSeed: shuffle, repeatProbability: repeatProbability)
             let run = try ReplayRun(
-                source: source, targets: ReplayTargets(endpoint.target), webhook: configuration.webhook, rate: rate,
+                source: source, targets: ReplayTargets(to.target), webhook: configuration.webhook, rate: rate,
                 acknowledgedPath: acknowledged, showsProgress: !quiet)
-            let client = try LoadClient(endpoint, connections: concurrency, delegate: run)
+            let client = try LoadClient(to, connections: concurrency, delegate: run)
             do {
                 try client.run()
             } catch {
