@@ -164,6 +164,25 @@ package final class DriveAPIClient: Sendable {
         }
     }
 
+    // MARK: For tasks
+
+    /// `session` and `history`, awaited.
+    package func session(
+        userId: String, sessionId: String
+    ) async throws(DriveAPIError) -> DriveAPIAnswer<DriveSession> {
+        try await withCheckedContinuation { continuation in
+            session(userId: userId, sessionId: sessionId) { continuation.resume(returning: $0) }
+        }.get()
+    }
+
+    package func history(
+        userId: String, _ query: HistoryQuery
+    ) async throws(DriveAPIError) -> DriveAPIAnswer<HistoryPage> {
+        try await withCheckedContinuation { continuation in
+            history(userId: userId, query) { continuation.resume(returning: $0) }
+        }.get()
+    }
+
     // MARK: Requests
 
     private func send<Value: Sendable>(

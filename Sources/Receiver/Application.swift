@@ -100,16 +100,14 @@ package final class Application: Sendable {
                 [
                     Part(
                         name: "shared log",
-                        start: { if let sharedLog { try Self.wait { try await sharedLog.start() } } },
-                        stop: { if let sharedLog { try? Self.wait { await sharedLog.stop() } } })
+                        start: { try await sharedLog?.start() }, stop: { await sharedLog?.stop() })
                 ],
                 [
                     Part(
-                        name: "erasures of others", start: { erasures?.start() },
-                        stop: { if let erasures { try? Self.wait { await erasures.stop() } } }),
+                        name: "erasures of others", start: { erasures?.start() }, stop: { await erasures?.stop() }),
                     Part(
                         name: "shared quarantine", start: { quarantine?.start() },
-                        stop: { if let quarantine { try? Self.wait { await quarantine.stop() } } }),
+                        stop: { await quarantine?.stop() }),
                 ],
                 [Part(name: "Drive API client", stop: { features.driveAPI?.client.close() })],
                 [Part(name: "memory", stop: { trimmer.cancel() })],
@@ -129,8 +127,8 @@ package final class Application: Sendable {
                     Part(name: "downtimes", start: { features.noteBeginning() }, stop: { features.downtime.stop() }),
                     Part(name: "downtime watch", needsSessions: true, start: { features.downtime.start() }),
                     Part(
-                        name: "reconciler", needsSessions: true, start: { features.driveAPI?.reconciler?.start() },
-                        stop: { features.driveAPI?.reconciler?.stop() }),
+                        name: "reconciler", needsSessions: true, start: { await features.driveAPI?.reconciler?.start() },
+                        stop: { await features.driveAPI?.reconciler?.stop() }),
                     Part(
                         name: "samples", start: { features.samples.start() }, stop: { features.samples.stop() }),
                     Part(name: "canary", start: { features.canary?.start() }, stop: { features.canary?.stop() }),
@@ -138,18 +136,6 @@ package final class Application: Sendable {
                 ],
                 [Part(name: "live updates", stop: { features.hub.close() })],
             ], store: disk, logger: logger)
-    }
-
-    /// Waits for asynchronous work. For threads that are not Swift's own: those are needed to do it.
-    private static func wait(for work: @escaping @Sendable () async throws -> Void) throws {
-        let result = Locked<Result<Void, any Error>>(.success(()))
-        let done = DispatchSemaphore(value: 0)
-        Task {
-            do { try await work() } catch { result.withLock { $0 = .failure(error) } }
-            done.signal()
-        }
-        done.wait()
-        try result.withLock { $0 }.get()
     }
 
     private static func controlConfiguration(_ path: String) -> ServerConfiguration {
@@ -180,8 +166,8 @@ package final class Application: Sendable {
     /// Starts to listen.
     ///
     /// - Returns: where, as the kernel reports it.
-    package func start() throws -> [String] {
-        try parts.start()
+    package func start() async throws -> [String] {
+        try await parts.start()
         return addresses.bound.withLock { $0 }
     }
 
@@ -190,9 +176,9 @@ package final class Application: Sendable {
         receiver.features.hub.close()
     }
 
-    /// Stops accepting, finishes what is in flight, writes everything and frees the data directory. Blocks for at most
-    /// the configured time and what the last write to disk takes.
-    package func stop() {
-        parts.stop()
+    /// Stops accepting, finishes what is in flight, writes everything and frees the data directory. Takes at most the
+    /// configured time and what the last write to disk takes.
+    package func stop() async {
+        await parts.stop()
     }
 }

@@ -1,4 +1,4 @@
-import Dispatch
+import Base
 import Logging
 import SessionStore
 import Synchronization
@@ -8,9 +8,9 @@ struct Part: Sendable {
     let name: String
     /// Whether it can begin only once everything that the log held is folded.
     var needsSessions = false
-    var start: @Sendable () throws -> Void = {}
+    var start: @Sendable () async throws -> Void = {}
     /// May come without a start, and more than once.
-    var stop: @Sendable () -> Void = {}
+    var stop: @Sendable () async -> Void = {}
 }
 
 /// What an application is made of: a list, started from its beginning and stopped from its end.
@@ -20,7 +20,6 @@ final class Parts: Sendable {
     private let store: any SessionStore
     private let logger: Logger
     private let isStopping = Atomic(false)
-    private let later = DispatchQueue(label: "chargefold.start")
 
     init(_ lines: [[Part]], store: any SessionStore, logger: Logger) {
         self.lines = lines
@@ -32,7 +31,7 @@ final class Parts: Sendable {
     var names: [[String]] { lines.map { $0.map(\.name) } }
 
     /// - Throws: what a part throws; those before it are stopped again.
-    func start() throws {
+    func start() async throws {
         let isCatchingUp = store.isCatchingUp
         var postponed: [Part] = []
         for (index, line) in lines.enumerated() {
@@ -42,19 +41,19 @@ final class Parts: Sendable {
                     continue
                 }
                 do {
-                    try start(part)
+                    try await start(part)
                 } catch {
-                    stop(lines[..<index])
+                    await stop(lines[..<index])
                     throw error
                 }
             }
         }
         guard !postponed.isEmpty else { return }
         store.whenCaughtUp { [self, postponed] in
-            later.async { [self] in
+            Task(executorPreference: BackgroundExecutor.shared) { [self] in
                 // What is stopping does not begin now.
                 for part in postponed where !isStopping.load(ordering: .relaxed) {
-                    do { try start(part) } catch {
+                    do { try await start(part) } catch {
                         logger.error("could not start", metadata: ["part": "\(part.name)", "reason": "\(error)"])
                     }
                 }
@@ -62,22 +61,27 @@ final class Parts: Sendable {
         }
     }
 
-    private func start(_ part: Part) throws {
+    private func start(_ part: Part) async throws {
         logger.debug("starting", metadata: ["part": "\(part.name)"])
-        try part.start()
+        try await part.start()
     }
 
-    /// Blocks until all is stopped.
-    func stop() {
+    /// Returns when all is stopped.
+    func stop() async {
         isStopping.store(true, ordering: .relaxed)
-        stop(lines[...])
+        await stop(lines[...])
     }
 
-    private func stop(_ lines: ArraySlice<[Part]>) {
+    private func stop(_ lines: ArraySlice<[Part]>) async {
         for line in lines.reversed() {
-            DispatchQueue.concurrentPerform(iterations: line.count) { index in
-                logger.debug("stopping", metadata: ["part": "\(line[index].name)"])
-                line[index].stop()
+            await withTaskGroup(of: Void.self) { group in
+                for part in line {
+                    // Some block for as long as clients may take.
+                    group.addTask(executorPreference: BackgroundExecutor.shared) { [logger] in
+                        logger.debug("stopping", metadata: ["part": "\(part.name)"])
+                        await part.stop()
+                    }
+                }
             }
         }
     }

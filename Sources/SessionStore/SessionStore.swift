@@ -147,6 +147,25 @@ extension SessionStore {
     package func observe(_ observer: FoldObserver?) -> Int64 { statistics.index.folded }
 }
 
+/// The same for tasks.
+extension SessionStore {
+    package func append(_ delivery: Delivery, within work: WorkTicket) async throws(StoreError) -> IngestOutcome {
+        try await withCheckedContinuation { continuation in
+            append(delivery, within: work) { continuation.resume(returning: $0) }
+        }.get()
+    }
+
+    package func session(_ id: String) async throws(StoreError) -> SessionRecord? {
+        try await withCheckedContinuation { continuation in session(id) { continuation.resume(returning: $0) } }.get()
+    }
+
+    package func select(_ selection: SessionSelection) async throws(StoreError) -> SessionPage {
+        try await withCheckedContinuation { continuation in
+            select(selection) { continuation.resume(returning: $0) }
+        }.get()
+    }
+}
+
 /// One row of the log, as it was received.
 package struct LogEntry: Sendable, Equatable {
     /// Ascending, in the order of arrival here; starts at 1. Gaps are possible after an erasure.

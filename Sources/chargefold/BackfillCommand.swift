@@ -6,7 +6,7 @@ import SessionIndex
 import SessionModel
 import SessionStore
 
-struct BackfillCommand: ParsableCommand {
+struct BackfillCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backfill",
         abstract: "Read a user's session history from the Drive API into the log.",
@@ -40,7 +40,7 @@ struct BackfillCommand: ParsableCommand {
         }
     }
 
-    func run() throws {
+    func run() async throws {
         let configuration = try options.load(for: .tool).configuration
         let reader = try HistoryReader(configuration, from: from, to: to)
         defer { reader.close() }
@@ -49,7 +49,7 @@ struct BackfillCommand: ParsableCommand {
         for user in user {
             var cursor: String?
             for page in 1...Self.pagesMax {
-                let read = try reader.page(user, cursor)
+                let read = try await reader.page(user, cursor)
                 sessions += read.sessions
                 news += read.news
                 progress.show("\(user): page \(page)", done: Int64(sessions), total: 0, note: "\(news) with news")
@@ -82,11 +82,11 @@ private enum HistoryReader {
         }
     }
 
-    func page(_ userId: String, _ cursor: String?) throws -> Backfill.Page {
+    func page(_ userId: String, _ cursor: String?) async throws -> Backfill.Page {
         switch self {
         case .files(_, _, let backfill, let from, let to):
             do throws(Backfill.Failure) {
-                return try backfill.page(userId: userId, from: from, to: to, cursor: cursor)
+                return try await backfill.page(userId: userId, from: from, to: to, cursor: cursor)
             } catch {
                 switch error {
                 case .driveAPI(let error): throw failure("the Drive API: \(error)")

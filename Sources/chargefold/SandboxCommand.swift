@@ -3,7 +3,7 @@ import HTTPClient
 import Sandbox
 import WebhookSecurity
 
-struct SandboxCommand: ParsableCommand {
+struct SandboxCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sandbox",
         abstract: "Run the Drive API's stage environment in a box: sessions to start and stop, and signed callbacks.",
@@ -89,9 +89,9 @@ struct SandboxCommand: ParsableCommand {
         }
     }
 
-    func run() throws {
+    func run() async throws {
         let options = try sandboxOptions()
-        var signals = ProcessSignals()
+        let signals = ProcessSignals()
         let output = try StandardOutput(gzip: false)
         let sandbox: Sandbox
         do {
@@ -107,7 +107,7 @@ struct SandboxCommand: ParsableCommand {
         let signing = options.secret == nil ? ", not signed" : ""
         output.write(Array("callbacks: \(callback.map { "\($0)\($0.target)" } ?? "nowhere")\(signing)\n".utf8))
         try output.finish()
-        _ = signals.wait()
+        for await _ in signals.arrivals() { break }
         sandbox.stop()
     }
 

@@ -6,6 +6,7 @@ import Receiver
 import SessionIndex
 import SessionStore
 import Synchronization
+import TestSupport
 import Testing
 
 /// Starting, stopping, and what is in between.
@@ -73,8 +74,8 @@ import Testing
             configuration.data.directory = directory.file("other")
             do {
                 let application = try Application(configuration, logger: server.log.logger())
-                #expect(throws: (any Error).self) { try application.start() }
-                application.stop()
+                #expect(throws: (any Error).self) { try awaited { try await application.start() } }
+                try awaited { await application.stop() }
             }
             let names = TestDirectory.names(directory.file("other"))
             #expect(!names.contains(Application.controlSocketName))
@@ -104,8 +105,8 @@ import Testing
         let log = LogCapture(in: directory)
         defer { withExtendedLifetime((directory, log)) {} }
         let application = try Application(configuration, logger: log.logger())
-        defer { application.stop() }
-        let bound = try application.start()
+        defer { try? awaited { await application.stop() } }
+        let bound = try awaited { try await application.start() }
         let address = try #require(bound.first)
         #expect(bound.count == 1)
         let connection = HTTPConnection(try Endpoint(url: "http://\(address)"))
@@ -114,14 +115,14 @@ import Testing
         #expect(try connection.send(ClientRequest(target: "/readyz")).status == 200)
     }
 
-    @Test func `a second stop does no harm`() throws {
+    @Test func `a second stop does no harm`() async throws {
         let directory = TestDirectory()
         let log = LogCapture(in: directory)
         defer { withExtendedLifetime((directory, log)) {} }
         let application = try Application(try testConfiguration(directory), logger: log.logger())
-        _ = try application.start()
-        application.stop()
-        application.stop()
+        _ = try await application.start()
+        await application.stop()
+        await application.stop()
     }
 
     @Test func `several callbacks at once all find their answers`() throws {

@@ -31,29 +31,29 @@ import Testing
         return Parts(lines, store: store, logger: LogCapture(in: directory).logger())
     }
 
-    @Test func `what is started first is stopped last`() throws {
+    @Test func `what is started first is stopped last`() async throws {
         let parts = parts([[part("a")], [part("b")], [part("c", needsSessions: true)]])
-        try parts.start()
+        try await parts.start()
         #expect(diary.text == ["+a", "+b", "+c"])
-        parts.stop()
+        await parts.stop()
         #expect(diary.text == ["+a", "+b", "+c", "-c", "-b", "-a"])
     }
 
-    @Test func `what is on one line stops before the line above it`() throws {
+    @Test func `what is on one line stops before the line above it`() async throws {
         let parts = parts([[part("a")], [part("b"), part("c"), part("d")]])
-        try parts.start()
-        parts.stop()
+        try await parts.start()
+        await parts.stop()
         #expect(Set(diary.text[4..<7]) == ["-b", "-c", "-d"])
         #expect(diary.text.last == "-a")
     }
 
-    @Test func `a part that can't start undoes those before it`() throws {
+    @Test func `a part that can't start undoes those before it`() async throws {
         let parts = parts([[part("a")], [part("b")], [part("c", fails: true)], [part("d")]])
-        #expect(throws: Refusal.self) { try parts.start() }
+        await #expect(throws: Refusal.self) { try await parts.start() }
         #expect(diary.text == ["+a", "+b", "-b", "-a"])
     }
 
-    @Test func `an application stops its clients before its disk`() throws {
+    @Test func `an application stops its clients before its disk`() async throws {
         let directory = TestDirectory()
         let log = LogCapture(in: directory)
         defer { withExtendedLifetime((directory, log)) {} }
@@ -62,6 +62,6 @@ import Testing
         #expect(order.first == ["store"])
         #expect(order.last == ["live updates"])
         #expect(order.contains { $0.contains("HTTP server") && $0.contains("reconciler") })
-        application.stop()
+        await application.stop()
     }
 }

@@ -4,6 +4,7 @@ import HTTPClient
 import Logging
 import Receiver
 import SessionModel
+import TestSupport
 import Testing
 
 /// What the log says of refused callbacks, and what it never says.
@@ -57,7 +58,7 @@ import Testing
         ]
         let agreed = [(name: "X-Callback-Key", value: "hush-hush-value")]
         let application = try Application(configuration, logger: log.logger(format))
-        _ = try application.start()
+        _ = try awaited { try await application.start() }
         let server = RunningServer(
             socketPath: directory.file("http.sock"), log: log, features: application.receiver.features)
         #expect(try server.post(body, fields: agreed).status == 200)
@@ -69,7 +70,7 @@ import Testing
         #expect(try server.get("/v1/sessions/private-session", token: "wrong-token").status == 401)
         #expect(try server.get("/v1/private-path?private=query").status == 404)
         server.connection.close()
-        application.stop()
+        try awaited { await application.stop() }
         let text = log.text
         #expect(!text.isEmpty)
         for secret in [

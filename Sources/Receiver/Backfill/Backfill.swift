@@ -1,5 +1,4 @@
 package import Base
-import Dispatch
 package import DriveAPI
 import SessionIndex
 internal import SessionModel
@@ -43,37 +42,37 @@ package final class Backfill: Sendable {
         .unknown,
     ]
 
-    /// Reads one page. Blocks: for a queue of its own.
+    /// Reads one page.
     ///
     /// - Parameters:
     ///   - from: bounds on the start of the sessions, both inclusive.
     ///   - cursor: from the page before; nil for the first.
     package func page(
         userId: String, from: Instant?, to: Instant?, cursor: String?
-    ) throws(Failure) -> Page {
-        try page(userId: userId, from: from, to: to, cursor: cursor) { _, _ in }
+    ) async throws(Failure) -> Page {
+        try await page(userId: userId, from: from, to: to, cursor: cursor) { _, _ in }
     }
 
     /// - Parameter onLogged: told of each session that has an id and a status.
     func page(
         userId: String, from: Instant?, to: Instant?, cursor: String?,
         onLogged: (_ sessionId: String, Observation.Logged) -> Void
-    ) throws(Failure) -> Page {
+    ) async throws(Failure) -> Page {
         var query = HistoryQuery()
-        query.statuses = Self.statuses + (try newStatuses())
+        query.statuses = Self.statuses + (try await newStatuses())
         query.startTime = from
         query.endTime = to
         query.cursor = cursor
-        return try page(userId: userId, query, onLogged: onLogged)
+        return try await page(userId: userId, query, onLogged: onLogged)
     }
 
     /// The same of what `query` asks for, and of that what `isWanted`.
     func page(
         userId: String, _ query: HistoryQuery, isWanted: (DriveSession) -> Bool = { _ in true },
         onLogged: (_ sessionId: String, Observation.Logged) -> Void
-    ) throws(Failure) -> Page {
+    ) async throws(Failure) -> Page {
         let work = store.beginWork(about: userId)
-        let answer = try page(userId, query)
+        let answer = try await page(userId, query)
         var page = Page()
         for session in answer.value.sessions where isWanted(session) {
             page.sessions += 1
@@ -84,7 +83,7 @@ package final class Backfill: Sendable {
             }
             let observation = Observation(
                 session, sessionId: sessionId, userId: userId, sentAt: answer.sentAt, within: work)
-            guard let logged = try log(observation) else { continue }
+            guard let logged = try await log(observation) else { continue }
             if logged.isNews { page.news += 1 }
             onLogged(sessionId, logged)
         }
@@ -94,44 +93,30 @@ package final class Backfill: Sendable {
     }
 
     /// Statuses that are new to us, as far as any session is known to have one: upstream shows none that is not named.
-    private func newStatuses() throws(Failure) -> [SessionStatus] {
+    private func newStatuses() async throws(Failure) -> [SessionStatus] {
         var selection = SessionSelection(.status([.failed], since: .latest), limit: Self.newStatusSessionsMax)
         selection.condition = { if case .other = $0.state.status { true } else { false } }
-        let result: Result<SessionPage, StoreError> = awaiting { done in store.select(selection) { done($0) } }
         do throws(StoreError) {
-            return Set(try result.get().records.map(\.state.status)).sorted { $0.name < $1.name }
+            return Set(try await store.select(selection).records.map(\.state.status)).sorted { $0.name < $1.name }
         } catch { throw .store(error) }
     }
 
     /// Sessions that are looked at for it.
     private static let newStatusSessionsMax = 500
 
-    private func page(_ userId: String, _ query: HistoryQuery) throws(Failure) -> DriveAPIAnswer<HistoryPage> {
-        let result = awaiting { done in client.history(userId: userId, query, completion: done) }
-        do throws(DriveAPIError) { return try result.get() } catch { throw .driveAPI(error) }
+    private func page(_ userId: String, _ query: HistoryQuery) async throws(Failure) -> DriveAPIAnswer<HistoryPage> {
+        do throws(DriveAPIError) {
+            return try await client.history(userId: userId, query)
+        } catch { throw .driveAPI(error) }
     }
 
     /// - Returns: nil where what it is about was erased while the API was asked.
-    private func log(_ observation: Observation) throws(Failure) -> Observation.Logged? {
-        let result = awaiting { done in observation.log(in: store, clock: clock, completion: done) }
+    private func log(_ observation: Observation) async throws(Failure) -> Observation.Logged? {
         do throws(StoreError) {
-            return try result.get()
+            return try await observation.log(in: store, clock: clock)
         } catch {
             if error.code == .erased { return nil }
             throw .store(error)
-        }
-    }
-
-    private func awaiting<Value: Sendable>(_ start: (@escaping @Sendable (Value) -> Void) -> Void) -> Value {
-        let done = DispatchSemaphore(value: 0)
-        let value = Locked<Value?>(nil)
-        start { result in
-            value.withLock { $0 = result }
-            done.signal()
-        }
-        while true {
-            done.wait()
-            if let value = value.withLock({ $0 }) { return value }
         }
     }
 }

@@ -1,13 +1,9 @@
 internal import Base
-import Dispatch
 import DriveAPI
 import HTTPServer
 import SessionIndex
 package import SessionModel
 import SessionStore
-
-/// One page after the other: a history is read as fast as upstream likes, whoever asks.
-private let backfillQueue = DispatchQueue(label: "chargefold.backfill", qos: .utility)
 
 /// What operators have read from the Drive API.
 struct BackfillRequests: Sendable {
@@ -26,9 +22,9 @@ struct BackfillRequests: Sendable {
             !userId.isEmpty, let from = Self.bound("from", json), let to = Self.bound("to", json)
         else { throw .malformedBackfill }
         let cursor = json.string("cursor")
-        backfillQueue.async { [reconciler] in
+        Task(executorPreference: BackgroundExecutor.shared) { [reconciler] in
             do throws(Backfill.Failure) {
-                let page = try backfill.page(userId: userId, from: from, to: to, cursor: cursor) {
+                let page = try await backfill.page(userId: userId, from: from, to: to, cursor: cursor) {
                     // What has not ended is asked about from here on.
                     if $1.isNews { reconciler?.noted(sessionId: $0, $1.status, isDescribed: true) }
                 }

@@ -141,14 +141,19 @@ package final class Gateway: Sendable {
                     let session = answer.value.flatMap({ DriveSession($0) }),
                     session.tells(of: sessionId, whatIsNotIn: record)
                 else { return goOn() }
-                Observation(session, sessionId: sessionId, userId: userId, sentAt: answer.sentAt, within: work)
-                    .log(in: store, clock: clock) { [self] logged in
-                        if case .failure(let error) = logged, error.code != .erased {
+                let observation = Observation(
+                    session, sessionId: sessionId, userId: userId, sentAt: answer.sentAt, within: work)
+                Task(executorPreference: BackgroundExecutor.shared) { [self] in
+                    do throws(StoreError) {
+                        _ = try await observation.log(in: store, clock: clock)
+                    } catch {
+                        if error.code != .erased {
                             logger.warning(
                                 "the answer to a payment can't be logged", metadata: ["reason": "\(error)"])
                         }
-                        goOn()
                     }
+                    goOn()
+                }
             }
         }
     }

@@ -64,7 +64,8 @@ extension SessionLists {
                 guard showsQuestions, let reconciler else {
                     return exchange.respond(render(page, context: context, address: address, now: now))
                 }
-                reconciler.questions(about: page.records.map(\.sessionId)) { [self] questions in
+                Task(executorPreference: BackgroundExecutor.shared) {
+                    let questions = await reconciler.questions(about: page.records.map(\.sessionId))
                     exchange.respond(render(page, context: context, address: address, now: now, questions))
                 }
             case .failure(let error): exchange.respond(Response(Problem(error, .storeUnreadable)))

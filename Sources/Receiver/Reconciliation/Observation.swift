@@ -33,42 +33,25 @@ struct Observation: Sendable {
     }
 
     /// Logs it as a fact, unless it tells nothing new.
-    /// - Parameter completion: with `erased` where the user was erased, or the session removed, since the API was asked.
+    /// - Throws: `erased` where the user was erased, or the session removed, since the API was asked; what the store throws.
     func log(
-        in store: any SessionStore, clock: @escaping @Sendable () -> Instant,
-        completion: @escaping @Sendable (Result<Logged, StoreError>) -> Void
-    ) {
-        store.session(sessionId) { result in
-            switch result {
-            case .failure(let error): completion(.failure(error))
-            case .success(let record): log(record, in: store, clock: clock, completion: completion)
-            }
-        }
-    }
-
-    private func log(
-        _ record: SessionRecord?, in store: any SessionStore, clock: @Sendable () -> Instant,
-        completion: @escaping @Sendable (Result<Logged, StoreError>) -> Void
-    ) {
+        in store: any SessionStore, clock: @Sendable () -> Instant
+    ) async throws(StoreError) -> Logged {
+        let record = try await store.session(sessionId)
         let body = session.observationBody(sessionId: sessionId, userId: userId, sentAt: sentAt, record: record)
         guard let event = try? SessionEvent.decode(body, source: .driveApi, limits: .unbounded) else {
-            return completion(.failure(StoreError(.unavailable, "the answer is no fact")))
+            throw StoreError(.unavailable, "the answer is no fact")
         }
         let startAnsweredAt = record?.facts.first { $0.name == .startRequested && $0.source == .client }?.timestamp
-        @Sendable func logged(isNews: Bool, _ status: SessionStatus, _ record: SessionRecord?) -> Logged {
+        func logged(isNews: Bool, _ status: SessionStatus, _ record: SessionRecord?) -> Logged {
             let settled = record.flatMap { $0.expectation == .nothing ? $0 : nil }
             return Logged(isNews: isNews, status: status, settled: settled, startAnsweredAt: startAnsweredAt)
         }
         if let record, !record.isNews(event) {
-            return completion(.success(logged(isNews: false, record.state.status, record)))
+            return logged(isNews: false, record.state.status, record)
         }
-        store.append(Delivery(event: event, body: body, receivedAt: clock()), within: work) { result in
-            guard case .success(let outcome) = result else {
-                return completion(result.map { logged(isNews: true, $0.status, nil) })
-            }
-            store.session(outcome.sessionId) { record in
-                completion(.success(logged(isNews: true, outcome.status, (try? record.get()) ?? nil)))
-            }
-        }
+        let outcome = try await store.append(Delivery(event: event, body: body, receivedAt: clock()), within: work)
+        let known = try? await store.session(outcome.sessionId)
+        return logged(isNews: true, outcome.status, known ?? nil)
     }
 }

@@ -1,5 +1,4 @@
 import Base
-import Dispatch
 import SessionModel
 
 extension ReconciliationSchedule {
@@ -12,21 +11,18 @@ extension ReconciliationSchedule {
 }
 
 extension Reconciler {
-    /// When each session is asked about next; those that are not watched are left out. Calls back from the reconciler's queue.
-    func questions(
-        about ids: [String], _ completion: @escaping @Sendable ([SessionKey: (at: Instant?, tries: Int)]) -> Void
-    ) {
-        queue.async { [self] in
-            let (now, wall) = (monotonic(), clock())
-            var found: [SessionKey: (at: Instant?, tries: Int)] = [:]
-            for key in ids.map({ SessionKey($0) }) {
-                guard let question = schedule.question(about: key) else { continue }
-                let at = question.dueAt.map { dueAt in
-                    wall.adding(seconds: Int64(clamping: dueAt > now ? (dueAt - now) / 1_000_000_000 : 0))
-                }
-                found[key] = (at, question.tries)
+    /// When each session is asked about next; those that are not watched are left out.
+    func questions(about ids: [String]) -> [SessionKey: (at: Instant?, tries: Int)] {
+        let (now, wall) = (monotonic(), clock())
+        takeInbox(now)
+        var found: [SessionKey: (at: Instant?, tries: Int)] = [:]
+        for key in ids.map({ SessionKey($0) }) {
+            guard let question = schedule.question(about: key) else { continue }
+            let at = question.dueAt.map { dueAt in
+                wall.adding(seconds: Int64(clamping: dueAt > now ? (dueAt - now) / 1_000_000_000 : 0))
             }
-            completion(found)
+            found[key] = (at, question.tries)
         }
+        return found
     }
 }

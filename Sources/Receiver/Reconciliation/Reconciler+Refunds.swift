@@ -1,5 +1,4 @@
 internal import Base
-import Dispatch
 import DriveAPI
 internal import Ledger
 import Logging
@@ -8,7 +7,7 @@ import SessionModel
 import SessionStore
 
 /// A refund comes with no event, and may come long after everything is settled: each settled session is asked about once
-/// more, after a while, when nothing else is to be asked. Everything on the queue.
+/// more, after a while, when nothing else is to be asked.
 extension Reconciler {
     /// Sessions read at a time.
     private static let refundsPerLook = 100
@@ -22,72 +21,67 @@ extension Reconciler {
     }
 
     /// Notes what has settled since.
-    func writeRefundChecks() {
+    func writeRefundChecks() async {
         guard let ledger, !settledMeanwhile.isEmpty else { return }
+        let sessions = settledMeanwhile
+        settledMeanwhile = []
         do throws(StoreError) {
-            let (sessions, dueAt) = (settledMeanwhile, clock().adding(seconds: settings.refundCheckSeconds))
-            try ledger.blocking { (ledger) throws(StoreError) in try ledger.addRefundChecks(sessions, dueAt: dueAt) }
-            settledMeanwhile = []
+            try await ledger.addRefundChecks(sessions, dueAt: clock().adding(seconds: settings.refundCheckSeconds))
         } catch {
             // Kept for the next time, within bounds.
-            settledMeanwhile = Array(settledMeanwhile.suffix(10_000))
+            settledMeanwhile = Array((sessions + settledMeanwhile).suffix(10_000))
         }
     }
 
     /// Asks about one session, if one is due.
-    func checkRefunds(_ now: UInt64) {
-        guard settings.refundCheckSeconds > 0, underWay == 0, let ledger else { return }
+    func checkRefunds(_ now: UInt64) async -> Task<Void, Never>? {
+        guard settings.refundCheckSeconds > 0, underWay == 0, let ledger else { return nil }
         if refundsDue.isEmpty, now >= nextRefundLookAt {
-            let due = try? ledger.blocking { [now = clock()] (ledger) throws(StoreError) in
-                try ledger.refundChecks(dueBy: now, limit: Self.refundsPerLook)
-            }
+            let due = try? await ledger.refundChecks(dueBy: clock(), limit: Self.refundsPerLook)
             refundsDue = due?.reversed() ?? []
             if refundsDue.isEmpty { nextRefundLookAt = now + Self.nanosecondsBetweenLooks }
         }
-        guard let sessionId = refundsDue.popLast() else { return }
+        guard let sessionId = refundsDue.popLast() else { return nil }
         underWay += 1
-        store.session(sessionId) { [self] result in
-            guard case .success(let record?) = result, record.mayBeRefunded, let userId = record.state.userId else {
-                if case .failure = result { return refundChecked(sessionId, ledger, isAnswered: false) }
-                return refundChecked(sessionId, ledger, isAnswered: true)
+        return begin { await $0.checkRefund(sessionId, ledger) }
+    }
+
+    private func checkRefund(_ sessionId: String, _ ledger: Ledger) async {
+        let isChecked = await isChecked(sessionId)
+        underWay -= 1
+        do throws(StoreError) {
+            if isChecked {
+                try await ledger.removeRefundCheck(sessionId)
+            } else {
+                try await ledger.postponeRefundCheck(sessionId, now: clock())
             }
-            metrics.refundChecks.increment()
-            let work = store.beginWork(about: userId)
-            client.session(userId: userId, sessionId: sessionId, priority: .background) { [self] result in
-                switch result {
-                case .success(let answer):
-                    let observation = Observation(
-                        answer.value, sessionId: sessionId, userId: userId, sentAt: answer.sentAt, within: work)
-                    observation.log(in: store, clock: clock) { [self] logged in
-                        if case .success(let logged) = logged, logged.isNews {
-                            noted(sessionId: sessionId, logged.status)
-                        }
-                        let isOver = if case .failure(let error) = logged { error.code == .erased } else { true }
-                        refundChecked(sessionId, ledger, isAnswered: isOver)
-                    }
-                case .failure(let error):
-                    metrics.failures.increment()
-                    refundChecked(sessionId, ledger, isAnswered: postponement(error) == nil)
-                }
-            }
+        } catch {
+            logger.warning("a session is asked about once more", metadata: ["reason": "\(error)"])
         }
     }
 
-    private func refundChecked(_ sessionId: String, _ ledger: Ledger, isAnswered: Bool) {
-        queue.async { [self] in
-            underWay -= 1
-            do throws(StoreError) {
-                try ledger.blocking { [now = clock()] (ledger) throws(StoreError) in
-                    if isAnswered {
-                        try ledger.removeRefundCheck(sessionId)
-                    } else {
-                        try ledger.postponeRefundCheck(sessionId, now: now)
-                    }
-                }
-            } catch {
-                logger.warning("a session is asked about once more", metadata: ["reason": "\(error)"])
-            }
-            checkWhetherIdle()
+    /// - Returns: false where nobody could say, and it has to be asked about again.
+    private func isChecked(_ sessionId: String) async -> Bool {
+        let known: SessionRecord?
+        do throws(StoreError) { known = try await store.session(sessionId) } catch { return false }
+        guard let record = known, record.mayBeRefunded, let userId = record.state.userId else { return true }
+        metrics.refundChecks.increment()
+        let work = store.beginWork(about: userId)
+        let answer: DriveAPIAnswer<DriveSession>
+        do throws(DriveAPIError) {
+            answer = try await client.session(userId: userId, sessionId: sessionId)
+        } catch {
+            metrics.failures.increment()
+            return postponement(error) == nil
+        }
+        do throws(StoreError) {
+            let logged = try await Observation(
+                answer.value, sessionId: sessionId, userId: userId, sentAt: answer.sentAt, within: work
+            ).log(in: store, clock: clock)
+            if logged.isNews { noted(sessionId: sessionId, logged.status) }
+            return true
+        } catch {
+            return error.code == .erased
         }
     }
 }

@@ -1,5 +1,5 @@
 package import Base
-import Dispatch
+internal import Dispatch
 package import DriveAPI
 package import Ledger
 package import Logging
@@ -10,8 +10,8 @@ internal import Synchronization
 
 /// Asks the Drive API about sessions whose state calls for it, and logs what it answers as facts.
 ///
-/// `@unchecked Sendable`: schedule, timer and look-up belong to `queue`; what other threads touch is guarded.
-package final class Reconciler: @unchecked Sendable {
+/// What others hand over waits in an inbox for the next tick: to hand it over costs one lock. A question is a task.
+package actor Reconciler {
     /// News that wait for the next tick; beyond it they are dropped and the store is searched again.
     static let newsMax = 65_536
     private static let beginning = SessionPlace(key: 0, tie: 0)
@@ -23,17 +23,18 @@ package final class Reconciler: @unchecked Sendable {
     let clock: @Sendable () -> Instant
     let monotonic: @Sendable () -> UInt64
     let ledger: Ledger?
-    package let metrics = ReconciliationMetrics()
+    package nonisolated let metrics = ReconciliationMetrics()
 
-    let queue = DispatchQueue(label: "chargefold.reconciler", qos: .utility)
+    private let executor = QueueExecutor(label: "chargefold.reconciler", qos: .utility)
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
     var schedule: ReconciliationSchedule
     var starts: StartLookUps
-    private var timer: (any DispatchSourceTimer)?
     var underWay = 0
     /// Where the search for unsettled sessions stands; nil: none is under way.
     private var searchAfter: SessionPlace?
     private var isSearching = false
-    var pausedUntil: UInt64 = 0
+    private var pausedUntil: UInt64 = 0
     var reconciled: [(sessionId: String, sentAt: Instant)] = []
     /// Settled since the last tick, to be asked about once more some day.
     var settledMeanwhile: [String] = []
@@ -41,20 +42,26 @@ package final class Reconciler: @unchecked Sendable {
     var refundsDue: [String] = []
     var nextRefundLookAt: UInt64 = 0
     private var isStopped = false
-    /// Signalled when nothing is under way any more.
-    private var awaitingIdle: [DispatchSemaphore] = []
+    private var ticking: Task<Void, Never>?
     private let ticksAutomatically: Bool
     /// Whether this receiver asks of itself. Another one does otherwise, and here only what was requested here is asked.
     private let leads: @Sendable () -> Bool
     /// What `leads` said when it was asked last.
     private(set) var leadsNow = true
 
-    private struct News {
-        var outcomes: [(sessionId: String, status: SessionStatus, isDescribed: Bool)] = []
+    private struct Inbox {
+        var news: [(sessionId: String, status: SessionStatus, isDescribed: Bool)] = []
+        /// News were dropped.
         var isIncomplete = false
+        /// Sessions that may have missed events.
+        var doubtful: [(key: SessionKey, status: SessionStatus, isDescribed: Bool, at: UInt64)] = []
+        /// Sessions about which something was asked of the Drive API.
+        var requested: [(key: SessionKey, at: UInt64)] = []
+        /// Starts of unknown outcome, as the ledger numbers them.
+        var starts: [(id: Int64, at: UInt64)] = []
     }
 
-    private let news = Locked(News())
+    private let inbox = Locked(Inbox())
 
     package init(
         client: DriveAPIClient, store: any SessionStore, ledger: Ledger?,
@@ -76,115 +83,108 @@ package final class Reconciler: @unchecked Sendable {
     }
 
     /// Looks up the sessions that are not settled, and begins to ask.
-    package func start() {
-        loadUnansweredStarts()
-        queue.sync {
-            leadsNow = leads()
-            searchAfter = leadsNow ? Self.beginning : nil
+    package func start() async {
+        await loadUnansweredStarts()
+        leadsNow = leads()
+        searchAfter = leadsNow ? Self.beginning : nil
+        guard ticksAutomatically, !isStopped else { return }
+        ticking = Task(executorPreference: BackgroundExecutor.shared) { [weak self] in
+            while !Task.isCancelled, await self?.tick() != nil { try? await Task.sleep(for: .milliseconds(250)) }
         }
-        guard ticksAutomatically else { return }
-        let timer = DispatchSource.makeTimerSource(queue: queue)
-        timer.schedule(deadline: .now(), repeating: .milliseconds(250), leeway: .milliseconds(50))
-        timer.setEventHandler { [weak self] in self?.tick() }
-        queue.sync { self.timer = timer }
-        timer.activate()
     }
 
     /// Asks no more. What is under way may still be logged, as long as the store is open.
-    package func stop() {
-        queue.sync {
-            isStopped = true
-            timer?.cancel()
-            timer = nil
-            writeReconciled()
-            writeRefundChecks()
-        }
+    package func stop() async {
+        isStopped = true
+        ticking?.cancel()
+        await ticking?.value
+        await writeReconciled()
+        await writeRefundChecks()
     }
 
-    /// Something new is known of a session. From any thread; costs one lock.
-    package func noted(_ outcome: IngestOutcome) {
+    // MARK: From any thread
+
+    /// Something new is known of a session.
+    package nonisolated func noted(_ outcome: IngestOutcome) {
         if !outcome.duplicate { noted(sessionId: outcome.sessionId, outcome.status) }
     }
 
     /// The same of news that came another way.
     ///
     /// - Parameter isDescribed: they came from the Drive API, with the session's charger.
-    package func noted(sessionId: String, _ status: SessionStatus, isDescribed: Bool = false) {
-        news.withLock { news in
-            guard news.outcomes.count < Self.newsMax else {
-                news.isIncomplete = true
+    package nonisolated func noted(sessionId: String, _ status: SessionStatus, isDescribed: Bool = false) {
+        inbox.withLock { inbox in
+            guard inbox.news.count < Self.newsMax else {
+                inbox.isIncomplete = true
                 return
             }
-            news.outcomes.append((sessionId, status, isDescribed))
+            inbox.news.append((sessionId, status, isDescribed))
         }
     }
 
     /// To be asked about soon, whatever is known of them: they may have missed events.
-    package func mayHaveMissedEvents(_ records: [SessionRecord]) {
-        let sessions = records.map { (SessionKey($0.sessionId), $0.state.status, $0.isDescribed) }
+    package nonisolated func mayHaveMissedEvents(_ records: [SessionRecord]) {
         let now = monotonic()
-        queue.async { [self] in
-            for (key, status, isDescribed) in sessions where leadsNow {
-                schedule.add(key, status, isDescribed: isDescribed, at: now)
-            }
-        }
+        let sessions = records.map { (SessionKey($0.sessionId), $0.state.status, $0.isDescribed, now) }
+        inbox.withLock { $0.doubtful += sessions }
     }
 
     /// To be asked about at once: the outcome of a request about it is not known.
-    package func askAtOnce(_ sessionId: String) { ask(sessionId, afterSeconds: 0) }
+    package nonisolated func askAtOnce(_ sessionId: String) { ask(sessionId, afterSeconds: 0) }
 
     /// To be asked about soon: a request about it was taken, and what comes of it is not to be waited for.
-    package func askSoon(_ sessionId: String) {
+    package nonisolated func askSoon(_ sessionId: String) {
         if settings.soonSeconds > 0 { ask(sessionId, afterSeconds: settings.soonSeconds) }
     }
 
-    private func ask(_ sessionId: String, afterSeconds seconds: Int64) {
+    private nonisolated func ask(_ sessionId: String, afterSeconds seconds: Int64) {
         let instant = monotonic() + UInt64(seconds) * 1_000_000_000
-        queue.async { [self] in schedule.requested(SessionKey(sessionId), at: instant) }
+        inbox.withLock { $0.requested.append((SessionKey(sessionId), instant)) }
     }
 
-    /// Does what the timer does, and waits until everything that it began has ended. For tests.
-    package func run() {
-        let idle = DispatchSemaphore(value: 0)
-        queue.sync {
-            tick()
-            awaitingIdle.append(idle)
-            checkWhetherIdle()
-        }
-        idle.wait()
+    /// A start that is noted in the ledger is to be looked for.
+    package nonisolated func lookFor(unansweredStart id: Int64) {
+        let now = monotonic()
+        inbox.withLock { $0.starts.append((id, now)) }
     }
 
-    // MARK: On the queue
+    // MARK: Ticks
 
-    func checkWhetherIdle() {
-        guard !awaitingIdle.isEmpty, underWay == 0, !isSearching, starts.underWay == nil else { return }
-        for idle in awaitingIdle { idle.signal() }
-        awaitingIdle = []
-    }
-
-    private func tick() {
-        dispatchPrecondition(condition: .onQueue(queue))
-        guard !isStopped else { return }
+    /// Does what is due, four times a second.
+    ///
+    /// - Returns: what it has begun.
+    @discardableResult
+    package func tick() async -> [Task<Void, Never>] {
+        guard !isStopped else { return [] }
         let now = monotonic()
         noteLeadership()
-        takeNews(now)
-        searchStore(now)
-        writeReconciled()
-        writeRefundChecks()
+        takeInbox(now)
+        var begun = [searchStore(now)]
+        await writeReconciled()
+        await writeRefundChecks()
         metrics.watched.store(schedule.count, ordering: .relaxed)
         metrics.givenUp.store(schedule.givenUpCount, ordering: .relaxed)
         metrics.done.store(schedule.doneCount, ordering: .relaxed)
         metrics.doneCalls.store(schedule.doneCallCount, ordering: .relaxed)
-        if now < pausedUntil { return }
+        if now < pausedUntil { return begun.compactMap(\.self) }
         // Once its time is over, a call has to be made for it to close.
         if case .open(let until) = client.statistics.breaker, until > now {
             pausedUntil = min(until, now + 1_000_000_000)
-            return
+            return begun.compactMap(\.self)
         }
-        while underWay < settings.callsMax, let key = schedule.takeDue(now: now) { ask(key) }
-        lookForStarts(now)
-        if leadsNow { checkRefunds(now) }
+        while underWay < settings.callsMax, let key = schedule.takeDue(now: now) { begun.append(ask(key)) }
+        begun.append(lookForStarts(now))
+        if leadsNow { begun.append(await checkRefunds(now)) }
+        return begun.compactMap(\.self)
     }
+
+    /// Work between two ticks: what it awaits blocks no tick.
+    func begin(_ work: @escaping @Sendable (isolated Reconciler) async -> Void) -> Task<Void, Never> {
+        Task(executorPreference: BackgroundExecutor.shared) { await work(self) }
+    }
+
+    /// Asks nothing for so long.
+    func pause(seconds: UInt64) { pausedUntil = max(pausedUntil, monotonic() + seconds * 1_000_000_000) }
 
     /// Whoever begins to lead looks up what is unsettled, whoever has received it; whoever does no more lets it go.
     private func noteLeadership() {
@@ -195,70 +195,73 @@ package final class Reconciler: @unchecked Sendable {
         if !leads { schedule.forgetAll() }
     }
 
-    private func takeNews(_ now: UInt64) {
-        let taken = news.withLock { news in
-            defer { news = News() }
-            return news
+    func takeInbox(_ now: UInt64) {
+        let taken = inbox.withLock { inbox in
+            defer { inbox = Inbox() }
+            return inbox
         }
+        for start in taken.starts { starts.add(start.id, now: start.at) }
+        for request in taken.requested { schedule.requested(request.key, at: request.at) }
         guard leadsNow else { return }
-        for news in taken.outcomes {
+        for session in taken.doubtful {
+            schedule.add(session.key, session.status, isDescribed: session.isDescribed, at: session.at)
+        }
+        for news in taken.news {
             schedule.noted(SessionKey(news.sessionId), news.status, isDescribed: news.isDescribed, now: now)
         }
         if taken.isIncomplete, searchAfter == nil { searchAfter = Self.beginning }
     }
 
     /// One page of the sessions that are not settled, while such a search is under way.
-    private func searchStore(_ now: UInt64) {
+    private func searchStore(_ now: UInt64) -> Task<Void, Never>? {
         if searchAfter == nil, leadsNow, schedule.wantsMore {
             schedule.willLookUp()
             searchAfter = Self.beginning
         }
-        guard let after = searchAfter, !isSearching, schedule.count < settings.sessionsMax else { return }
+        guard let after = searchAfter, !isSearching, schedule.count < settings.sessionsMax else { return nil }
         isSearching = true
         var selection = SessionSelection(.expecting(.payment), limit: 500)
         selection.after = after
-        store.select(selection) { [self] result in
-            queue.async { [self] in
-                isSearching = false
-                if leadsNow { found(result) }
-                checkWhetherIdle()
-            }
-        }
+        return begin { [selection] in await $0.search(selection) }
     }
 
-    private func found(_ result: Result<SessionPage, StoreError>) {
-        let now = monotonic()
-        switch result {
-        case .success(let page):
-            let wall = clock()
-            for record in page.records where isYoung(record, wall) {
-                // As if the news had just been heard, less the time that has passed since.
-                let waited = max(0, wall.microseconds(since: record.lastReceivedAt)) / 1_000_000
-                let rest = max(0, settings.patienceSeconds(record.state.status) - waited)
-                schedule.add(
-                    SessionKey(record.sessionId), record.state.status, isDescribed: record.isDescribed,
-                    at: now + UInt64(rest) * 1_000_000_000)
-            }
-            searchAfter = page.next
-        case .failure(let error):
+    private func search(_ selection: SessionSelection) async {
+        do throws(StoreError) {
+            let page = try await store.select(selection)
+            if leadsNow { found(page) }
+        } catch {
             logger.warning("sessions to reconcile can't be looked up", metadata: ["reason": "\(error)"])
-            pausedUntil = now + 1_000_000_000
+            pause(seconds: 1)
         }
+        isSearching = false
+    }
+
+    private func found(_ page: SessionPage) {
+        let (now, wall) = (monotonic(), clock())
+        for record in page.records where isYoung(record, wall) {
+            // As if the news had just been heard, less the time that has passed since.
+            let waited = max(0, wall.microseconds(since: record.lastReceivedAt)) / 1_000_000
+            let rest = max(0, settings.patienceSeconds(record.state.status) - waited)
+            schedule.add(
+                SessionKey(record.sessionId), record.state.status, isDescribed: record.isDescribed,
+                at: now + UInt64(rest) * 1_000_000_000)
+        }
+        searchAfter = page.next
     }
 
     private func isYoung(_ record: SessionRecord, _ now: Instant) -> Bool {
         record.lastReceivedAt > now.adding(seconds: -settings.giveUpDays * 86_400)
     }
 
-    private func writeReconciled() {
+    private func writeReconciled() async {
         guard let ledger, !reconciled.isEmpty else { return }
         let sessions = reconciled
+        reconciled = []
         do throws(StoreError) {
-            try ledger.blocking { (ledger) throws(StoreError) in try ledger.setReconciled(sessions) }
-            reconciled = []
+            try await ledger.setReconciled(sessions)
         } catch {
             // Kept for the next time, within bounds.
-            reconciled = Array(sessions.suffix(10_000))
+            reconciled = Array((sessions + reconciled).suffix(10_000))
         }
     }
 }
@@ -277,7 +280,7 @@ extension SessionRecord {
 package struct ReconcilerTiming: Sendable {
     /// Nanoseconds since some moment.
     package var monotonic: @Sendable () -> UInt64 = SystemClock.monotonicNanoseconds
-    /// Off: only `Reconciler.run()` looks at the clock. For tests that choose the moment.
+    /// Off: time passes when somebody calls `Reconciler.tick()`.
     package var ticksAutomatically = true
 
     package init() {}

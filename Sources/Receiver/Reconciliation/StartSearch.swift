@@ -6,8 +6,6 @@ import SessionModel
 import SessionStore
 
 /// Looks through a user's history for the session of a start that was not answered, and logs it as a fact.
-///
-/// Blocks: for a queue of its own.
 struct StartSearch {
     /// Upstream's clock may be behind ours.
     static let skewSeconds: Int64 = 60
@@ -26,22 +24,22 @@ struct StartSearch {
     }
 
     /// - Returns: nil where no session is there that could be it.
-    func run() throws(Backfill.Failure) -> Found? {
+    func run() async throws(Backfill.Failure) -> Found? {
         var query = HistoryQuery()
         query.statuses = Backfill.statuses
         query.startTime = start.startedAt.adding(seconds: -Self.skewSeconds)
-        if let found = try search(query) { return found }
+        if let found = try await search(query) { return found }
         // The bound is on the start of a session, and one that still waits for it may have none.
         query.statuses = [.created, .waitingToStart]
         query.startTime = nil
-        return try search(query)
+        return try await search(query)
     }
 
-    private func search(_ query: HistoryQuery) throws(Backfill.Failure) -> Found? {
+    private func search(_ query: HistoryQuery) async throws(Backfill.Failure) -> Found? {
         var query = query
         var found: Found?
         for _ in 0..<Self.pagesMax {
-            let page = try backfill.page(userId: start.userId, query, isWanted: mayBeIt) { session, logged in
+            let page = try await backfill.page(userId: start.userId, query, isWanted: mayBeIt) { session, logged in
                 if found == nil, isIt(logged) { found = Found(sessionId: session, status: logged.status) }
             }
             if found != nil { return found }

@@ -4,6 +4,7 @@ import HTTPServer
 import Ledger
 import SessionModel
 import SessionStore
+import TestSupport
 import Testing
 
 @testable import Receiver
@@ -36,7 +37,8 @@ final class ReconcilerTime: Sendable {
     func pass(_ seconds: Int64 = 0, _ server: RunningServer) throws {
         nanoseconds.withLock { $0 += UInt64(seconds) * 1_000_000_000 }
         instant.withLock { $0 = $0.adding(seconds: seconds) }
-        try #require(server.features.driveAPI?.reconciler).run()
+        let reconciler = try #require(server.features.driveAPI?.reconciler)
+        try awaited { for begun in await reconciler.tick() { await begun.value } }
     }
 }
 
