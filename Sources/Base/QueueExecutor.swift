@@ -18,18 +18,3 @@ package final class QueueExecutor: SerialExecutor {
         dispatchPrecondition(condition: .onQueue(queue))
     }
 }
-
-/// Runs tasks on threads of Dispatch. A feature's task may call what blocks for a moment (a read of the log does), which would
-/// take one of the few threads of Swift's own pool from everything else.
-///
-///     Task(executorPreference: BackgroundExecutor.shared) { … }
-package final class BackgroundExecutor: TaskExecutor {
-    package static let shared = BackgroundExecutor()
-
-    private let queue = DispatchQueue(label: "chargefold.tasks", qos: .utility, attributes: .concurrent)
-
-    package func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
-    }
-}

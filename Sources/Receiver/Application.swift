@@ -127,7 +127,8 @@ package final class Application: Sendable {
                     Part(name: "downtimes", start: { features.noteBeginning() }, stop: { features.downtime.stop() }),
                     Part(name: "downtime watch", needsSessions: true, start: { features.downtime.start() }),
                     Part(
-                        name: "reconciler", needsSessions: true, start: { await features.driveAPI?.reconciler?.start() },
+                        name: "reconciler", needsSessions: true,
+                        start: { await features.driveAPI?.reconciler?.start() },
                         stop: { await features.driveAPI?.reconciler?.stop() }),
                     Part(
                         name: "samples", start: { features.samples.start() }, stop: { features.samples.stop() }),

@@ -6,7 +6,7 @@ import SessionIndex
 import SessionModel
 import SessionStore
 
-struct BackfillCommand: AsyncParsableCommand {
+struct BackfillCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backfill",
         abstract: "Read a user's session history from the Drive API into the log.",
@@ -40,7 +40,7 @@ struct BackfillCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
+    func run() throws {
         let configuration = try options.load(for: .tool).configuration
         let reader = try HistoryReader(configuration, from: from, to: to)
         defer { reader.close() }
@@ -49,7 +49,7 @@ struct BackfillCommand: AsyncParsableCommand {
         for user in user {
             var cursor: String?
             for page in 1...Self.pagesMax {
-                let read = try await reader.page(user, cursor)
+                let read = try reader.page(user, cursor)
                 sessions += read.sessions
                 news += read.news
                 progress.show("\(user): page \(page)", done: Int64(sessions), total: 0, note: "\(news) with news")
@@ -82,16 +82,17 @@ private enum HistoryReader {
         }
     }
 
-    func page(_ userId: String, _ cursor: String?) async throws -> Backfill.Page {
+    func page(_ userId: String, _ cursor: String?) throws -> Backfill.Page {
         switch self {
         case .files(_, _, let backfill, let from, let to):
-            do throws(Backfill.Failure) {
-                return try await backfill.page(userId: userId, from: from, to: to, cursor: cursor)
-            } catch {
-                switch error {
-                case .driveAPI(let error): throw failure("the Drive API: \(error)")
-                case .store(let error): throw failure("\(error)")
+            do {
+                return try BackgroundExecutor.wait {
+                    try await backfill.page(userId: userId, from: from, to: to, cursor: cursor)
                 }
+            } catch Backfill.Failure.driveAPI(let error) {
+                throw failure("the Drive API: \(error)")
+            } catch Backfill.Failure.store(let error) {
+                throw failure("\(error)")
             }
         case .server(let control, let from, let to):
             var writer = JSONWriter(capacity: 256)

@@ -4,7 +4,7 @@ import Glibc
 
 /// The command line: one file a subcommand.
 @main
-struct Chargefold: AsyncParsableCommand {
+struct Chargefold: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chargefold",
         abstract: "Receives charging session events, durably, and tells the current state of every session.",
@@ -22,11 +22,11 @@ struct Chargefold: AsyncParsableCommand {
         ]
     )
 
-    static func main() async {
+    static func main() {
         // Before anything opens a file. Nobody could be told that it has failed.
         guard StandardDescriptors.fill() else { _exit(systemErrorExitCode) }
         // What is written here tells of people: for this user only, whichever subcommand writes it.
         umask(0o077)
-        await main(nil)
+        main(nil)
     }
 }

@@ -35,17 +35,17 @@ struct Quarantine {
         }
     }
 
-    func list() throws {
+    func list() async throws {
         defer { close() }
-        try forEachEntry { print(String(decoding: $0, as: UTF8.self)) }
+        try await forEachEntry { print(String(decoding: $0, as: UTF8.self)) }
     }
 
-    func show(_ id: Int64) throws {
+    func show(_ id: Int64) async throws {
         defer { close() }
         switch way {
         case .files(_, let ledger):
-            let entry = try reading(ledger) { (ledger) throws(StoreError) in try ledger.quarantined(id: id) }
-            guard let entry else { throw failure("there is no entry \(id)") }
+            guard let entry = try await reading({ () throws(StoreError) in try await ledger.quarantined(id: id) })
+            else { throw failure("there is no entry \(id)") }
             print(String(decoding: entry.json(withBody: true), as: UTF8.self))
         case .server(let control):
             print(String(decoding: try control.send("GET", "/v1/quarantine/\(id)"), as: UTF8.self))
@@ -54,7 +54,7 @@ struct Quarantine {
 
     /// - Parameter ids: nil for all.
     /// - Throws: an exit code, also where something was refused again, or is not there.
-    func retry(_ ids: [Int64]?) throws {
+    func retry(_ ids: [Int64]?) async throws {
         defer { close() }
         var isRefused = false
         func show(_ result: [UInt8]) {
@@ -70,11 +70,7 @@ struct Quarantine {
             let service = QuarantineService(
                 store: store, ledger: ledger, authenticator: configuration.webhook.authenticator,
                 bodyBytesMax: configuration.webhook.bodyBytesMax)
-            do throws(StoreError) {
-                try service.retry(ids) { show($0.json) }
-            } catch {
-                throw failure("\(error)")
-            }
+            try await reading { () throws(StoreError) in try await service.retry(ids) { show($0.json) } }
         case .server(let control):
             let selection = ids.map { "{\"ids\":[\($0.map(String.init).joined(separator: ","))]}" } ?? "{\"all\":true}"
             let answer = try control.send("POST", "/v1/quarantine/retry", body: Array(selection.utf8))
@@ -86,11 +82,11 @@ struct Quarantine {
     }
 
     /// - Parameter ids: nil for all.
-    func drop(_ ids: [Int64]?) throws {
+    func drop(_ ids: [Int64]?) async throws {
         defer { close() }
         var ids = ids ?? []
         if ids.isEmpty {
-            try forEachEntry { line in
+            try await forEachEntry { line in
                 if let id = (try? CanonicalJSON(parsing: line))?.member("id").flatMap({ Int64($0.text) }) {
                     ids.append(id)
                 }
@@ -98,7 +94,7 @@ struct Quarantine {
         }
         switch way {
         case .files(_, let ledger):
-            let count = try reading(ledger) { [ids] (ledger) throws(StoreError) in try ledger.removeQuarantined(ids) }
+            let count = try await reading { [ids] () throws(StoreError) in try await ledger.removeQuarantined(ids) }
             print("\(count) dropped")
         case .server(let control):
             for id in ids { _ = try control.send("DELETE", "/v1/quarantine/\(id)") }
@@ -106,13 +102,13 @@ struct Quarantine {
         }
     }
 
-    private func forEachEntry(_ body: ([UInt8]) -> Void) throws {
+    private func forEachEntry(_ body: ([UInt8]) -> Void) async throws {
         var last: Int64 = 0
         while true {
             switch way {
             case .files(_, let ledger):
-                let entries = try reading(ledger) { [last] (ledger) throws(StoreError) in
-                    try ledger.quarantined(after: last, limit: Self.pageRows)
+                let entries = try await reading { [last] () throws(StoreError) in
+                    try await ledger.quarantined(after: last, limit: Self.pageRows)
                 }
                 guard let newest = entries.last else { return }
                 for entry in entries { body(entry.json(withBody: false)) }
@@ -127,11 +123,10 @@ struct Quarantine {
         }
     }
 
-    private func reading<Value: Sendable>(
-        _ ledger: Ledger, _ body: @Sendable (isolated Ledger) throws(StoreError) -> Value
-    ) throws -> Value {
+    /// - Throws: an exit code, after what the store throws was printed.
+    private func reading<Value>(_ body: () async throws(StoreError) -> Value) async throws -> Value {
         do throws(StoreError) {
-            return try ledger.blocking(body)
+            return try await body()
         } catch {
             throw failure("\(error)")
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Receiver
 import SessionIndex
 import SessionStore
@@ -27,7 +28,7 @@ struct QuarantineCommand: ParsableCommand {
         @OptionGroup var options: ConfigurationOptions
 
         func run() throws {
-            try Quarantine(options).list()
+            try BackgroundExecutor.wait { try await Quarantine(options).list() }
         }
     }
 
@@ -39,7 +40,7 @@ struct QuarantineCommand: ParsableCommand {
         @Argument(help: "The entry's id.") var id: Int64
 
         func run() throws {
-            try Quarantine(options).show(id)
+            try BackgroundExecutor.wait { try await Quarantine(options).show(id) }
         }
     }
 
@@ -54,7 +55,7 @@ struct QuarantineCommand: ParsableCommand {
         @OptionGroup var entries: EntryChoice
 
         func run() throws {
-            try Quarantine(options).retry(entries.ids)
+            try BackgroundExecutor.wait { try await Quarantine(options).retry(entries.ids) }
         }
     }
 
@@ -66,7 +67,7 @@ struct QuarantineCommand: ParsableCommand {
         @OptionGroup var entries: EntryChoice
 
         func run() throws {
-            try Quarantine(options).drop(entries.ids)
+            try BackgroundExecutor.wait { try await Quarantine(options).drop(entries.ids) }
         }
     }
 }

@@ -3,7 +3,7 @@ import HTTPClient
 import Sandbox
 import WebhookSecurity
 
-struct SandboxCommand: AsyncParsableCommand {
+struct SandboxCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sandbox",
         abstract: "Run the Drive API's stage environment in a box: sessions to start and stop, and signed callbacks.",
@@ -89,9 +89,9 @@ struct SandboxCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
+    func run() throws {
         let options = try sandboxOptions()
-        let signals = ProcessSignals()
+        var signals = ProcessSignals()
         let output = try StandardOutput(gzip: false)
         let sandbox: Sandbox
         do {
@@ -107,7 +107,7 @@ struct SandboxCommand: AsyncParsableCommand {
         let signing = options.secret == nil ? ", not signed" : ""
         output.write(Array("callbacks: \(callback.map { "\($0)\($0.target)" } ?? "nowhere")\(signing)\n".utf8))
         try output.finish()
-        for await _ in signals.arrivals() { break }
+        _ = signals.wait()
         sandbox.stop()
     }
 

@@ -8,7 +8,7 @@ import Replication
 import SessionIndex
 import SessionStore
 
-struct ServeCommand: AsyncParsableCommand {
+struct ServeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
         abstract: "Run the receiver.",
@@ -51,7 +51,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
+    func run() throws {
         if printConfig {
             print(ConfigurationDocument.yaml, terminator: "")
             return
@@ -80,14 +80,14 @@ struct ServeCommand: AsyncParsableCommand {
         defer { writer.flush() }
         for warning in loaded.warnings { logger.warning("configuration", metadata: ["warning": "\(warning)"]) }
 
-        let signals = ProcessSignals()
+        var signals = ProcessSignals()
         let application: Application
         do {
             var live = LiveOptions()
             live.elapsedMicroseconds = { Int64(SystemClock.monotonicNanoseconds() / 1_000) }
             application = try Application(
                 loaded.configuration, logger: logger, live: live, acceptsLostLog: acceptLostLog)
-            let addresses = try await application.start()
+            let addresses = try BackgroundExecutor.wait { [application] in try await application.start() }
             logger.info(
                 "listening",
                 metadata: [
@@ -102,22 +102,14 @@ struct ServeCommand: AsyncParsableCommand {
             [options, overrides] () throws(ConfigurationError) in try options.read(for: .server, overrides)
         }
         let watch = Task { await reloader.watch() }
-        var name = "SIGTERM"
-        for await signal in signals.arrivals() {
-            if signal == "SIGHUP" {
-                await reloader.reload(because: signal)
-            } else {
-                name = signal
-                break
-            }
-        }
+        let name = signals.wait { Task { await reloader.reload(because: "SIGHUP") } }
         watch.cancel()
         let shutdown = loaded.configuration.shutdown
         logger.info("stopping", metadata: ["signal": "\(name)", "delay": "\(shutdown.drainDelaySeconds) s"])
         application.beginDraining()
-        try? await Task.sleep(for: .seconds(shutdown.drainDelaySeconds))
+        sleep(UInt32(shutdown.drainDelaySeconds))
         endEventually(after: shutdown.deadlineSeconds, logger, writer)
-        await application.stop()
+        try? BackgroundExecutor.wait { await application.stop() }
         logger.info("stopped")
     }
 }
@@ -142,5 +134,41 @@ private func endEventually(after seconds: Int, _ logger: Logger, _ writer: LogWr
         logger.critical("the stop takes too long: the process ends as it is")
         writer.flush()
         _exit(EXIT_FAILURE)
+    }
+}
+
+/// SIGTERM, SIGINT and SIGHUP, taken by the thread that waits for them (sigwait(3)). From the making of it on they wait for
+/// that, in every thread that is started afterwards: it is made first. Not by Dispatch's sources, which lose a signal now and
+/// then on Linux.
+struct ProcessSignals {
+    private var set = sigset_t()
+
+    init() {
+        // Writing to a closed pipe is an error value here, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        sigemptyset(&set)
+        for number in [SIGTERM, SIGINT, SIGHUP] {
+            // What is ignored, as a shell has it for what runs in the background, would never be waited for.
+            signal(number, SIG_DFL)
+            sigaddset(&set, number)
+        }
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
+    /// Waits for SIGTERM or SIGINT. A second one ends the process at once.
+    /// - Parameter hangUp: called at each SIGHUP; nil: that is an end as well.
+    /// - Returns: the signal's name.
+    mutating func wait(hangUp: (() -> Void)? = nil) -> String {
+        while true {
+            var number: Int32 = 0
+            guard sigwait(&set, &number) == 0 else { continue }
+            if number == SIGHUP, let hangUp {
+                hangUp()
+                continue
+            }
+            sigdelset(&set, SIGHUP)
+            pthread_sigmask(SIG_UNBLOCK, &set, nil)
+            return [SIGINT: "SIGINT", SIGHUP: "SIGHUP"][number] ?? "SIGTERM"
+        }
     }
 }

@@ -6,7 +6,6 @@ import Receiver
 import SessionIndex
 import SessionStore
 import Synchronization
-import TestSupport
 import Testing
 
 /// Starting, stopping, and what is in between.
@@ -74,8 +73,8 @@ import Testing
             configuration.data.directory = directory.file("other")
             do {
                 let application = try Application(configuration, logger: server.log.logger())
-                #expect(throws: (any Error).self) { try awaited { try await application.start() } }
-                try awaited { await application.stop() }
+                #expect(throws: (any Error).self) { try BackgroundExecutor.wait { try await application.start() } }
+                try BackgroundExecutor.wait { await application.stop() }
             }
             let names = TestDirectory.names(directory.file("other"))
             #expect(!names.contains(Application.controlSocketName))
@@ -105,8 +104,8 @@ import Testing
         let log = LogCapture(in: directory)
         defer { withExtendedLifetime((directory, log)) {} }
         let application = try Application(configuration, logger: log.logger())
-        defer { try? awaited { await application.stop() } }
-        let bound = try awaited { try await application.start() }
+        defer { try? BackgroundExecutor.wait { await application.stop() } }
+        let bound = try BackgroundExecutor.wait { try await application.start() }
         let address = try #require(bound.first)
         #expect(bound.count == 1)
         let connection = HTTPConnection(try Endpoint(url: "http://\(address)"))

@@ -4,7 +4,6 @@ import HTTPClient
 import Logging
 import Receiver
 import SessionModel
-import TestSupport
 import Testing
 
 /// What the log says of refused callbacks, and what it never says.
@@ -58,7 +57,7 @@ import Testing
         ]
         let agreed = [(name: "X-Callback-Key", value: "hush-hush-value")]
         let application = try Application(configuration, logger: log.logger(format))
-        _ = try awaited { try await application.start() }
+        _ = try BackgroundExecutor.wait { try await application.start() }
         let server = RunningServer(
             socketPath: directory.file("http.sock"), log: log, features: application.receiver.features)
         #expect(try server.post(body, fields: agreed).status == 200)
@@ -70,7 +69,7 @@ import Testing
         #expect(try server.get("/v1/sessions/private-session", token: "wrong-token").status == 401)
         #expect(try server.get("/v1/private-path?private=query").status == 404)
         server.connection.close()
-        try awaited { await application.stop() }
+        try BackgroundExecutor.wait { await application.stop() }
         let text = log.text
         #expect(!text.isEmpty)
         for secret in [

@@ -1,12 +1,9 @@
 internal import Base
-import Dispatch
 import HTTPServer
 import Ledger
 import SessionIndex
 import SessionModel
 import SessionStore
-
-private let downtimeQueue = DispatchQueue(label: "chargefold.downtime-queries", qos: .utility)
 
 /// What operators ask of downtimes.
 struct DowntimeRequests: Sendable {
@@ -27,20 +24,14 @@ struct DowntimeRequests: Sendable {
         case .some(nil): throw .malformedQuery
         case .some(let number?): id = number
         }
-        downtimeQueue.async { [ledger] in
+        Task(executorPreference: BackgroundExecutor.shared) { [ledger] in
             do throws(StoreError) {
                 var writer = JSONWriter(capacity: 4096)
                 writer.beginObject()
                 writer.key("downtimes")
                 writer.beginArray()
-                let downtimes = try ledger.blocking { (ledger) throws(StoreError) in
-                    try ledger.downtimes(id: id, limit: Int(limit))
-                }
-                for downtime in downtimes {
-                    let affected = try ledger.blocking { (ledger) throws(StoreError) in
-                        try ledger.affected(by: downtime.id, limit: Int(sessions))
-                    }
-                    writer.downtime(downtime, affected)
+                for downtime in try await ledger.downtimes(id: id, limit: Int(limit)) {
+                    writer.downtime(downtime, try await ledger.affected(by: downtime.id, limit: Int(sessions)))
                 }
                 writer.endArray()
                 writer.endObject()

@@ -1,5 +1,4 @@
 internal import Base
-import Dispatch
 import DriveAPI
 import HTTPServer
 import Ledger
@@ -8,8 +7,6 @@ import SessionIndex
 import SessionModel
 import SessionStore
 import Synchronization
-
-private let overviewQueue = DispatchQueue(label: "chargefold.overview", qos: .utility)
 
 /// Whether callbacks are being caught, and what there is, in figures.
 struct Overview: Sendable {
@@ -26,9 +23,9 @@ struct Overview: Sendable {
     /// `GET /v1/overview`
     func answer(_ call: borrowing Call<Operator>) {
         let exchange = call.exchange
-        overviewQueue.async { [self] in
+        Task(executorPreference: BackgroundExecutor.shared) { [self] in
             do throws(StoreError) {
-                let anomalies = store.isCatchingUp ? [] : try countAnomalies()
+                let anomalies = store.isCatchingUp ? [] : try await countAnomalies()
                 exchange.respond(Response(json: figures(anomalies, now: clock())))
             } catch {
                 exchange.respond(Response(Problem(error, .storeUnreadable)))
@@ -39,12 +36,12 @@ struct Overview: Sendable {
     /// Sessions of one anomaly that are counted: beyond it there are just more.
     private static let anomaliesMax = 100
 
-    private func countAnomalies() throws(StoreError) -> [(anomaly: Anomaly, count: Int, hasMore: Bool)] {
+    private func countAnomalies() async throws(StoreError) -> [(anomaly: Anomaly, count: Int, hasMore: Bool)] {
         let now = clock()
         var counts: [(anomaly: Anomaly, count: Int, hasMore: Bool)] = []
         for anomaly in Anomaly.allCases {
             let scope = anomaly.scope(now: now, settings: guidance)
-            let page = try store.page(SessionSelection(scope, limit: Self.anomaliesMax))
+            let page = try await store.select(SessionSelection(scope, limit: Self.anomaliesMax))
             counts.append((anomaly, page.records.count, page.next != nil))
         }
         return counts

@@ -1,14 +1,10 @@
 internal import Base
-import Dispatch
 import HTTPServer
 import Ledger
 import Replication
 import SessionIndex
 import SessionModel
 import SessionStore
-
-/// Blocking work of operators runs here, one piece after the other.
-private let operationsQueue = DispatchQueue(label: "chargefold.operations", qos: .utility)
 
 /// What operators do with the quarantine: this receiver's, and where several share a log that of all of them.
 struct QuarantineRequests: Sendable {
@@ -35,16 +31,16 @@ struct QuarantineRequests: Sendable {
             let after = query.integer("after", in: 0...Int64.max) ?? .some(0),
             let limit = query.integer("limit", in: 1...500) ?? .some(100)
         else { throw .malformedQuery }
-        answer(call.exchange) { try list(after: after, limit: Int(limit)) }
+        answer(call.exchange) { try await list(after: after, limit: Int(limit)) }
     }
 
     /// `GET /v1/quarantine/{id}`: an entry with its body.
     func show(_ call: borrowing Call<Operator>) {
         answer(call.exchange) { [id = call.path.id] in
-            if let entry = try ledger.blocking({ (ledger) throws(StoreError) in try ledger.quarantined(id: id) }) {
+            if let entry = try await ledger.quarantined(id: id) {
                 return Response(json: entry.json(withBody: true, receiver: shared?.receiver))
             }
-            guard let (entry, receiver) = try shared?.wait({ try await $0.elsewhere(id: id) }) else {
+            guard let (entry, receiver) = try await shared?.elsewhere(id: id) else {
                 return Response(.notFound)
             }
             return Response(json: entry.json(withBody: true, receiver: receiver))
@@ -55,17 +51,14 @@ struct QuarantineRequests: Sendable {
     func drop(_ call: borrowing Call<Operator>) {
         answer(call.exchange) { [id = call.path.id] in
             do throws(StoreError) {
-                let count = try ledger.blocking { (ledger) throws(StoreError) in
-                    try ledger.removeQuarantined([id])
-                }
-                if count > 0 {
-                    tell()
+                if try await ledger.removeQuarantined([id]) > 0 {
+                    await tell()
                     return .noContent
                 }
             } catch {
                 return Response(Problem(error, .storeUnavailable))
             }
-            return try shared?.wait({ try await $0.drop(elsewhere: id) }) == true ? .noContent : Response(.notFound)
+            return try await shared?.drop(elsewhere: id) == true ? .noContent : Response(.notFound)
         }
     }
 
@@ -74,15 +67,15 @@ struct QuarantineRequests: Sendable {
         let body = Array(call.request.body)
         try CanonicalJSON.checkMembers(of: body, names: ["ids", "all"])
         guard let selection = QuarantineSelection(json: body) else { throw .malformedSelection }
-        answer(call.exchange) { try retry(selection) }
+        answer(call.exchange) { try await retry(selection) }
     }
 
     /// `POST /v1/quarantine/{id}/retry`: 200 with what became of it, 404 without such an entry, 422 with the reason
     /// where it is still refused, 503 where it can't be made durable now.
     func retryOne(_ call: borrowing Call<Operator>) {
         answer(call.exchange) { [id = call.path.id] in
-            let result = try retry(id)
-            tell()
+            let result = try await retry(id)
+            await tell()
             switch result.outcome {
             case .accepted, .duplicate: return Response(json: result.json)
             case .unknown: return Response(.notFound)
@@ -95,11 +88,10 @@ struct QuarantineRequests: Sendable {
         }
     }
 
-    /// Runs what blocks where nobody minds.
-    private func answer(_ exchange: Exchange, _ work: @escaping @Sendable () throws -> Response) {
-        operationsQueue.async {
+    private func answer(_ exchange: Exchange, _ work: @escaping @Sendable () async throws -> Response) {
+        Task(executorPreference: BackgroundExecutor.shared) {
             do {
-                exchange.respond(try work())
+                exchange.respond(try await work())
             } catch let error as StoreError {
                 exchange.respond(Response(Problem(error, .storeUnreadable)))
             } catch {
@@ -109,27 +101,22 @@ struct QuarantineRequests: Sendable {
     }
 
     /// What is gone here goes for all, before the answer where that goes at once.
-    private func tell() { try? shared?.wait { try await $0.pass() } }
+    private func tell() async { try? await shared?.pass() }
 
     /// One list, by ids: they are of the clock where there are several receivers. Without the database what is here.
-    private func list(after: Int64, limit: Int) throws -> Response {
+    private func list(after: Int64, limit: Int) async throws -> Response {
         var entries: [(entry: QuarantineEntry, receiver: String?)] = []
         var isLocal = false
         if let shared {
             do {
-                entries = try shared.wait { shared in
-                    // What others have retried is gone here.
-                    try await shared.pass()
-                    return try await shared.page(after: after, limit: limit).entries
-                }.map { ($0.entry, $0.receiver) }
+                // What others have retried is gone here.
+                try await shared.pass()
+                entries = try await shared.page(after: after, limit: limit).entries.map { ($0.entry, $0.receiver) }
             } catch is PostgresError {
                 isLocal = true
             }
         }
-        let own = try ledger.blocking { (ledger) throws(StoreError) in
-            try ledger.quarantined(after: after, limit: limit)
-        }
-        entries += own.map { ($0, shared?.receiver) }
+        entries += try await ledger.quarantined(after: after, limit: limit).map { ($0, shared?.receiver) }
         entries.sort { $0.entry.id < $1.entry.id }
         entries = Array(entries.prefix(limit))
         var writer = JSONWriter()
@@ -147,41 +134,43 @@ struct QuarantineRequests: Sendable {
 
     // MARK: Retries
 
-    private func retry(_ id: Int64) throws -> QuarantineService.RetryResult {
+    private func retry(_ id: Int64) async throws -> QuarantineService.RetryResult {
         let unknown = QuarantineService.RetryResult(id: id, outcome: .unknown, reason: nil, sessionId: nil)
         var here = unknown
-        try service.retry([id]) { here = $0 }
+        try await service.retry([id]) { here = $0 }
         guard here.outcome == .unknown, let shared else { return here }
         let work = store.beginWork(about: nil)
-        guard let (entry, _) = try shared.wait({ try await $0.elsewhere(id: id) }) else { return unknown }
-        return retry(elsewhere: entry, work, shared)
+        guard let (entry, _) = try await shared.elsewhere(id: id) else { return unknown }
+        return await retry(elsewhere: entry, work, shared)
     }
 
     /// In the shared log, and then gone for all; where that fails it can be retried once more, and is a duplicate then.
     private func retry(
         elsewhere entry: QuarantineEntry, _ work: WorkTicket, _ shared: SharedQuarantineWork
-    ) -> QuarantineService.RetryResult {
-        let result = service.retry(elsewhere: entry, work)
+    ) async -> QuarantineService.RetryResult {
+        let result = await service.retry(elsewhere: entry, work)
         if result.durability == .replicated {
-            _ = try? shared.wait { try await $0.drop(elsewhere: entry.id) }
+            _ = try? await shared.drop(elsewhere: entry.id)
         }
         return result
     }
 
-    private func retry(_ selection: QuarantineSelection) throws -> Response {
+    private func retry(_ selection: QuarantineSelection) async throws -> Response {
         var writer = JSONWriter()
         writer.beginObject()
         writer.key("results")
         writer.beginArray()
         if let ids = selection.ids {
-            for id in ids { writer.rawJSON(try retry(id).json) }
+            for id in ids { writer.rawJSON(try await retry(id).json) }
         } else {
-            try service.retry(nil) { writer.rawJSON($0.json) }
+            try await service.retry(nil) { writer.rawJSON($0.json) }
         }
-        tell()
+        await tell()
         var isLocal = false
         if let shared, selection.ids == nil {
-            do { try retryAll(elsewhere: shared) { writer.rawJSON($0.json) } } catch is PostgresError { isLocal = true }
+            do { try await retryAll(elsewhere: shared) { writer.rawJSON($0.json) } } catch is PostgresError {
+                isLocal = true
+            }
         }
         writer.endArray()
         writer.endObject()
@@ -192,32 +181,15 @@ struct QuarantineRequests: Sendable {
 
     private func retryAll(
         elsewhere shared: SharedQuarantineWork, progress: (QuarantineService.RetryResult) -> Void
-    ) throws {
+    ) async throws {
         var last: Int64 = 0
         while true {
             let work = store.beginWork(about: nil)
-            let page = try shared.wait { [last] in try await $0.page(after: last) }
+            let page = try await shared.page(after: last)
             guard let newest = page.last else { return }
-            for (entry, _) in page.entries { progress(retry(elsewhere: entry, work, shared)) }
+            for (entry, _) in page.entries { progress(await retry(elsewhere: entry, work, shared)) }
             last = newest
         }
-    }
-}
-
-extension SharedQuarantineWork {
-    /// Waits for work, on a thread that may: a Dispatch queue's.
-    fileprivate func wait<Value: Sendable>(
-        _ work: @escaping @Sendable (SharedQuarantineWork) async throws -> Value
-    ) throws -> Value {
-        let answer = Answer<Result<Value, any Error>>()
-        Task {
-            do {
-                answer.give(.success(.success(try await work(self))))
-            } catch {
-                answer.give(.success(.failure(error)))
-            }
-        }
-        return try answer.wait().get()
     }
 }
 

@@ -1,6 +1,5 @@
 package import Base
 import Compression
-import Dispatch
 package import Ledger
 package import Replication
 package import SessionIndex
@@ -9,8 +8,6 @@ package import SessionStore
 package import WebhookSecurity
 
 /// What an operator can do with quarantined bodies: feed them in again, or drop them.
-///
-/// All functions block; they are for a queue of their own or for the command line.
 package struct QuarantineService: Sendable {
     /// What became of one entry that was retried.
     package struct RetryResult: Sendable, Equatable {
@@ -60,16 +57,15 @@ package struct QuarantineService: Sendable {
     /// - Parameters:
     ///   - ids: the entries, or nil for all.
     ///   - progress: called after each entry.
-    package func retry(_ ids: [Int64]?, progress: (RetryResult) -> Void) throws(StoreError) {
+    package func retry(_ ids: [Int64]?, progress: (RetryResult) -> Void) async throws(StoreError) {
         if let ids {
             for id in ids {
                 let work = store.beginWork(about: nil)
-                guard let entry = try ledger.blocking({ (ledger) throws(StoreError) in try ledger.quarantined(id: id) })
-                else {
+                guard let entry = try await ledger.quarantined(id: id) else {
                     progress(RetryResult(id: id, outcome: .unknown, reason: nil, sessionId: nil))
                     continue
                 }
-                progress(retry(entry, work))
+                progress(await retry(entry, work))
             }
             return
         }
@@ -77,22 +73,20 @@ package struct QuarantineService: Sendable {
         while true {
             // Before they are read: whoever is erased from here on is not to come back.
             let work = store.beginWork(about: nil)
-            let entries = try ledger.blocking { [last] (ledger) throws(StoreError) in
-                try ledger.quarantined(after: last, limit: 100)
-            }
+            let entries = try await ledger.quarantined(after: last, limit: 100)
             guard let newest = entries.last else { return }
-            for entry in entries { progress(retry(entry, work)) }
+            for entry in entries { progress(await retry(entry, work)) }
             last = newest.id
         }
     }
 
     /// The same for an entry that is in another receiver's ledger, and stays there.
     /// - Parameter work: begun before the entry was read: whoever is erased from there on is not to come back.
-    package func retry(elsewhere entry: QuarantineEntry, _ work: WorkTicket) -> RetryResult {
-        retry(entry, work, isHere: false)
+    package func retry(elsewhere entry: QuarantineEntry, _ work: WorkTicket) async -> RetryResult {
+        await retry(entry, work, isHere: false)
     }
 
-    private func retry(_ entry: QuarantineEntry, _ work: WorkTicket, isHere: Bool = true) -> RetryResult {
+    private func retry(_ entry: QuarantineEntry, _ work: WorkTicket, isHere: Bool = true) async -> RetryResult {
         func refused(_ reason: String) -> RetryResult {
             RetryResult(id: entry.id, outcome: .refused, reason: reason, sessionId: nil)
         }
@@ -111,7 +105,7 @@ package struct QuarantineService: Sendable {
         let isStrayRecord =
             StrayQuarantine.isStray(entry.content.reason) && (try? ChargeDetailRecord(decoding: content)) != nil
         if isStrayRecord || ChargeDetailRecordQuarantine.isRecord(entry.content.reason) {
-            return retry(record: content, entry, work, isHere)
+            return await retry(record: content, entry, work, isHere)
         }
         let event: SessionEvent
         do throws(EventError) {
@@ -119,7 +113,7 @@ package struct QuarantineService: Sendable {
         } catch {
             return refused(error.code.rawValue)
         }
-        return append(
+        return await append(
             Delivery(
                 event: event, body: UTF8ByteOrderMark.dropped(from: content), receivedAt: entry.content.receivedAt),
             of: entry.id, isHere, within: work)
@@ -127,24 +121,18 @@ package struct QuarantineService: Sendable {
 
     private func retry(
         record content: [UInt8], _ entry: QuarantineEntry, _ work: WorkTicket, _ isHere: Bool
-    ) -> RetryResult {
+    ) async -> RetryResult {
         do throws(EventError) {
             let record = try ChargeDetailRecord(decoding: content)
             let receivedAt = entry.content.receivedAt
-            let known = record.timestamp == nil ? session(record.sessionId) : nil
-            return append(
+            let known = record.timestamp == nil ? try? await store.session(record.sessionId) : nil
+            return await append(
                 try record.delivery(
                     at: known?.timestamp(ofUndated: record) ?? receivedAt, receivedAt: receivedAt), of: entry.id,
                 isHere, within: work)
         } catch {
             return RetryResult(id: entry.id, outcome: .refused, reason: error.code.rawValue, sessionId: nil)
         }
-    }
-
-    private func session(_ id: String) -> SessionRecord? {
-        let answer = Answer<SessionRecord?>()
-        store.session(id) { answer.give($0) }
-        return (try? answer.wait()) ?? nil
     }
 
     /// The code of what is still wrong with the credentials, or nil.
@@ -168,23 +156,19 @@ package struct QuarantineService: Sendable {
 
     private func append(
         _ delivery: Delivery, of id: Int64, _ isHere: Bool, within work: WorkTicket
-    ) -> RetryResult {
+    ) async -> RetryResult {
         func refused(_ code: StoreError.Code) -> RetryResult {
             RetryResult(id: id, outcome: .refused, reason: code.rawValue, sessionId: nil)
         }
-        let answer = Answer<IngestOutcome>()
-        store.append(delivery, within: work) { result in
-            if case .success(let outcome) = result { noted(outcome) }
-            answer.give(result)
-        }
         do throws(StoreError) {
-            let outcome = try answer.wait()
+            let outcome = try await store.append(delivery, within: work)
+            noted(outcome)
             // An entry is a second copy of what it holds: first another one has it.
-            let shipped = Answer<Durability?>()
-            others.acknowledge(outcome, always: true) { shipped.give(.success($0)) }
-            let durability = try shipped.wait()
+            let durability = await withCheckedContinuation { continuation in
+                others.acknowledge(outcome, always: true) { continuation.resume(returning: $0) }
+            }
             // Where this fails it is retried once more, and then a duplicate.
-            if isHere { try ledger.blocking { (ledger) throws(StoreError) in _ = try ledger.removeQuarantined([id]) } }
+            if isHere { _ = try await ledger.removeQuarantined([id]) }
             return RetryResult(
                 id: id, outcome: outcome.duplicate ? .duplicate : .accepted, reason: nil, sessionId: outcome.sessionId,
                 durability: durability)

@@ -4,7 +4,6 @@ import HTTPServer
 import Ledger
 import SessionModel
 import SessionStore
-import TestSupport
 import Testing
 
 @testable import Receiver
@@ -38,7 +37,7 @@ final class ReconcilerTime: Sendable {
         nanoseconds.withLock { $0 += UInt64(seconds) * 1_000_000_000 }
         instant.withLock { $0 = $0.adding(seconds: seconds) }
         let reconciler = try #require(server.features.driveAPI?.reconciler)
-        try awaited { for begun in await reconciler.tick() { await begun.value } }
+        try BackgroundExecutor.wait { for begun in await reconciler.tick() { await begun.value } }
     }
 }
 

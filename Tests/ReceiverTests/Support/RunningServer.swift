@@ -6,7 +6,6 @@ import Receiver
 import SessionIndex
 import SessionModel
 import SessionStore
-import TestSupport
 import Testing
 import WebhookSecurity
 
@@ -83,13 +82,13 @@ func withApplication<Result>(
     let log = LogCapture(in: directory)
     let application = try Application(
         configuration, logger: log.logger(), clock: clock, live: live, reconciling: timing)
-    let bound = try awaited { try await application.start() }
+    let bound = try BackgroundExecutor.wait { try await application.start() }
     #expect(bound.first == "unix:" + directory.file("http.sock"))
     let server = RunningServer(
         socketPath: directory.file("http.sock"), log: log, features: application.receiver.features)
     defer {
         server.connection.close()
-        try? awaited { await application.stop() }
+        try? BackgroundExecutor.wait { await application.stop() }
         withExtendedLifetime((directory, log)) {}
     }
     return try body(server)
