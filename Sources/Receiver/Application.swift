@@ -116,7 +116,7 @@ package final class Application: Sendable {
                         name: "control socket", start: { _ = try control.start() },
                         stop: { control.drain(deadlineSeconds: 1) })
                 ],
-                [Part(name: "cooldowns", needsSessions: true, start: { features.restoreCooldowns() })],
+                [Part(name: "cooldowns", needsSessions: true, start: { await features.restoreCooldowns() })],
                 [
                     Part(
                         name: "HTTP server",
@@ -124,8 +124,10 @@ package final class Application: Sendable {
                             let bound = try server.start().map(\.description)
                             addresses.bound.withLock { $0 = bound }
                         }, stop: { server.drain(deadlineSeconds: drainSeconds) }),
-                    Part(name: "downtimes", start: { features.noteBeginning() }, stop: { features.downtime.stop() }),
-                    Part(name: "downtime watch", needsSessions: true, start: { features.downtime.start() }),
+                    Part(
+                        name: "downtimes", start: { await features.noteBeginning() },
+                        stop: { await features.downtime.stop() }),
+                    Part(name: "downtime watch", needsSessions: true, start: { await features.downtime.start() }),
                     Part(
                         name: "reconciler", needsSessions: true,
                         start: { await features.driveAPI?.reconciler?.start() },

@@ -154,18 +154,18 @@ package final class Features: Sendable {
         if !ended.isEmpty { hub.endAll(of: Set(ended.map { .token($0) })) }
     }
 
-    /// Starts on connectors that were asked for before this process began. Blocks.
-    func restoreCooldowns() {
+    /// Starts on connectors that were asked for before this process began.
+    func restoreCooldowns() async {
         do throws(StoreError) {
-            try cooldowns.restore(from: store, now: clock())
+            try await cooldowns.restore(from: store, now: clock())
         } catch {
             logger.warning("cooldowns of connectors are not known", metadata: ["reason": "\(error.message)"])
         }
     }
 
-    /// Callbacks are taken from now on: the time before that is a downtime. Blocks.
-    func noteBeginning() {
+    /// Callbacks are taken from now on: the time before that is a downtime.
+    func noteBeginning() async {
         let last = try? store.logEntry(at: store.statistics.durable)
-        downtime.began(lastDelivery: last?.receivedAt)
+        await downtime.began(lastDelivery: last?.receivedAt)
     }
 }

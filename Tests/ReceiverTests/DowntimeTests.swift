@@ -56,7 +56,7 @@ import Testing
 
     /// There may be many: they are noted a page at a time, and what the end of the process cuts off the next one goes on
     /// with.
-    @Test(arguments: [false, true]) func openSessionsAreNotedPageByPage(isCutOff: Bool) throws {
+    @Test(arguments: [false, true]) func openSessionsAreNotedPageByPage(isCutOff: Bool) async throws {
         let directory = TestDirectory()
         try withApplication(in: directory) { server in
             for index in 0..<7 { _ = try server.post(Callback.body("SESSION_STARTED", "open\(index)")) }
@@ -69,19 +69,16 @@ import Testing
             let account = DowntimeLedger(
                 ledger: ledger, store: store, logger: logger,
                 clock: { testTime.adding(seconds: Int64(100 * round)) }, sessionsPerPage: 2)
-            account.began(lastDelivery: nil)
-            account.start()
-            if !isCutOff || round == 2 { account.settle() }
-            account.stop()
+            await account.began(lastDelivery: nil)
+            await account.start()
+            if !isCutOff || round == 2 { await account.searching?.value }
+            await account.stop()
         }
-        let found = try ledger.blocking { (ledger) throws(StoreError) in try ledger.downtimes(limit: 10) }
+        let found = try await ledger.downtimes(limit: 10)
         #expect(found.count == (isCutOff ? 2 : 1))
         for downtime in found {
             #expect(downtime.isSearched && !downtime.isTruncated)
-            let affected = try ledger.blocking { (ledger) throws(StoreError) in
-                try ledger.affected(by: downtime.id, limit: 100)
-            }
-            let sessions = affected.map(\.sessionId)
+            let sessions = try await ledger.affected(by: downtime.id, limit: 100).map(\.sessionId)
             #expect(sessions == (0..<7).map { "open\($0)" })
         }
     }
@@ -96,7 +93,7 @@ import Testing
             _ = try server.post(Callback.body("SESSION_COMPLETE", "done", at: "2025-06-12T11:00:00Z"))
         }
         try withApplication(in: directory, clock: { started }) { server in
-            server.features.downtime.settle()
+            try server.awaitDowntimeSearch()
             let downtime = try #require(try downtimes(directory).first)
             #expect(downtime.string("cause") == "stopped")
             #expect(downtime.instant("from") == testTime)

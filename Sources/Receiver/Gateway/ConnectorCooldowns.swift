@@ -38,10 +38,10 @@ package final class ConnectorCooldowns: Sendable {
         starts.withLock { $0.latest(connectorId, now: now) }
     }
 
-    /// Starts that were asked for before this process began count too. Blocks: for the start only.
-    func restore(from store: any SessionStore, now: Instant) throws(StoreError) {
+    /// Starts that were asked for before this process began count too.
+    func restore(from store: any SessionStore, now: Instant) async throws(StoreError) {
         let requested = SessionSelection(.requested(from: now.adding(seconds: -seconds)), limit: 10_000)
-        for record in try store.page(requested).records {
+        for record in try await store.select(requested).records {
             guard let connector = record.state.enrichment.string(.connectorId), let start = record.requestedAt
             else { continue }
             note(connector, startedAt: start)

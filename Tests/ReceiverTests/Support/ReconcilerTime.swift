@@ -59,7 +59,7 @@ func withReconciliation<Result>(
         }
     ) { server in
         // What an earlier process left has been looked up.
-        server.features.downtime.settle()
+        try server.awaitDowntimeSearch()
         try time.pass(0, server)
         return try body(server, time)
     }

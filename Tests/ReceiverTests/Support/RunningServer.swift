@@ -65,6 +65,11 @@ final class RunningServer {
         }
     }
 
+    /// Waits for the search for sessions that may have missed events.
+    func awaitDowntimeSearch() throws {
+        try BackgroundExecutor.wait { [downtime = features.downtime] in await downtime.searching?.value }
+    }
+
     func raw() throws -> RawSocket { try RawSocket(path: socketPath) }
 }
 
