@@ -35,8 +35,9 @@ package final class ResponseStream: Sendable {
     /// it has ended already.
     package func onClose(_ body: @escaping @Sendable () -> Void) { core.setOnClose(body) }
 
-    /// Sets what is called, on the worker's thread, each time everything written has been taken by the kernel.
-    package func onDrain(_ body: @escaping @Sendable () -> Void) { core.setOnDrain(body) }
+    /// Returns when everything written has been taken by the kernel, or the stream is over. A peer that takes too
+    /// little of it is closed (`Limits.responseBytesPerSecondMin`), and not waited for.
+    package func drained() async { await core.drained() }
 }
 
 /// The shared part of a stream: the writers' side is under the lock, the worker takes from it.
@@ -54,7 +55,7 @@ final class StreamCore: Sendable {
         var isClosed = false
         var isPosted = false
         var onClose: (@Sendable () -> Void)?
-        var onDrain: (@Sendable () -> Void)?
+        var awaitingDrain: [CheckedContinuation<Void, Never>] = []
     }
 
     let worker: Worker
@@ -131,8 +132,15 @@ final class StreamCore: Sendable {
         if isClosed { body() }
     }
 
-    func setOnDrain(_ body: @escaping @Sendable () -> Void) {
-        state.withLock { $0.onDrain = body }
+    func drained() async {
+        await withCheckedContinuation { continuation in
+            let isDrained = state.withLock { state -> Bool in
+                if state.isClosed || state.pieceBytes + state.unsentBytes == 0 { return true }
+                state.awaitingDrain.append(continuation)
+                return false
+            }
+            if isDrained { continuation.resume() }
+        }
     }
 
     /// The worker's side: everything written since the last call.
@@ -150,26 +158,30 @@ final class StreamCore: Sendable {
 
     /// The worker's side: what is left with the worker after it sent.
     func didSend(unsentBytes: Int) {
-        let onDrain = state.withLock { state -> (@Sendable () -> Void)? in
+        let waiting = state.withLock { state -> [CheckedContinuation<Void, Never>] in
             state.unsentBytes = unsentBytes
             count(&state)
-            return unsentBytes == 0 && state.pieceBytes == 0 && state.end == .open ? state.onDrain : nil
+            guard unsentBytes == 0, state.pieceBytes == 0 else { return [] }
+            defer { state.awaitingDrain = [] }
+            return state.awaitingDrain
         }
-        onDrain?()
+        for continuation in waiting { continuation.resume() }
     }
 
     /// The worker's side: the stream is over.
     func close() {
-        let onClose = state.withLock { state -> (@Sendable () -> Void)? in
-            guard !state.isClosed else { return nil }
+        let (onClose, waiting) = state.withLock {
+            state -> ((@Sendable () -> Void)?, [CheckedContinuation<Void, Never>]) in
+            guard !state.isClosed else { return (nil, []) }
             state.isClosed = true
             state.pieces = []
             state.pieceBytes = 0
             state.unsentBytes = 0
             count(&state)
-            state.onDrain = nil
-            return state.onClose.take()
+            defer { state.awaitingDrain = [] }
+            return (state.onClose.take(), state.awaitingDrain)
         }
         onClose?()
+        for continuation in waiting { continuation.resume() }
     }
 }

@@ -71,23 +71,36 @@ import Testing
         #expect(throws: TestFailure.self) { try client.response() }
     }
 
-    @Test func `a writer that waits for the drain sends any amount`() throws {
+    @Test func `a writer that waits for the drain sends any amount`() async throws {
         let mailbox = Mailbox<ResponseStream>()
         let server = try server(mailbox, limits: { $0.streamBufferBytesMax = 100_000 })
         let client = try server.client()
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         let stream = try mailbox.take()
-        let counter = Counted(500)
-        let next: @Sendable () -> Void = {
-            if counter.countDown() {
+        let writing = Task(executorPreference: BackgroundExecutor.shared) {
+            for _ in 0..<500 {
                 stream.write([UInt8](repeating: 0x62, count: 50_000))
-            } else {
-                stream.finish()
+                await stream.drained()
             }
+            stream.finish()
         }
-        stream.onDrain(next)
-        next()
         #expect(try client.response()?.body.count == 25_000_000)
+        await writing.value
+    }
+
+    @Test func `whoever waits for the drain goes on when the reader has gone`() async throws {
+        let mailbox = Mailbox<ResponseStream>()
+        let server = try server(mailbox, limits: { $0.streamBufferBytesMax = 64 << 20 })
+        let client = try server.client()
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        let stream = try mailbox.take()
+        // More than sockets hold.
+        stream.write([UInt8](repeating: 0x61, count: 32 << 20))
+        let waiting = Task(executorPreference: BackgroundExecutor.shared) { await stream.drained() }
+        client.reset()
+        await waiting.value
+        #expect(stream.isClosed)
+        await stream.drained()
     }
 
     @Test func `the writer learns that the reader has gone`() throws {
@@ -146,20 +159,5 @@ import Testing
         for stream in streams { stream.finish() }
         let expected = (0..<20).map { "data: \($0)\n\n" }.joined()
         for client in clients { #expect(try client.response()?.text == expected) }
-    }
-}
-
-/// Counts down to nothing, from any thread.
-final class Counted: Sendable {
-    private let rest: Locked<Int>
-
-    init(_ count: Int) { rest = Locked(count) }
-
-    /// Whether there was something left.
-    func countDown() -> Bool {
-        rest.withLock { rest in
-            rest -= 1
-            return rest >= 0
-        }
     }
 }

@@ -7,9 +7,8 @@ import SessionStore
 ///
 /// It costs the facts that were missed, and once those of the sessions that have them; it keeps places of changes, bounded
 /// in number, and sessions half told in `MissedRecords`.
-///
-/// `@unchecked Sendable`: confined to the queue of resuming streams, which it blocks while it reads.
-final class MissedChanges: @unchecked Sendable {
+@CatchUpActor
+final class MissedChanges {
     enum Step {
         /// Nothing to tell yet.
         case prepared
@@ -97,14 +96,14 @@ final class MissedChanges: @unchecked Sendable {
         }
     }
 
-    func step(_ timeline: inout Timeline) throws(StoreError) -> Step {
+    func step(_ timeline: inout Timeline) async throws(StoreError) -> Step {
         switch stage {
-        case .user(let pages): try readUser(pages, &timeline)
+        case .user(let pages): try await readUser(pages, &timeline)
         case .rows(let position): try readRows(after: position, timeline.mark)
-        case .waiting(let pages): try readWaiting(pages, &timeline)
-        case .changedLater(let position): try readChangedLater(after: position, &timeline)
-        case .tracking(let next): try track(next, &timeline)
-        case .changes: return try nextChange(&timeline)
+        case .waiting(let pages): try await readWaiting(pages, &timeline)
+        case .changedLater(let position): try await readChangedLater(after: position, &timeline)
+        case .tracking(let next): try await track(next, &timeline)
+        case .changes: return try await nextChange(&timeline)
         case .end: return .end
         }
         return .prepared
@@ -122,9 +121,8 @@ final class MissedChanges: @unchecked Sendable {
 
     /// By the index of the user's sessions, so that it costs nothing what all others have done meanwhile. Sessions that were
     /// theirs and are another's now are not among them.
-    private func readUser(_ pages: RecordPages, _ timeline: inout Timeline) throws(StoreError) {
-        let selection = pages.selection
-        let page: SessionPage = try wait { store.select(selection, completion: $0) }
+    private func readUser(_ pages: RecordPages, _ timeline: inout Timeline) async throws(StoreError) {
+        let page = try await store.select(pages.selection)
         for record in page.records {
             if isFirstPiece { timeline.track(record.rewound(to: reached)) }
             if record.lastPosition > reached { addChanges(of: record) }
@@ -194,9 +192,8 @@ final class MissedChanges: @unchecked Sendable {
 
     // MARK: What time will bring
 
-    private func readWaiting(_ pages: RecordPages, _ timeline: inout Timeline) throws(StoreError) {
-        let selection = pages.selection
-        let page: SessionPage = try wait { store.select(selection, completion: $0) }
+    private func readWaiting(_ pages: RecordPages, _ timeline: inout Timeline) async throws(StoreError) {
+        let page = try await store.select(pages.selection)
         for record in page.records where keyPlaces[SessionKey(record.sessionId)] == nil {
             timeline.track(record.rewound(to: reached))
         }
@@ -209,7 +206,7 @@ final class MissedChanges: @unchecked Sendable {
 
     /// A session that waited at the beginning and changed behind this piece is in no index of what waits, and in none of this
     /// piece's changes; what time brought it before it changed would be told by nobody. Its first change says so, once.
-    private func readChangedLater(after start: Int64, _ timeline: inout Timeline) throws(StoreError) {
+    private func readChangedLater(after start: Int64, _ timeline: inout Timeline) async throws(StoreError) {
         var position = start
         var rest = Self.laterRowsPerStep
         var isWhole = true
@@ -225,7 +222,7 @@ final class MissedChanges: @unchecked Sendable {
             return true
         }
         for (key, position) in found {
-            guard let record = try session(key) else { continue }
+            guard let record = try await store.session(key.sessionId) else { continue }
             let firstChange = record.facts.reduce(Int64.max) { $1.position > reached ? min($0, $1.position) : $0 }
             if firstChange == position { timeline.track(record.rewound(to: reached)) }
         }
@@ -233,11 +230,11 @@ final class MissedChanges: @unchecked Sendable {
     }
 
     /// One session that this piece of the log changed, as it was before.
-    private func track(_ index: Int, _ timeline: inout Timeline) throws(StoreError) {
+    private func track(_ index: Int, _ timeline: inout Timeline) async throws(StoreError) {
         guard index < keys.count else { return beginTelling() }
         stage = .tracking(next: index + 1)
         let key = keys[index]
-        guard let record = try session(key) else { return }
+        guard let record = try await store.session(key.sessionId) else { return }
         if case .session = scope { addChanges(of: record) }
         let missed = MissedRecord(record, from: reached)
         missed.track(in: &timeline)
@@ -251,15 +248,15 @@ final class MissedChanges: @unchecked Sendable {
         stage = .changes
     }
 
-    private func nextChange(_ timeline: inout Timeline) throws(StoreError) -> Step {
+    private func nextChange(_ timeline: inout Timeline) async throws(StoreError) -> Step {
         guard let place = places.popLast() else {
             timeline.reach(store.cursor(at: pieceEnd))
             nextPiece()
             return .prepared
         }
         let key = keys[place.session]
-        let told = try records.advance(key, of: stream, to: place.position) { () throws(StoreError) in
-            try session(key).map { MissedRecord($0, from: place.position - 1) }
+        let told = try await records.advance(key, of: stream, to: place.position) { () async throws(StoreError) in
+            try await store.session(key.sessionId).map { MissedRecord($0, from: place.position - 1) }
         }
         guard let (change, receivedAt) = told else { return .prepared }
         return .change(
@@ -286,19 +283,5 @@ final class MissedChanges: @unchecked Sendable {
         keyPlaces = [:]
         rowCount = 0
         stage = firstStage
-    }
-
-    // MARK: The store
-
-    private func session(_ key: SessionKey) throws(StoreError) -> SessionRecord? {
-        try wait { store.session(key.sessionId, completion: $0) }
-    }
-
-    private func wait<Value: Sendable>(
-        _ ask: (@escaping @Sendable (Result<Value, StoreError>) -> Void) -> Void
-    ) throws(StoreError) -> Value {
-        let answer = Answer<Value>()
-        ask { answer.give($0) }
-        return try answer.wait()
     }
 }

@@ -39,9 +39,8 @@ struct MissedRecord: Sendable {
 
 /// The sessions that resuming streams are about to tell of, bounded together in bytes: what was used least is dropped, and
 /// made again from the session as it is. So many streams may wait for their readers at once.
-///
-/// `@unchecked Sendable`: confined to the queue of those streams.
-final class MissedRecords: @unchecked Sendable {
+@CatchUpActor
+final class MissedRecords {
     private struct Key: Hashable {
         let stream: UInt64
         let session: SessionKey
@@ -55,7 +54,7 @@ final class MissedRecords: @unchecked Sendable {
     private var oldBytes = 0
     private var lastStream: UInt64 = 0
 
-    init(bytesMax: Int) {
+    nonisolated init(bytesMax: Int) {
         self.bytesMax = bytesMax
     }
 
@@ -71,14 +70,14 @@ final class MissedRecords: @unchecked Sendable {
     ///
     /// - Returns: see `MissedRecord.advance`; nil also where there is no such session.
     func advance<Failure: Error>(
-        _ session: SessionKey, of stream: UInt64, to position: Int64, make: () throws(Failure) -> MissedRecord?
-    ) throws(Failure) -> (change: SessionChange, receivedAt: Instant)? {
+        _ session: SessionKey, of stream: UInt64, to position: Int64, make: () async throws(Failure) -> MissedRecord?
+    ) async throws(Failure) -> (change: SessionChange, receivedAt: Instant)? {
         let key = Key(stream: stream, session: session)
         if young[key] == nil {
             if let record = remove(key) {
                 keep(record, key)
             } else {
-                guard let record = try make() else { return nil }
+                guard let record = try await make() else { return nil }
                 keep(record, key)
             }
         }

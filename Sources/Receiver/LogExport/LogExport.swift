@@ -1,13 +1,9 @@
 internal import Base
 import Compression
-import Dispatch
 import HTTPServer
 import SessionIndex
 import SessionModel
 import SessionStore
-
-/// Rows are read from disk here, off the event loops.
-private let logQueue = DispatchQueue(label: "chargefold.log-export", qos: .utility, attributes: .concurrent)
 
 /// The log, for operators to read.
 struct LogExport: Sendable {
@@ -22,12 +18,12 @@ struct LogExport: Sendable {
         else { throw .malformedQuery }
         let cursor = try query["after"].map { (text) throws(Problem) in try Self.cursor(text) }
         let usesGzip = AcceptEncoding.allowsGzip(call.request.head.header("accept-encoding"))
-        logQueue.async { [self, cursor, exchange = call.exchange] in
+        Task(executorPreference: BackgroundExecutor.shared) { [self, cursor, exchange = call.exchange] in
             do throws(StoreError) {
                 guard let start = try start(cursor, from: from) else {
                     return exchange.respond(Response(.otherHistory))
                 }
-                download(exchange, usesGzip: usesGzip, start, limit: limit)
+                await download(exchange, usesGzip: usesGzip, start, limit: limit)
             } catch {
                 return exchange.respond(Response(Problem(error, .storeUnreadable)))
             }
@@ -55,13 +51,12 @@ struct LogExport: Sendable {
         return start
     }
 
-    private func download(_ exchange: Exchange, usesGzip: Bool, _ start: LogStart, limit: Int64) {
+    private func download(_ exchange: Exchange, usesGzip: Bool, _ start: LogStart, limit: Int64) async {
         var head = Response(status: 200, contentType: "application/x-ndjson")
         head.add("Cache-Control", "no-store" as StaticString)
         head.add("Vary", "Accept-Encoding" as StaticString)
         if usesGzip { head.add("Content-Encoding", "gzip" as StaticString) }
-        let stream = exchange.stream(head)
-        LogDownload(stream: stream, usesGzip: usesGzip).run(store, start, limit: limit)
+        await LogDownload(exchange.stream(head), usesGzip: usesGzip).run(store, start, limit: limit)
     }
 }
 
@@ -86,45 +81,39 @@ extension Problem {
 }
 
 /// One reader of the log: rows go out as fast as the reader takes them, in bounded memory.
-private final class LogDownload: Sendable {
+private struct LogDownload {
     /// Bytes in one piece of the stream; the next is made when it has been taken.
     private static let pieceBytes = 128 << 10
-    /// Seconds that a reader may take nothing before it is given up.
-    private static let patienceSeconds = 60
 
     private let stream: ResponseStream
-    private let usesGzip: Bool
-    private let mayGoOn = DispatchSemaphore(value: 0)
+    private let packer: Packer?
 
-    init(stream: ResponseStream, usesGzip: Bool) {
+    init(_ stream: ResponseStream, usesGzip: Bool) {
         self.stream = stream
-        self.usesGzip = usesGzip
-        stream.onDrain { [mayGoOn] in mayGoOn.signal() }
-        stream.onClose { [mayGoOn] in mayGoOn.signal() }
+        packer = usesGzip ? Packer() : nil
     }
 
-    func run(_ store: any SessionStore, _ start: LogStart, limit: Int64) {
+    func run(_ store: any SessionStore, _ start: LogStart, limit: Int64) async {
         var start = start
         var rest = limit
-        var piece: [UInt8] = []
-        let packer = usesGzip ? Packer() : nil
-        do throws(StoreError) {
-            try store.scanLog(after: start.position) { entry throws(StoreError) in
-                guard let line = start.line(entry) else { return true }
-                piece += line
-                rest -= 1
-                if piece.count >= Self.pieceBytes {
-                    guard send(piece, packer) else { return false }
-                    piece.removeAll(keepingCapacity: true)
+        var isOver = false
+        while !isOver {
+            var piece: [UInt8] = []
+            isOver = true
+            do throws(StoreError) {
+                start.position = try store.scanLog(after: start.position) { entry throws(StoreError) in
+                    guard let line = start.line(entry) else { return true }
+                    piece += line
+                    rest -= 1
+                    isOver = rest == 0 || piece.count < Self.pieceBytes
+                    return isOver && rest > 0
                 }
-                return rest > 0
+            } catch {
+                // The status has been sent: only a broken end can say that something is missing.
+                return stream.abort()
             }
-        } catch {
-            // The status has been sent: only a broken end can say that something is missing.
-            return stream.abort()
+            guard await send(piece, isLast: isOver) else { return }
         }
-        // Nothing at all would be no gzip, where gzip was announced.
-        if !piece.isEmpty || usesGzip { _ = send(piece, packer, isLast: true) }
         stream.finish()
     }
 
@@ -149,7 +138,7 @@ private final class LogDownload: Sendable {
     }
 
     /// - Returns: false when the reader has gone.
-    private func send(_ piece: [UInt8], _ packer: Packer?, isLast: Bool = false) -> Bool {
+    private func send(_ piece: [UInt8], isLast: Bool) async -> Bool {
         guard let bytes = packer == nil ? piece : packer?.pack(piece, isLast: isLast) else {
             stream.abort()
             return false
@@ -157,24 +146,10 @@ private final class LogDownload: Sendable {
         // One line alone can be longer than what may wait for the reader.
         var rest = bytes[...]
         while !rest.isEmpty {
-            guard hand(over: Array(rest.prefix(Self.pieceBytes))) else { return false }
+            guard stream.write(Array(rest.prefix(Self.pieceBytes))) else { return false }
             rest = rest.dropFirst(Self.pieceBytes)
+            await stream.drained()
         }
-        return true
-    }
-
-    private func hand(over bytes: [UInt8]) -> Bool {
-        guard stream.write(bytes) else {
-            stream.abort()
-            return false
-        }
-        while stream.bufferedBytes > 0 {
-            if mayGoOn.wait(timeout: .now() + .seconds(Self.patienceSeconds)) == .timedOut {
-                stream.abort()
-                return false
-            }
-            if stream.isClosed { return false }
-        }
-        return true
+        return !stream.isClosed
     }
 }
