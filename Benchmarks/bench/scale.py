@@ -16,7 +16,7 @@ from bench.rows import AUTHORIZATION, note
 
 
 def folder_bytes(path):
-    return sum(os.path.getsize(os.path.join(path, name)) for name in os.listdir(path))
+    return sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names)
 
 
 def fill(chargefold, filler, sessions, seed):

@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -131,6 +132,12 @@ int clinux_unix_bind(int descriptor, const char *path) {
 int clinux_unix_connect(int descriptor, const char *path) {
     struct sockaddr_un address;
     return unix_address(&address, path) < 0 ? -1 : connect(descriptor, (struct sockaddr *)&address, sizeof address);
+}
+
+void clinux_yield_to_others(void) {
+    enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_CLASS_IDLE = 3, IOPRIO_CLASS_SHIFT = 13 };
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
+    syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT);
 }
 
 uint64_t clinux_descriptor_limit(void) {

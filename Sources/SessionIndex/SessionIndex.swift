@@ -254,6 +254,12 @@ package final class SessionIndex: LogConsumer {
 
     func requestRefold(number: Int64) { fold.requestRefold(RefoldRequest(key: nil, number: number)) }
 
+    /// Looks through the rows' file for damage, where it is too large to be looked through before opening, and gives it up
+    /// where there is some. Blocks for minutes: for an `IdleThread`. Ends when the index is closed.
+    package func checkRows() { rowCheck?.run() }
+
+    package func stopChecking() { rowCheck?.close() }
+
     /// Leaves nothing of the past in the rows' files. Blocks.
     /// - Returns: false where a reader is in the way: try again soon.
     package func scrub() throws -> Bool {

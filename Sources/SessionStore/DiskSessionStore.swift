@@ -25,7 +25,7 @@ package final class DiskSessionStore: SessionStore {
     private let closing = Locked(false)
     /// Makes the index anew, and notes how far the log goes.
     private let upkeep = DispatchQueue(label: "chargefold.store.upkeep", qos: .utility)
-    private let verification = DispatchQueue(label: "chargefold.store.verify", qos: .background)
+    private let verification = Locked<IdleThread?>(nil)
     private let eraserIfWritable: Locked<Eraser?>
     let barriers = ErasureBarriers()
     /// Up to which places everything is in the records.
@@ -54,7 +54,7 @@ package final class DiskSessionStore: SessionStore {
         guard options.makesDirectory || DataDirectoryFiles.isDataDirectory(directory) else {
             throw StoreError(.directory, "there is no data directory at \(directory): it has no log and no ledger")
         }
-        for queue in [upkeep, verification] { queue.setSpecific(key: Self.ownQueue, value: ObjectIdentifier(queue)) }
+        upkeep.setSpecific(key: Self.ownQueue, value: ObjectIdentifier(upkeep))
         lock = try DirectoryLock(directory: directory, readOnly: readOnly)
         // Whoever has made it, and with whatever mask.
         if !readOnly { FileSystem.makePrivate(FileSystem.join(directory, SessionIndex.fileName)) }
@@ -96,7 +96,8 @@ package final class DiskSessionStore: SessionStore {
             logger.critical("the log is not the one that was remembered, or is shorter; this was accepted")
         }
         noteByItself()
-        verification.async { [weak self] in self?.verifyByItself() }
+        let thread = IdleThread(label: "chargefold.store.verify") { [weak self] in self?.verifyByItself() }
+        verification.withLock { $0 = thread }
         whenCaughtUp { [weak self] in self?.eraser?.resume() }
     }
 
@@ -174,8 +175,9 @@ package final class DiskSessionStore: SessionStore {
         }
         guard isFirst else { return }
         eraser?.stop()
-        wait(for: upkeep)
-        wait(for: verification)
+        awaitUpkeep()
+        index.stopChecking()
+        verification.withLock { $0.take() }?.join()
         index.stopCatchingUp()
         log.drainAndClose()
         index.close()
@@ -185,10 +187,10 @@ package final class DiskSessionStore: SessionStore {
         lock.release()
     }
 
-    /// Waits for what runs on a queue of the store; not where that is this very call, which the last reference to a store
-    /// that nobody has closed may end in.
-    private func wait(for queue: DispatchQueue) {
-        if DispatchQueue.getSpecific(key: Self.ownQueue) != ObjectIdentifier(queue) { queue.sync {} }
+    /// Waits for what runs on the store's queue; not where that is this very call, which the last reference to a store that
+    /// nobody has closed may end in.
+    private func awaitUpkeep() {
+        if DispatchQueue.getSpecific(key: Self.ownQueue) != ObjectIdentifier(upkeep) { upkeep.sync {} }
     }
 
     private static let ownQueue = DispatchSpecificKey<ObjectIdentifier>()
@@ -304,13 +306,19 @@ package final class DiskSessionStore: SessionStore {
         }
     }
 
-    /// Reads every byte of the log once after a start, so that damage is told before somebody needs what is damaged.
+    /// Reads every byte of the log once after a start, and of the rows, so that damage is told before somebody needs what is
+    /// damaged. At a pace that callbacks do not notice: a start is when they are most likely to come at once.
     private func verifyByItself() {
         do throws(StoreError) {
-            _ = try log.verify { _ in !self.closing.withLock { $0 } }
+            var pace = Pace()
+            _ = try log.verify { _ in
+                pace.rest()
+                return !isClosing
+            }
         } catch {
             logger.warning("the log cannot be verified", metadata: ["reason": "\(error)"])
         }
+        if !isClosing { index.checkRows() }
     }
 
     /// The rows' file is damaged: it is moved aside, and everything is folded from the log again, while deliveries are

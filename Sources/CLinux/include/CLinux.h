@@ -50,6 +50,9 @@ uint32_t clinux_crc32c(uint32_t crc, const void *bytes, size_t count);
 /// The same without the processor's instruction, for machines that have none and for the test that compares the two.
 uint32_t clinux_crc32c_by_table(uint32_t crc, const void *bytes, size_t count);
 
+/// The calling thread takes from now on what others leave: nice 19, and the idle class of I/O.
+void clinux_yield_to_others(void);
+
 /// eventfd with EFD_NONBLOCK and EFD_CLOEXEC.
 int clinux_eventfd(void);
 
