@@ -269,4 +269,23 @@ struct RowDamageTests {
         try await expectKept(acknowledged, in: store)
         store.close()
     }
+
+    @Test func `what is wrong in a file too large to be looked through first is found behind the start`() async throws {
+        var store = try openStore(directory)
+        let acknowledged = try await ingest(200, into: store)
+        store.close()
+        // An entry of an index that leads to another row: a page ends with the number of the row that came first.
+        let database = try Database(path: directory.rows, mode: .readOnly)
+        let root = try database.integer("SELECT rootpage FROM sqlite_schema WHERE name = 'sessions_in_order'")
+        database.close()
+        var bytes = TemporaryDirectory.read(directory.rows)
+        bytes[Int(try #require(root)) * 4096 - 1] ^= 1
+        TemporaryDirectory.write(bytes, to: directory.rows)
+        store = try openStore(directory, manualOptions { $0.index.checkedBeforeOpeningBytesMax = 0 })
+        while !directory.names.contains("sessions.sqlite.unusable-1") { await Task.yield() }
+        while store.isCatchingUp { await Task.yield() }
+        await store.caughtUp()
+        try await expectKept(acknowledged, in: store)
+        store.close()
+    }
 }
