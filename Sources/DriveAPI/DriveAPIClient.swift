@@ -164,23 +164,11 @@ package final class DriveAPIClient: Sendable {
         }
     }
 
-    // MARK: For tasks
-
-    /// `session` and `history`, awaited.
-    package func session(
-        userId: String, sessionId: String
-    ) async throws(DriveAPIError) -> DriveAPIAnswer<DriveSession> {
-        try await withCheckedContinuation { continuation in
-            session(userId: userId, sessionId: sessionId) { continuation.resume(returning: $0) }
-        }.get()
-    }
-
-    package func history(
-        userId: String, _ query: HistoryQuery
-    ) async throws(DriveAPIError) -> DriveAPIAnswer<HistoryPage> {
-        try await withCheckedContinuation { continuation in
-            history(userId: userId, query) { continuation.resume(returning: $0) }
-        }.get()
+    /// What a call comes to, for tasks: `await client.result { client.session(userId: …, completion: $0) }`.
+    package func result<Value: Sendable>(
+        of call: @Sendable (@escaping Completion<Value>) -> Void
+    ) async -> Result<DriveAPIAnswer<Value>, DriveAPIError> {
+        await withCheckedContinuation { continuation in call { continuation.resume(returning: $0) } }
     }
 
     // MARK: Requests

@@ -93,6 +93,13 @@ package actor Ledger {
         connection = .closed
     }
 
+    /// Runs `body` on the ledger, with nothing else in between.
+    package func turn<Value: Sendable>(
+        _ body: @Sendable (isolated Ledger) throws(StoreError) -> Value
+    ) throws(StoreError) -> Value {
+        try body(self)
+    }
+
     // MARK: For callers that are not async
 
     /// Runs `body` on the ledger and waits for it. Not for an event loop, and not for the ledger's own queue.

@@ -116,6 +116,7 @@ package final class Application: Sendable {
                         name: "control socket", start: { _ = try control.start() },
                         stop: { control.drain(deadlineSeconds: 1) })
                 ],
+                [Part(name: "starts", start: { await features.driveAPI?.gateway.restoreCooldowns() })],
                 [Part(name: "cooldowns", needsSessions: true, start: { await features.restoreCooldowns() })],
                 [
                     Part(

@@ -106,7 +106,7 @@ package final class Backfill: Sendable {
 
     private func page(_ userId: String, _ query: HistoryQuery) async throws(Failure) -> DriveAPIAnswer<HistoryPage> {
         do throws(DriveAPIError) {
-            return try await client.history(userId: userId, query)
+            return try await client.result { client.history(userId: userId, query, completion: $0) }.get()
         } catch { throw .driveAPI(error) }
     }
 

@@ -14,7 +14,6 @@ struct BackfillRequests: Sendable {
     /// `POST /v1/backfill` `{"userId":…,"from":…,"to":…,"cursor":…}`: reads one page of the user's history from the Drive
     /// API. The answer has the cursor of the next one.
     func run(_ call: borrowing Call<Operator>) throws(Problem) {
-        let exchange = call.exchange
         guard let backfill else { throw .noAPIKey }
         let body = Array(call.request.body)
         try CanonicalJSON.checkMembers(of: body, names: ["userId", "from", "to", "cursor"])
@@ -22,17 +21,17 @@ struct BackfillRequests: Sendable {
             !userId.isEmpty, let from = Self.bound("from", json), let to = Self.bound("to", json)
         else { throw .malformedBackfill }
         let cursor = json.string("cursor")
-        Task(executorPreference: BackgroundExecutor.shared) { [reconciler] in
+        call.exchange.answer { [reconciler] () async throws(Problem) in
             do throws(Backfill.Failure) {
                 let page = try await backfill.page(userId: userId, from: from, to: to, cursor: cursor) {
                     // What has not ended is asked about from here on.
                     if $1.isNews { reconciler?.noted(sessionId: $0, $1.status, isDescribed: true) }
                 }
-                exchange.respond(Response(json: page.json))
+                return Response(json: page.json)
             } catch {
                 switch error {
-                case .driveAPI(let error): exchange.respond(Response(Problem(error)))
-                case .store(let error): exchange.respond(Response(Problem(error, .storeUnavailable)))
+                case .driveAPI(let error): throw Problem(error)
+                case .store(let error): throw Problem(error, .storeUnavailable)
                 }
             }
         }

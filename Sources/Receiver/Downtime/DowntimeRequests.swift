@@ -12,7 +12,6 @@ struct DowntimeRequests: Sendable {
     /// `GET /v1/downtime?limit=n&sessions=n&id=n`: times in which callbacks could not be accepted, the newest first, with
     /// the sessions that may have missed events.
     func list(_ call: borrowing Call<Operator>) throws(Problem) {
-        let exchange = call.exchange
         guard let query = QueryParameters(call.request.head.query),
             query.names.allSatisfy({ ["limit", "sessions", "id"].contains($0) }),
             let limit = query.integer("limit", in: 1...1_000) ?? .some(20),
@@ -24,7 +23,7 @@ struct DowntimeRequests: Sendable {
         case .some(nil): throw .malformedQuery
         case .some(let number?): id = number
         }
-        Task(executorPreference: BackgroundExecutor.shared) { [ledger] in
+        call.exchange.answer { [ledger] () async throws(Problem) in
             do throws(StoreError) {
                 var writer = JSONWriter(capacity: 4096)
                 writer.beginObject()
@@ -35,9 +34,9 @@ struct DowntimeRequests: Sendable {
                 }
                 writer.endArray()
                 writer.endObject()
-                exchange.respond(Response(json: writer.bytes))
+                return Response(json: writer.bytes)
             } catch {
-                exchange.respond(Response(Problem(error, .storeUnreadable)))
+                throw Problem(error, .storeUnreadable)
             }
         }
     }

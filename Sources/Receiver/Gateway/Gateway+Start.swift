@@ -1,6 +1,6 @@
 import Base
 package import DriveAPI
-import HTTPServer
+package import HTTPServer
 import Ledger
 import Logging
 import SessionIndex
@@ -21,268 +21,256 @@ extension KeyedRequest {
 private struct PendingStart: Sendable {
     let userId: String
     let connectorId: String
-    let keyed: KeyedRequest?
     let startedAt: Instant
     let trace: RequestTrace
-    let respond: Gateway.Respond
     /// Nothing of it is kept once the user has been erased.
     let work: WorkTicket
-    /// In the ledger, until it is known what became of the start; nil where nobody would look for it.
-    var noteId: Int64?
+}
+
+/// How a start has ended.
+private struct EndedStart: Sendable {
+    let response: Response
+    /// What a repeat with the same key is answered; nil where nothing came of it, so that the request can be made again.
+    let kept: KeptAnswer?
+
+    init<Value>(passing answer: DriveAPIAnswer<Value>) {
+        response = Response(passing: answer)
+        kept = KeptAnswer(passing: answer)
+    }
+
+    init(refused problem: Problem, hadNoEffect: Bool) {
+        response = Response(problem)
+        kept =
+            hadNoEffect
+            ? nil : KeptAnswer(status: problem.status, contentType: "application/problem+json", body: problem.body)
+    }
 }
 
 extension Gateway {
     /// Starts a session: the key first (a repeat gets its answer), then the cooldown, then the Drive API; the session is
     /// durable before its id is answered.
     package func start(
-        userId: String, body: [UInt8], idempotencyKey: String?, trace: RequestTrace = .none,
-        respond: @escaping Respond
-    ) {
-        guard let respond = admit(userId: userId, respond) else { return }
-        metrics.requests[.start]?.increment()
-        guard let json = try? CanonicalJSON(parsing: body), let connectorId = json.string("connectorId"),
-            1...1_024 ~= connectorId.utf8.count
-        else { return respond(Response(.invalidStart)) }
-        // Without the log, a started session could not be remembered.
-        guard store.isWritable else { return respond(Response(.storeUnavailable)) }
-        if let problem = writes.refusal(userId: userId, sessionId: nil) { return respond(Response(problem)) }
-        let keyed = idempotencyKey.map { KeyedRequest(scope: "start " + userId, key: $0, request: json.text) }
-        let start = PendingStart(
-            userId: userId, connectorId: connectorId, keyed: keyed, startedAt: clock(), trace: trace,
-            respond: respond, work: store.beginWork(about: userId))
-        guard let keyed else { return reserve(start) }
-        guard 1...255 ~= keyed.key.utf8.count, keyed.key.utf8.allSatisfy({ 0x20 < $0 && $0 < 0x7F }) else {
-            return respond(Response(.invalidKey))
+        userId: String, body: [UInt8], idempotencyKey: String?, trace: RequestTrace = .none
+    ) async -> Response {
+        await counted(.start, userId: userId) { () async throws(Problem) in
+            guard let json = try? CanonicalJSON(parsing: body), let connectorId = json.string("connectorId"),
+                1...1_024 ~= connectorId.utf8.count
+            else { throw .invalidStart }
+            // Without the log, a started session could not be remembered.
+            guard store.isWritable else { throw .storeUnavailable }
+            if let problem = writes.refusal(userId: userId, sessionId: nil) { throw problem }
+            let start = PendingStart(
+                userId: userId, connectorId: connectorId, startedAt: clock(), trace: trace,
+                work: store.beginWork(about: userId))
+            guard let key = idempotencyKey else { return await run(start).response }
+            guard 1...255 ~= key.utf8.count, key.utf8.allSatisfy({ 0x20 < $0 && $0 < 0x7F }) else {
+                throw .invalidKey
+            }
+            return try await once(KeyedRequest(scope: "start " + userId, key: key, request: json.text), start)
         }
-        claim(keyed, start)
     }
 
     // MARK: The key
 
-    private func claim(_ keyed: KeyedRequest, _ start: PendingStart) {
+    /// Starts for the first request with a key, and answers its repeats as that one was.
+    private func once(_ keyed: KeyedRequest, _ start: PendingStart) async throws(Problem) -> Response {
         let inFlight = keysInFlight.withLock { keys -> String? in
             if let other = keys[keyed.name] { return other }
             keys[keyed.name] = keyed.request
             return nil
         }
-        if let inFlight {
-            return start.respond(Response(inFlight == keyed.request ? .keyInFlight : .keyOfOtherRequest))
+        if let inFlight { throw inFlight == keyed.request ? .keyInFlight : .keyOfOtherRequest }
+        defer { keysInFlight.withLock { _ = $0.removeValue(forKey: keyed.name) } }
+        switch try await claim(keyed, start) {
+        case .claimed: break
+        case .answered(let answer): return replayed(answer)
+        case .otherRequest: throw .keyOfOtherRequest
+        case .withoutAnswer: throw .keyWithoutAnswer
         }
+        // The same among all receivers: a proxy sends the repeat to any of them.
+        switch await others.claims?.claim(keyed, of: start.userId, seconds: settings.idempotencySeconds) {
+        case nil, .claimed: break
+        case .claimedHere: metrics.localStarts.increment()
+        case .answered(let answer):
+            await keep(answer, of: keyed, start)
+            return replayed(answer)
+        case .withoutAnswer: return await refuse(.keyWithoutAnswer, keyed, start)
+        case .underWay: return await refuse(.keyInFlight, keyed, start)
+        case .otherRequest: return await refuse(.keyOfOtherRequest, keyed, start)
+        }
+        let ended = await run(start)
+        await keep(ended.kept, of: keyed, start)
+        return ended.response
+    }
+
+    private func claim(_ keyed: KeyedRequest, _ start: PendingStart) async throws(Problem) -> KeyClaim {
         let now = clock()
         let since = now.adding(seconds: -settings.idempotencySeconds)
-        ledger.perform { [self] ledger in
-            // An erasure's last word is spoken on the ledger's queue, so it is behind this, or said already.
-            guard !start.work.isBarred else {
-                release(keyed)
-                return start.respond(Response(.erasedMeanwhile))
+        let claim: KeyClaim?
+        do throws(StoreError) {
+            claim = try await ledger.turn { (ledger) throws(StoreError) in
+                // An erasure's last word is spoken on the ledger's queue, so it is behind this, or said already.
+                start.work.isBarred ? nil : try ledger.claim(keyed, now: now, since: since)
             }
-            switch Result(catching: { () throws(StoreError) in try ledger.claim(keyed, now: now, since: since) }) {
-            case .success(.claimed): return claimEverywhere(keyed, start)
-            case .success(.answered(let answer)):
-                metrics.replays.increment()
-                release(keyed)
-                var response = Response(answer)
-                response.add("Idempotency-Replayed", "true" as StaticString)
-                return start.respond(response)
-            case .success(.otherRequest):
-                release(keyed)
-                start.respond(Response(.keyOfOtherRequest))
-            case .success(.withoutAnswer):
-                release(keyed)
-                start.respond(Response(.keyWithoutAnswer))
-            case .failure(let error):
-                release(keyed)
-                start.respond(Response(Problem(error, .storeUnavailable)))
-            }
+        } catch {
+            throw Problem(error, .storeUnavailable)
         }
+        guard let claim else { throw .erasedMeanwhile }
+        return claim
     }
 
-    /// The same among all receivers: a proxy sends the repeat to any of them.
-    private func claimEverywhere(_ keyed: KeyedRequest, _ start: PendingStart) {
-        guard let claims = others.claims else { return reserve(start) }
-        claims.claim(keyed, of: start.userId, seconds: settings.idempotencySeconds) { [self] outcome in
-            switch outcome {
-            case .claimed: reserve(start)
-            case .claimedHere:
-                metrics.localStarts.increment()
-                reserve(start)
-            case .answered(let answer):
-                metrics.replays.increment()
-                var response = Response(answer)
-                response.add("Idempotency-Replayed", "true" as StaticString)
-                finish(start, answer, response, hadNoEffect: false)
-            case .withoutAnswer: refuse(start, .keyWithoutAnswer, hadNoEffect: true)
-            case .underWay: refuse(start, .keyInFlight, hadNoEffect: true)
-            case .otherRequest: refuse(start, .keyOfOtherRequest, hadNoEffect: true)
-            }
-        }
+    private func replayed(_ answer: KeptAnswer) -> Response {
+        metrics.replays.increment()
+        var response = Response(answer)
+        response.add("Idempotency-Replayed", "true" as StaticString)
+        return response
     }
 
-    private func release(_ keyed: KeyedRequest) {
-        keysInFlight.withLock { _ = $0.removeValue(forKey: keyed.name) }
+    private func refuse(_ problem: Problem, _ keyed: KeyedRequest, _ start: PendingStart) async -> Response {
+        await keep(nil, of: keyed, start)
+        return Response(problem)
     }
 
-    /// Answers; with a key, keeps the answer first.
+    /// Keeps the answer for a repeat, here and for all.
     ///
-    /// - Parameter hadNoEffect: the key is given free, so that the request can be made again.
-    private func finish(_ start: PendingStart, _ answer: KeptAnswer, _ response: Response, hadNoEffect: Bool) {
-        guard let keyed = start.keyed else { return start.respond(response) }
-        ledger.perform { [self] ledger in
-            do throws(StoreError) {
-                try ledger.keepAnswer(hadNoEffect ? nil : answer, of: keyed)
-            } catch {
-                // The claim stays: a repeat is told that the outcome is not known, and nothing is started twice.
-                logger.error("an answer could not be kept for its key", metadata: ["reason": "\(error)"])
-            }
-            guard let claims = others.claims else {
-                release(keyed)
-                return start.respond(response)
-            }
-            claims.finish(keyed, of: start.userId, hadNoEffect ? nil : answer) { [self] in
-                release(keyed)
-                start.respond(response)
-            }
+    /// - Parameter answer: nil gives the key free.
+    private func keep(_ answer: KeptAnswer?, of keyed: KeyedRequest, _ start: PendingStart) async {
+        do throws(StoreError) {
+            try await ledger.keepAnswer(answer, of: keyed)
+        } catch {
+            // The claim stays: a repeat is told that the outcome is not known, and nothing is started twice.
+            logger.error("an answer could not be kept for its key", metadata: ["reason": "\(error)"])
         }
-    }
-
-    private func refuse(_ start: PendingStart, _ problem: Problem, hadNoEffect: Bool) {
-        let answer = KeptAnswer(status: problem.status, contentType: "application/problem+json", body: problem.body)
-        finish(start, answer, Response(problem), hadNoEffect: hadNoEffect)
+        await others.claims?.finish(keyed, of: start.userId, answer)
     }
 
     // MARK: The connector
 
-    private func reserve(_ start: PendingStart) {
-        let wait = cooldowns.begin(start.connectorId, now: start.startedAt)
-        if let wait {
+    private func run(_ start: PendingStart) async -> EndedStart {
+        if let seconds = await reserve(start) {
             metrics.cooldowns.increment()
-            return refuse(start, .cooldown(seconds: wait), hadNoEffect: true)
+            return EndedStart(refused: .cooldown(seconds: seconds), hadNoEffect: true)
         }
-        guard let claims = others.claims, cooldowns.seconds > 0 else { return noteCooldown(start) }
-        claims.reserve(connectorId: start.connectorId, at: start.startedAt, seconds: cooldowns.seconds) {
-            [self] other in
-            guard let other else { return noteCooldown(start) }
-            cooldowns.cancel(start.connectorId, startedAt: start.startedAt)
-            cooldowns.note(start.connectorId, startedAt: other)
-            metrics.cooldowns.increment()
-            let left = other.adding(seconds: cooldowns.seconds).microseconds(since: clock())
-            refuse(start, .cooldown(seconds: max(1, (left + 999_999) / 1_000_000)), hadNoEffect: true)
+        do throws(StoreError) {
+            try await ledger.setStart(
+                connectorId: start.connectorId, start.startedAt, forgetBefore: forgetBefore(start))
+        } catch {
+            logger.warning("a cooldown is in memory only", metadata: ["reason": "\(error)"])
         }
+        return await noteAndSend(start)
     }
 
-    private func noteCooldown(_ start: PendingStart) {
-        let forgetBefore = start.startedAt.adding(seconds: -cooldowns.seconds)
-        ledger.perform { [self] ledger in
-            do throws(StoreError) {
-                try ledger.setStart(connectorId: start.connectorId, start.startedAt, forgetBefore: forgetBefore)
-            } catch {
-                logger.warning("a cooldown is in memory only", metadata: ["reason": "\(error)"])
-            }
-            noteAndSend(start)
-        }
+    /// - Returns: how many seconds the connector still cools down; nil where it is the start's now.
+    private func reserve(_ start: PendingStart) async -> Int64? {
+        if let wait = cooldowns.begin(start.connectorId, now: start.startedAt) { return wait }
+        guard let claims = others.claims, cooldowns.seconds > 0,
+            let other = await claims.reserve(
+                connectorId: start.connectorId, at: start.startedAt, seconds: cooldowns.seconds)
+        else { return nil }
+        cooldowns.cancel(start.connectorId, startedAt: start.startedAt)
+        cooldowns.note(start.connectorId, startedAt: other)
+        let left = other.adding(seconds: cooldowns.seconds).microseconds(since: clock())
+        return max(1, (left + 999_999) / 1_000_000)
     }
 
     /// The charge point operator was not asked, so the connector is free.
-    private func cancelCooldown(_ start: PendingStart) {
+    private func cancelCooldown(_ start: PendingStart) async {
         cooldowns.cancel(start.connectorId, startedAt: start.startedAt)
         others.claims?.cancel(connectorId: start.connectorId)
-        let forgetBefore = start.startedAt.adding(seconds: -cooldowns.seconds)
-        ledger.perform { ledger in
-            try? ledger.setStart(connectorId: start.connectorId, nil, forgetBefore: forgetBefore)
-        }
+        try? await ledger.setStart(connectorId: start.connectorId, nil, forgetBefore: forgetBefore(start))
     }
+
+    private func forgetBefore(_ start: PendingStart) -> Instant { start.startedAt.adding(seconds: -cooldowns.seconds) }
 
     // MARK: The Drive API
 
     /// Notes that the user may have a session before the Drive API is asked for it: if the answer is lost, or this
     /// process, the reconciler looks for it.
-    private func noteAndSend(_ start: PendingStart) {
-        guard reconciler != nil else { return send(start) }
-        ledger.perform { [self] ledger in
-            guard !start.work.isBarred else { return giveUp(start) }
-            var start = start
-            do throws(StoreError) {
-                start.noteId = try ledger.addUnansweredStart(
+    private func noteAndSend(_ start: PendingStart) async -> EndedStart {
+        guard reconciler != nil else { return await send(start, noteId: nil) }
+        do throws(StoreError) {
+            let noteId = try await ledger.turn { (ledger) throws(StoreError) -> Int64? in
+                if start.work.isBarred { return nil }
+                return try ledger.addUnansweredStart(
                     userId: start.userId, connectorId: start.connectorId, at: start.startedAt)
-            } catch {
-                logger.warning(
-                    "a start will not be looked for if its answer is lost", metadata: ["reason": "\(error)"])
             }
-            send(start)
+            guard let noteId else {
+                // The user was erased before upstream was asked.
+                await cancelCooldown(start)
+                return EndedStart(refused: .erasedMeanwhile, hadNoEffect: true)
+            }
+            return await send(start, noteId: noteId)
+        } catch {
+            logger.warning("a start will not be looked for if its answer is lost", metadata: ["reason": "\(error)"])
+            return await send(start, noteId: nil)
         }
     }
 
-    /// The user was erased before upstream was asked.
-    private func giveUp(_ start: PendingStart) {
-        cancelCooldown(start)
-        refuse(start, .erasedMeanwhile, hadNoEffect: true)
+    /// - Parameter noteId: of the start in the ledger, until it is known what became of it; nil where nobody would look for it.
+    private func send(_ start: PendingStart, noteId: Int64?) async -> EndedStart {
+        // Nothing else of what the app sent: upstream might read a member that nobody here has looked at.
+        let result = await client.result {
+            client.start(userId: start.userId, connectorId: start.connectorId, trace: start.trace, completion: $0)
+        }
+        switch result {
+        case .success(let answer): return await started(start, noteId, answer)
+        case .failure(let error):
+            metrics.failures.increment()
+            // 409 and 429 tell of a start of somebody else; the connector does cool down.
+            let isBusy = error.code == .rateLimited || error.status == 409
+            if error.hadNoEffect, !isBusy { await cancelCooldown(start) }
+            await end(noteId, isKnown: error.hadNoEffect)
+            return EndedStart(refused: Problem(error), hadNoEffect: error.hadNoEffect)
+        }
     }
 
     /// - Parameter isKnown: what became of the start: nothing, or a session that is in the log.
-    private func settle(_ start: PendingStart, isKnown: Bool) {
-        guard let id = start.noteId else { return }
+    private func end(_ noteId: Int64?, isKnown: Bool) async {
+        guard let noteId else { return }
         guard isKnown else {
-            reconciler?.lookFor(unansweredStart: id)
+            reconciler?.lookFor(unansweredStart: noteId)
             return
         }
-        ledger.perform { [logger] ledger in
-            do throws(StoreError) {
-                try ledger.removeUnansweredStart(id)
-            } catch {
-                logger.warning("a start will be looked for in vain", metadata: ["reason": "\(error)"])
-            }
+        do throws(StoreError) {
+            try await ledger.removeUnansweredStart(noteId)
+        } catch {
+            logger.warning("a start will be looked for in vain", metadata: ["reason": "\(error)"])
         }
     }
 
-    private func send(_ start: PendingStart) {
-        // Nothing else of what the app sent: upstream might read a member that nobody here has looked at.
-        client.start(userId: start.userId, connectorId: start.connectorId, trace: start.trace) { [self] result in
-            switch result {
-            case .success(let answer): started(start, answer)
-            case .failure(let error):
-                metrics.failures.increment()
-                // 409 and 429 tell of a start of somebody else; the connector does cool down.
-                let isBusy = error.code == .rateLimited || error.status == 409
-                if error.hadNoEffect, !isBusy { cancelCooldown(start) }
-                settle(start, isKnown: error.hadNoEffect)
-                refuse(start, Problem(error), hadNoEffect: error.hadNoEffect)
-            }
-        }
-    }
-
-    private func started(_ start: PendingStart, _ answer: DriveAPIAnswer<StartAnswer>) {
+    private func started(
+        _ start: PendingStart, _ noteId: Int64?, _ answer: DriveAPIAnswer<StartAnswer>
+    ) async -> EndedStart {
         // The driver must sign, and then start again: that must not be taken for a second try.
-        if answer.value.threeDSClientSecret != nil { cancelCooldown(start) }
-        let kept = KeptAnswer(passing: answer)
+        if answer.value.threeDSClientSecret != nil { await cancelCooldown(start) }
         guard let sessionId = answer.value.sessionId, SessionEvent.isValid(sessionId: sessionId) else {
             guard answer.value.threeDSClientSecret != nil else {
                 metrics.failures.increment()
                 var error = DriveAPIError(
                     .malformedAnswer, "the answer has neither a session id nor a secret to sign", status: answer.status)
                 error.mayHaveBeenSent = true
-                settle(start, isKnown: false)
-                return refuse(start, Problem(error), hadNoEffect: false)
+                await end(noteId, isKnown: false)
+                return EndedStart(refused: Problem(error), hadNoEffect: false)
             }
-            settle(start, isKnown: true)
-            return finish(start, kept, Response(passing: answer), hadNoEffect: false)
+            await end(noteId, isKnown: true)
+            return EndedStart(passing: answer)
         }
-        note(
-            .start, sessionId: sessionId, userId: start.userId, connectorId: start.connectorId, at: answer.sentAt,
-            within: start.work
-        ) { [self] error in
-            settle(start, isKnown: error == nil)
-            guard let error else {
-                return finish(start, kept, Response(passing: answer), hadNoEffect: false)
-            }
+        do throws(StoreError) {
+            try await note(
+                .start, sessionId: sessionId, userId: start.userId, connectorId: start.connectorId, at: answer.sentAt,
+                within: start.work)
+            await end(noteId, isKnown: true)
+            return EndedStart(passing: answer)
+        } catch {
+            await end(noteId, isKnown: false)
             // The session exists: whoever started it must at least learn its id.
-            if error.code == .erased {
-                return refuse(start, Problem.erasedMeanwhile.with(member: "sessionId", sessionId), hadNoEffect: false)
+            if error.code != .erased {
+                logger.error(
+                    "a started session could not be recorded",
+                    metadata: ["reason": "\(error)", "sessionId": "\(sessionId)"])
             }
-            logger.error(
-                "a started session could not be recorded",
-                metadata: ["reason": "\(error)", "sessionId": "\(sessionId)"])
-            refuse(
-                start, Problem(error, .startNotRecorded).with(member: "sessionId", sessionId), hadNoEffect: false)
+            let problem = error.code == .erased ? Problem.erasedMeanwhile : Problem(error, .startNotRecorded)
+            return EndedStart(refused: problem.with(member: "sessionId", sessionId), hadNoEffect: false)
         }
     }
 }

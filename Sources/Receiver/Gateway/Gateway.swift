@@ -1,5 +1,4 @@
 package import Base
-import Dispatch
 package import DriveAPI
 package import HTTPServer
 package import Ledger
@@ -9,13 +8,7 @@ internal import SessionModel
 package import SessionStore
 
 /// Passes requests about sessions on to the Drive API, and notes what follows from them.
-///
-/// Nothing here waits: every call takes what is to be done with its answer, and that runs on a queue of the store or of the
-/// Drive API's client.
 package final class Gateway: Sendable {
-    /// Called once.
-    package typealias Respond = @Sendable (Response) -> Void
-
     let client: DriveAPIClient
     let store: any SessionStore
     let ledger: Ledger
@@ -35,7 +28,6 @@ package final class Gateway: Sendable {
     /// One user's app must not keep everybody else's from being passed on.
     package static let requestsPerUserMax = 8
 
-    /// Reads which connectors still cool down. Blocks.
     package init(
         client: DriveAPIClient, store: any SessionStore, ledger: Ledger, settings: GatewaySettings,
         writes: UserWrites, cooldowns: ConnectorCooldowns, reconciler: Reconciler?, others: Others = Others(),
@@ -52,9 +44,12 @@ package final class Gateway: Sendable {
         self.logger = logger
         self.clock = clock
         self.cooldowns = cooldowns
+    }
+
+    /// Reads which connectors still cool down.
+    func restoreCooldowns() async {
         do throws(StoreError) {
-            let since = clock().adding(seconds: -cooldowns.seconds)
-            for start in try ledger.blocking({ (ledger) throws(StoreError) in try ledger.starts(since: since) }) {
+            for start in try await ledger.starts(since: clock().adding(seconds: -cooldowns.seconds)) {
                 cooldowns.note(start.connectorId, startedAt: start.startedAt)
             }
         } catch {
@@ -62,99 +57,89 @@ package final class Gateway: Sendable {
         }
     }
 
-    /// Counts a request in and, once it is answered, out.
+    /// Counts a request in and, once there is an answer, out.
     ///
     /// - Parameters:
     ///   - userId: whose it is.
     ///   - isStop: stops are counted apart: who waits for a receipt may stop a session all the same.
-    /// - Returns: what to answer with; nil when too many are under way, and then it has been answered.
-    func admit(userId: String, isStop: Bool = false, _ respond: @escaping Respond) -> Respond? {
+    func counted(
+        _ kind: GatewayMetrics.Request, userId: String, isStop: Bool = false,
+        _ work: () async throws(Problem) -> Response
+    ) async -> Response {
         let user = SessionKey(userId)
-        guard slots.withLock({ $0.take(user, isStop: isStop) }) else {
-            respond(Response(.gatewayBusy))
-            return nil
-        }
-        return { [self] response in
-            slots.withLock { $0.giveBack(user, isStop: isStop) }
-            respond(response)
-        }
+        guard slots.withLock({ $0.take(user, isStop: isStop) }) else { return Response(.gatewayBusy) }
+        defer { slots.withLock { $0.giveBack(user, isStop: isStop) } }
+        metrics.requests[kind]?.increment()
+        do throws(Problem) { return try await work() } catch { return Response(error) }
     }
 
-    /// Goes on with a session that may be the user's: one of which no owner is known, or whose facts name them. Another's
-    /// is answered like one that does not exist, and upstream is not asked.
+    /// A session as far as it may be the user's.
+    struct Known {
+        /// Whether the session is known as the user's: its facts name them.
+        let isOwn: Bool
+        /// What is known of it.
+        let record: SessionRecord?
+    }
+
+    /// Looks up a session that may be the user's: one of which no owner is known, or whose facts name them.
     ///
-    /// - Parameters:
-    ///   - isUrgent: whether to go on where sessions cannot be read now.
-    ///   - others: the answer where the session is another's; whatever one that does not exist is counted for, this has to be.
-    ///   - body: told whether the session is known as the user's, and what is known of it.
-    func with(
-        _ sessionId: String, of userId: String, isUrgent: Bool = false, _ respond: @escaping Respond,
-        others: @escaping @Sendable () -> Problem = { .sessionNotFound },
-        _ body: @escaping @Sendable (_ isOwn: Bool, SessionRecord?) -> Void
-    ) {
-        store.session(sessionId) { result in
-            switch result {
-            case .success(let record?):
-                let users = record.state.userIds
-                guard users.isEmpty || users.contains(where: { SessionKey($0) == SessionKey(userId) }) else {
-                    return respond(Response(others()))
-                }
-                body(!users.isEmpty, record)
-            case .success: body(false, nil)
-            case .failure where isUrgent: body(false, nil)
-            case .failure(let error): respond(Response(Problem(error, .storeUnreadable)))
-            }
+    /// - Parameter isUrgent: whether to go on where sessions cannot be read now.
+    /// - Returns: nil where it is another's: that is answered as one that does not exist, and upstream is not asked.
+    func lookUp(
+        _ sessionId: String, of userId: String, isUrgent: Bool = false
+    ) async throws(Problem) -> Known? {
+        do throws(StoreError) {
+            guard let record = try await store.session(sessionId) else { return Known(isOwn: false, record: nil) }
+            let users = record.state.userIds
+            guard users.isEmpty || users.contains(where: { SessionKey($0) == SessionKey(userId) }) else { return nil }
+            return Known(isOwn: !users.isEmpty, record: record)
+        } catch {
+            guard isUrgent else { throw Problem(error, .storeUnreadable) }
+            return Known(isOwn: false, record: nil)
         }
     }
 
     // MARK: What needs no memory
 
     /// The signed URL of a receipt, as the Drive API answers it.
-    package func receipt(
-        userId: String, sessionId: String, trace: RequestTrace = .none, respond: @escaping Respond
-    ) {
-        guard let respond = admit(userId: userId, respond) else { return }
-        metrics.requests[.receipt]?.increment()
-        with(sessionId, of: userId, respond) { [self] isOwn, _ in
-            client.receipt(userId: userId, sessionId: sessionId, trace: trace) { [self] in
-                pass($0, isOwn: isOwn, respond)
+    package func receipt(userId: String, sessionId: String, trace: RequestTrace = .none) async -> Response {
+        await counted(.receipt, userId: userId) { () async throws(Problem) in
+            guard let known = try await lookUp(sessionId, of: userId) else { throw .sessionNotFound }
+            let result = await client.result {
+                client.receipt(userId: userId, sessionId: sessionId, trace: trace, completion: $0)
             }
+            return pass(result, isOwn: known.isOwn)
         }
     }
 
     /// Another try to take a payment. What the answer tells of the payment is known before it is passed on; the session is
     /// looked at afterwards.
-    package func retryPayment(
-        userId: String, sessionId: String, trace: RequestTrace = .none, respond: @escaping Respond
-    ) {
-        guard let respond = admit(userId: userId, respond) else { return }
-        metrics.requests[.retryPayment]?.increment()
-        let work = store.beginWork(about: userId)
-        with(sessionId, of: userId, respond) { [self] isOwn, record in
-            client.retryPayment(userId: userId, sessionId: sessionId, trace: trace) { [self] result in
-                let goOn = { @Sendable [self] in
-                    // Refused, it tells that the payment is not as it is known here.
-                    if result.hasReachedTheAPI || result.isRefusal { reconciler?.askAtOnce(sessionId) }
-                    pass(result, isOwn: isOwn, respond)
-                }
-                guard isOwn, let record, case .success(let answer) = result,
-                    let session = answer.value.flatMap({ DriveSession($0) }),
-                    session.tells(of: sessionId, whatIsNotIn: record)
-                else { return goOn() }
-                let observation = Observation(
-                    session, sessionId: sessionId, userId: userId, sentAt: answer.sentAt, within: work)
-                Task(executorPreference: BackgroundExecutor.shared) { [self] in
-                    do throws(StoreError) {
-                        _ = try await observation.log(in: store, clock: clock)
-                    } catch {
-                        if error.code != .erased {
-                            logger.warning(
-                                "the answer to a payment can't be logged", metadata: ["reason": "\(error)"])
-                        }
-                    }
-                    goOn()
-                }
+    package func retryPayment(userId: String, sessionId: String, trace: RequestTrace = .none) async -> Response {
+        await counted(.retryPayment, userId: userId) { () async throws(Problem) in
+            let work = store.beginWork(about: userId)
+            guard let known = try await lookUp(sessionId, of: userId) else { throw .sessionNotFound }
+            let result = await client.result {
+                client.retryPayment(userId: userId, sessionId: sessionId, trace: trace, completion: $0)
             }
+            if known.isOwn, let record = known.record, case .success(let answer) = result,
+                let session = answer.value.flatMap({ DriveSession($0) }),
+                session.tells(of: sessionId, whatIsNotIn: record)
+            {
+                await log(
+                    Observation(session, sessionId: sessionId, userId: userId, sentAt: answer.sentAt, within: work))
+            }
+            // Refused, it tells that the payment is not as it is known here.
+            if result.hasReachedTheAPI || result.isRefusal { reconciler?.askAtOnce(sessionId) }
+            return pass(result, isOwn: known.isOwn)
+        }
+    }
+
+    private func log(_ observation: Observation) async {
+        do throws(StoreError) {
+            _ = try await observation.log(in: store, clock: clock)
+        } catch {
+            if error.code == .erased { return }
+            logger.warning("the answer to a payment can't be logged", metadata: ["reason": "\(error)"])
         }
     }
 
@@ -162,16 +147,17 @@ package final class Gateway: Sendable {
     ///
     /// - Parameter asker: who asks. It is no user's session, but somebody's request: counted as any other of theirs.
     package func geosearch(
-        by asker: Principal, query: String, body: [UInt8], trace: RequestTrace = .none, respond: @escaping Respond
-    ) {
+        by asker: Principal, query: String, body: [UInt8], trace: RequestTrace = .none
+    ) async -> Response {
         let userId = asker.countedAs
-        guard let respond = admit(userId: userId, respond) else { return }
-        metrics.requests[.geosearch]?.increment()
-        guard let json = try? CanonicalJSON(parsing: body.isEmpty ? Array("{}".utf8) : body), json.isObject else {
-            return respond(Response(.malformedGeosearch))
-        }
-        client.geosearch(query: query, body: json.bytes, of: userId, trace: trace) { [self] in
-            pass($0, isOwn: true, respond)
+        return await counted(.geosearch, userId: userId) { () async throws(Problem) in
+            guard let json = try? CanonicalJSON(parsing: body.isEmpty ? Array("{}".utf8) : body), json.isObject else {
+                throw .malformedGeosearch
+            }
+            let result = await client.result {
+                client.geosearch(query: query, body: json.bytes, of: userId, trace: trace, completion: $0)
+            }
+            return pass(result, isOwn: true)
         }
     }
 
@@ -179,17 +165,12 @@ package final class Gateway: Sendable {
     ///
     /// - Parameter isOwn: whether the session is known as the user's. Where it is not, one that the Drive API does not know
     ///   is answered to the byte as another user's is, so that nobody learns which ids there are.
-    func pass<Value>(
-        _ result: Result<DriveAPIAnswer<Value>, DriveAPIError>, isOwn: Bool, _ respond: Respond
-    ) {
+    func pass<Value>(_ result: Result<DriveAPIAnswer<Value>, DriveAPIError>, isOwn: Bool) -> Response {
         switch result {
-        case .success(let answer): respond(Response(passing: answer))
-        case .failure(let error) where error.code == .notFound && !isOwn:
-            metrics.failures.increment()
-            respond(Response(.sessionNotFound))
+        case .success(let answer): return Response(passing: answer)
         case .failure(let error):
             metrics.failures.increment()
-            respond(Response(Problem(error)))
+            return Response(error.code == .notFound && !isOwn ? .sessionNotFound : Problem(error))
         }
     }
 }

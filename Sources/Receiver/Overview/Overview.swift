@@ -22,13 +22,12 @@ struct Overview: Sendable {
 
     /// `GET /v1/overview`
     func answer(_ call: borrowing Call<Operator>) {
-        let exchange = call.exchange
-        Task(executorPreference: BackgroundExecutor.shared) { [self] in
+        call.exchange.answer { () async throws(Problem) in
             do throws(StoreError) {
                 let anomalies = store.isCatchingUp ? [] : try await countAnomalies()
-                exchange.respond(Response(json: figures(anomalies, now: clock())))
+                return Response(json: figures(anomalies, now: clock()))
             } catch {
-                exchange.respond(Response(Problem(error, .storeUnreadable)))
+                throw Problem(error, .storeUnreadable)
             }
         }
     }

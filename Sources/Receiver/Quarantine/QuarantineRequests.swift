@@ -89,13 +89,13 @@ struct QuarantineRequests: Sendable {
     }
 
     private func answer(_ exchange: Exchange, _ work: @escaping @Sendable () async throws -> Response) {
-        Task(executorPreference: BackgroundExecutor.shared) {
+        exchange.answer { () async throws(Problem) in
             do {
-                exchange.respond(try await work())
+                return try await work()
             } catch let error as StoreError {
-                exchange.respond(Response(Problem(error, .storeUnreadable)))
+                throw Problem(error, .storeUnreadable)
             } catch {
-                exchange.respond(Response(.sharedLogAway))
+                throw .sharedLogAway
             }
         }
     }

@@ -3,19 +3,21 @@ import SessionModel
 
 /// Work under way, one a session: whoever asks for the same meanwhile gets its outcome, and nothing is done twice.
 final class SharedWork<Outcome: Sendable>: Sendable {
-    typealias Answer = @Sendable (Outcome) -> Void
-    private let waiting = Locked<[SessionKey: [Answer]]>([:])
+    private let underWay = Locked<[SessionKey: Task<Outcome, Never>]>([:])
 
-    /// - Returns: whether the caller is the first, and so has to do it.
-    func begin(_ sessionId: String, _ answer: @escaping Answer) -> Bool {
-        waiting.withLock { waiting in
-            waiting[SessionKey(sessionId), default: []].append(answer)
-            return waiting[SessionKey(sessionId)]?.count == 1
+    /// What is under way already comes to, or else `work`.
+    func outcome(of sessionId: String, _ work: @escaping @Sendable () async -> Outcome) async -> Outcome {
+        let key = SessionKey(sessionId)
+        let task = underWay.withLock { underWay in
+            if let task = underWay[key] { return task }
+            let task = Task(executorPreference: BackgroundExecutor.shared) { [self] in
+                let outcome = await work()
+                self.underWay.withLock { $0[key] = nil }
+                return outcome
+            }
+            underWay[key] = task
+            return task
         }
-    }
-
-    /// Answers all who wait.
-    func end(_ sessionId: String, _ outcome: Outcome) {
-        for answer in waiting.withLock({ $0.removeValue(forKey: SessionKey(sessionId)) }) ?? [] { answer(outcome) }
+        return await task.value
     }
 }

@@ -46,7 +46,9 @@ extension Reconciler {
         metrics.calls.increment()
         let work = store.beginWork(about: userId)
         do throws(DriveAPIError) {
-            let answer = try await client.session(userId: userId, sessionId: key.sessionId)
+            let answer = try await client.result {
+                client.session(userId: userId, sessionId: key.sessionId, completion: $0)
+            }.get()
             let observation = Observation(
                 answer.value, sessionId: key.sessionId, userId: userId, sentAt: answer.sentAt, within: work)
             return (await log(observation), 1)

@@ -69,7 +69,9 @@ extension Reconciler {
         let work = store.beginWork(about: userId)
         let answer: DriveAPIAnswer<DriveSession>
         do throws(DriveAPIError) {
-            answer = try await client.session(userId: userId, sessionId: sessionId)
+            answer = try await client.result {
+                client.session(userId: userId, sessionId: sessionId, completion: $0)
+            }.get()
         } catch {
             metrics.failures.increment()
             return postponement(error) == nil

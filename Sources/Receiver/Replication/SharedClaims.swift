@@ -44,18 +44,14 @@ struct SharedClaims: Sendable {
 
     // MARK: Idempotency keys
 
-    func claim(
-        _ keyed: KeyedRequest, of userId: String, seconds: Int64, _ completion: @escaping @Sendable (Outcome) -> Void
-    ) {
+    func claim(_ keyed: KeyedRequest, of userId: String, seconds: Int64) async -> Outcome {
         let (request, now) = (digest(keyed.request), clock())
-        Task {
-            let outcome = await log.claim(
-                Self.starts, key(keyed, userId), request: "\(request) \(now.seconds)", milliseconds: seconds * 1_000)
-            switch outcome {
-            case .claimed: completion(.claimed)
-            case .away: completion(.claimedHere)
-            case .taken(let other, let answer): completion(Self.outcome(request, now, other, answer))
-            }
+        let outcome = await log.claim(
+            Self.starts, key(keyed, userId), request: "\(request) \(now.seconds)", milliseconds: seconds * 1_000)
+        return switch outcome {
+        case .claimed: .claimed
+        case .away: .claimedHere
+        case .taken(let other, let answer): Self.outcome(request, now, other, answer)
         }
     }
 
@@ -69,17 +65,12 @@ struct SharedClaims: Sendable {
     }
 
     /// - Parameter answer: nil where nothing came of it: the key is given free.
-    func finish(
-        _ keyed: KeyedRequest, of userId: String, _ answer: KeptAnswer?, _ completion: @escaping @Sendable () -> Void
-    ) {
-        Task {
-            let key = key(keyed, userId)
-            if let answer {
-                try? await log.finish(Self.starts, key, answer: answer.shared)
-            } else {
-                try? await log.release(Self.starts, key)
-            }
-            completion()
+    func finish(_ keyed: KeyedRequest, of userId: String, _ answer: KeptAnswer?) async {
+        let key = key(keyed, userId)
+        if let answer {
+            try? await log.finish(Self.starts, key, answer: answer.shared)
+        } else {
+            try? await log.release(Self.starts, key)
         }
     }
 
@@ -91,16 +82,12 @@ struct SharedClaims: Sendable {
 
     // MARK: Connectors
 
-    /// - Parameter completion: nil when the start may go on; else when another receiver has started something there.
-    func reserve(
-        connectorId: String, at start: Instant, seconds: Int64, _ completion: @escaping @Sendable (Instant?) -> Void
-    ) {
-        Task {
-            let outcome = await log.claim(
-                Self.connectors, connectorId, request: "\(start.microsecondsSince1970)", milliseconds: seconds * 1_000)
-            guard case .taken(let other, _) = outcome else { return completion(nil) }
-            completion(Int64(other).map { Instant(microsecondsSince1970: $0) } ?? start)
-        }
+    /// - Returns: nil when the start may go on; else when another receiver has started something there.
+    func reserve(connectorId: String, at start: Instant, seconds: Int64) async -> Instant? {
+        let outcome = await log.claim(
+            Self.connectors, connectorId, request: "\(start.microsecondsSince1970)", milliseconds: seconds * 1_000)
+        guard case .taken(let other, _) = outcome else { return nil }
+        return Int64(other).map { Instant(microsecondsSince1970: $0) } ?? start
     }
 
     func cancel(connectorId: String) {
