@@ -49,9 +49,13 @@ import Testing
     }
 
     @Test func writesCanonicalText() throws {
-        #expect(try instant("2025-06-12t12:56:51.120000+02:00").rfc3339 == "2025-06-12T10:56:51.12Z")
+        #expect(try instant("2025-06-12t12:56:51.120000+02:00").rfc3339 == "2025-06-12T10:56:51.120Z")
+        #expect(try instant("2025-06-12T10:56:51.12345Z").rfc3339 == "2025-06-12T10:56:51.123450Z")
+        #expect(try instant("2025-06-12T10:56:51.1234567Z").rfc3339 == "2025-06-12T10:56:51.123456700Z")
         #expect(try instant("2025-06-12T10:56:51.000Z").rfc3339 == "2025-06-12T10:56:51Z")
         #expect(Instant(seconds: 0, nanoseconds: 1).rfc3339 == "1970-01-01T00:00:00.000000001Z")
+        // Our clock's times have as many digits as there are.
+        #expect(SystemClock.now().rfc3339.utf8.count == 30)
         #expect(Instant.earliest.rfc3339 == "0000-01-01T00:00:00Z")
         #expect(Instant.latest.rfc3339 == "9999-12-31T23:59:59.999999999Z")
     }

@@ -54,7 +54,9 @@ extension Instant {
         self = instant
     }
 
-    /// The canonical text: UTC with `Z`, a fraction only where there is one, without trailing zeros.
+    /// The canonical text: UTC with `Z`; a fraction has three, six or nine digits, the fewest that tell it, and a whole second none
+    /// (as Protocol Buffers write a `Timestamp` in JSON). So what upstream sends keeps its form, and our own clock's times
+    /// have nine (`SystemClock.now`).
     package var rfc3339: String {
         var bytes: [UInt8] = []
         write(rfc3339: &bytes)
@@ -99,14 +101,12 @@ extension Instant {
         var count = 19
         if nanoseconds != 0 {
             text[count] = 0x2E
-            count += 1
-            var rest = nanoseconds
-            var scale: Int32 = 100_000_000
-            while rest != 0 {
-                text[count] = 0x30 + UInt8(truncatingIfNeeded: rest / scale)
-                rest %= scale
-                scale /= 10
-                count += 1
+            var (rest, digits) = (nanoseconds, 9)
+            while rest % 1_000 == 0 { (rest, digits) = (rest / 1_000, digits - 3) }
+            count += 1 + digits
+            for index in 1...digits {
+                text[count - index] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
             }
         }
         text[count] = 0x5A

@@ -3,10 +3,10 @@ internal import Glibc
 /// The wall clock and a monotonic one. Only the wiring reads them; everything below takes its time as a parameter, or a
 /// clock as a value, so that tests choose it.
 package enum SystemClock {
-    /// The wall clock's time (`CLOCK_REALTIME`).
+    /// The wall clock's time (`CLOCK_REALTIME`), to the odd nanosecond: as text it always has nine digits of a fraction.
     package static func now() -> Instant {
         let time = read(CLOCK_REALTIME)
-        return Instant(seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec))
+        return Instant(seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec | 1))
     }
 
     /// Nanoseconds of the monotonic clock, for durations.
