@@ -45,7 +45,9 @@ import Testing
         var found: [String] = []
         for (path, source) in Repository.sources {
             let place = path.dropFirst("Sources/".count)
-            var labels = source.matches(of: /(?:DispatchQueue|QueueExecutor|IdleThread)\(\s*label: "([^"]+)"/).map { String($0.1) }
+            var labels = source.matches(of: /(?:DispatchQueue|QueueExecutor|IdleThread)\(\s*label: "([^"]+)"/).map {
+                String($0.1)
+            }
             labels = labels.map { $0.replacing(/\\\([^)]*\)/, with: "N") }
             if source.contains("DispatchQueue.global(") { labels.append("global") }
             labels += source.matches(of: /^[a-z ]*\bactor (\w+)/.anchorsMatchLineEndings()).map { String($0.1) }

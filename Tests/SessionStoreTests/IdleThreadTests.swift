@@ -6,7 +6,9 @@ import Testing
 @Suite struct IdleThreadTests {
     @Test func `it yields to others, and is awaited`() {
         let niceness = Locked<Int32>(0)
-        let thread = IdleThread(label: "test") { niceness.withLock { $0 = getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) } }
+        let thread = IdleThread(label: "test") {
+            niceness.withLock { $0 = getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) }
+        }
         thread.join()
         #expect(niceness.withLock { $0 } == 19)
         #expect(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) < 19)
