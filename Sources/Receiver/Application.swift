@@ -110,7 +110,7 @@ package final class Application: Sendable {
                         stop: { await quarantine?.stop() }),
                 ],
                 [Part(name: "Drive API client", stop: { features.driveAPI?.client.close() })],
-                [Part(name: "memory", stop: { trimmer.cancel() })],
+                [Part(name: "memory", start: { trimmer.start() }, stop: { trimmer.cancel() })],
                 [
                     Part(
                         name: "control socket", start: { _ = try control.start() },
@@ -134,9 +134,9 @@ package final class Application: Sendable {
                         start: { await features.driveAPI?.reconciler?.start() },
                         stop: { await features.driveAPI?.reconciler?.stop() }),
                     Part(
-                        name: "samples", start: { features.samples.start() }, stop: { features.samples.stop() }),
+                        name: "samples", start: { features.samples.start() }, stop: { await features.samples.stop() }),
                     Part(name: "canary", start: { features.canary?.start() }, stop: { features.canary?.stop() }),
-                    Part(name: "retention", stop: { retention?.cancel() }),
+                    Part(name: "retention", start: { retention?.start() }, stop: { retention?.cancel() }),
                 ],
                 [Part(name: "live updates", stop: { features.hub.close() })],
             ], store: disk, logger: logger)

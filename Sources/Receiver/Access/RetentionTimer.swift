@@ -1,5 +1,4 @@
 internal import Base
-import Dispatch
 import Logging
 import SessionIndex
 import SessionModel
@@ -12,14 +11,11 @@ import Synchronization
 /// clock is the other one, as the newest event tells it. Where the wall clock is more than a day ahead of that, sessions
 /// are removed as of a day after the newest event, and what would go besides waits for the next event, or for an operator
 /// who has looked at the clock (`retention.trustClock`).
-///
-/// `@unchecked Sendable`: the timer is set up in `init` and cancelled once.
-final class RetentionTimer: @unchecked Sendable {
-    private static let firstSeconds = 60.0
-    private static let everySeconds = 3600.0
+final class RetentionTimer: Sendable {
+    private static let firstSeconds = 60
+    private static let everySeconds = 3600
 
-    private let timer: any DispatchSourceTimer
-    private let isRunning = Atomic(false)
+    private let repeated = RepeatedTask()
     private let store: any SessionStore & SessionEraser
     private let trustsClock: Bool
     private let hasWarned = Atomic(false)
@@ -45,42 +41,40 @@ final class RetentionTimer: @unchecked Sendable {
         self.others = others
         self.clock = clock
         self.logger = logger
-        timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "chargefold.retention", qos: .utility))
-        timer.schedule(deadline: .now() + Self.firstSeconds, repeating: Self.everySeconds, leeway: .seconds(10))
-        timer.setEventHandler { [weak self] in self?.run() }
-        timer.activate()
     }
 
-    /// Removes what is due now, unless the last run is still at it.
-    func run(completion: (@Sendable (Result<ErasureReport, StoreError>) -> Void)? = nil) {
+    func start() {
+        repeated.start(after: .seconds(Self.firstSeconds), every: .seconds(Self.everySeconds)) { [weak self] in
+            await self?.run()
+        }
+    }
+
+    func cancel() { repeated.cancel() }
+
+    /// Removes what is due now.
+    private func run() async {
         guard others.leads else { return }
-        guard !isRunning.exchange(true, ordering: .acquiringAndReleasing) else { return }
         let now = now()
         let cutoff = Instant(seconds: now.seconds - Int64(days) * 86_400, nanoseconds: now.nanoseconds)
-        store.removeSessions(endedBefore: cutoff) { [self] result in
-            isRunning.store(false, ordering: .releasing)
-            switch result {
-            case .success(let report) where report.sessions > 0:
-                logger.info("old sessions were removed", metadata: ["sessions": "\(report.sessions)"])
-                tellOthers(report)
-            case .success: break
-            case .failure(let error):
-                logger.warning("old sessions wait to be removed", metadata: ["reason": "\(error.message)"])
-            }
-            completion?(result)
+        do throws(StoreError) {
+            let report = try await withCheckedContinuation { continuation in
+                store.removeSessions(endedBefore: cutoff) { continuation.resume(returning: $0) }
+            }.get()
+            guard report.sessions > 0 else { return }
+            logger.info("old sessions were removed", metadata: ["sessions": "\(report.sessions)"])
+            await tellOthers(report)
+        } catch {
+            logger.warning("old sessions wait to be removed", metadata: ["reason": "\(error.message)"])
         }
     }
 
     /// Where that fails, whoever leads next removes what others still have, and tells in its turn.
-    private func tellOthers(_ report: ErasureReport) {
-        guard let erasures = others.erasures else { return }
-        Task { [logger] in
-            do {
-                try await erasures.publish(report.places)
-            } catch {
-                logger.warning(
-                    "other receivers could not be told what was removed by age", metadata: ["reason": "\(error)"])
-            }
+    private func tellOthers(_ report: ErasureReport) async {
+        do {
+            try await others.erasures?.publish(report.places)
+        } catch {
+            logger.warning(
+                "other receivers could not be told what was removed by age", metadata: ["reason": "\(error)"])
         }
     }
 
@@ -110,9 +104,5 @@ final class RetentionTimer: @unchecked Sendable {
             return true
         }
         return newest
-    }
-
-    func cancel() {
-        timer.cancel()
     }
 }

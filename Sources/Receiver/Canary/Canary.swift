@@ -1,9 +1,7 @@
 package import Base
-import Dispatch
 import HTTPClient
 import Logging
 import SessionModel
-import Synchronization
 import WebhookSecurity
 
 /// Posts a signed probe to our own public address once a minute, as the Drive API would: through DNS, TLS, proxy and
@@ -30,9 +28,8 @@ package final class Canary: Sendable {
     private let signer: Locked<CallbackSigner>
     private let logger: Logger
     private let clock: @Sendable () -> Instant
-    private let queue = DispatchQueue(label: "chargefold.canary", qos: .utility)
     private let state = Locked(Figures())
-    private let ticker = Locked<Ticker?>(nil)
+    private let repeated = RepeatedTask()
 
     /// - Parameter endpoint: the webhook's address, as the Drive API has it.
     init(
@@ -50,13 +47,11 @@ package final class Canary: Sendable {
     package var figures: Figures { state.withLock { $0 } }
 
     package func start() {
-        ticker.withLock {
-            $0 = Ticker(on: queue, after: 2, every: Self.everySeconds) { [weak self] in self?.probe() }
-        }
+        repeated.start(after: .seconds(2), every: .seconds(Self.everySeconds)) { [weak self] in self?.probe() }
     }
 
     /// Probes no more. One that is under way ends by itself.
-    package func stop() { ticker.withLock { $0.take() }?.cancel() }
+    package func stop() { repeated.cancel() }
 
     /// Probes once. Blocks, for ten seconds at most.
     package func probe() {

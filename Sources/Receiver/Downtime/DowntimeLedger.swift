@@ -26,7 +26,7 @@ package actor DowntimeLedger {
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let state = Locked(State())
-    private var watching: Task<Void, Never>?
+    private let watching = RepeatedTask()
     /// The search that is under way.
     package private(set) var searching: Task<Void, Never>?
     /// An interval was recorded meanwhile.
@@ -92,13 +92,7 @@ package actor DowntimeLedger {
     /// Starts to watch, and looks for sessions that may have missed events. Does nothing after `stop`.
     package func start() {
         guard !isStopped else { return }
-        watching = Task(executorPreference: BackgroundExecutor.shared) { [weak self] in
-            while !Task.isCancelled {
-                try? await Task.sleep(for: .seconds(1))
-                guard !Task.isCancelled, let self else { return }
-                await tick()
-            }
-        }
+        watching.start(after: .seconds(1), every: .seconds(1)) { [weak self] in await self?.tick() }
         beginSearch()
     }
 
@@ -122,8 +116,7 @@ package actor DowntimeLedger {
         }
         if let since { others.accepted(since: since, until: now) }
         others.acceptanceEnded()
-        watching?.cancel()
-        await watching?.value
+        await watching.stop()
         await perform(action)
         do throws(StoreError) {
             try await ledger.beat(at: now, isClean: true)

@@ -1,7 +1,5 @@
 package import Base
-import Dispatch
 package import SessionStore
-import Synchronization
 
 /// What has to be looked at regularly, because nobody could tell it in the moment in which it is asked: what callbacks came
 /// to minute by minute, the room on the disk, what is usual at this hour.
@@ -18,13 +16,12 @@ package final class Samples: Sendable {
     private static let everySeconds = 10
     private static let usualEverySeconds: Int64 = 300
 
-    private let queue = DispatchQueue(label: "chargefold.samples", qos: .utility)
     private let metrics: ReceiverMetrics
     private let store: any SessionStore
     private let directory: String?
     private let clock: @Sendable () -> Instant
     private let state = Locked(Latest())
-    private let ticker = Locked<Ticker?>(nil)
+    private let repeated = RepeatedTask()
     /// When the process began to serve.
     package let startedAt: Instant
 
@@ -45,13 +42,10 @@ package final class Samples: Sendable {
 
     /// Looks regularly from now on.
     package func start() {
-        ticker.withLock { $0 = Ticker(on: queue, every: Self.everySeconds) { [weak self] in self?.take() } }
+        repeated.start(every: .seconds(Self.everySeconds)) { [weak self] in self?.take() }
     }
 
-    package func stop() {
-        ticker.withLock { $0.take() }?.cancel()
-        queue.sync {}
-    }
+    package func stop() async { await repeated.stop() }
 
     /// Looks once. Blocks.
     package func take() {

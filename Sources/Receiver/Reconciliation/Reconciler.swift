@@ -42,7 +42,7 @@ package actor Reconciler {
     var refundsDue: [String] = []
     var nextRefundLookAt: UInt64 = 0
     private var isStopped = false
-    private var ticking: Task<Void, Never>?
+    private let ticking = RepeatedTask()
     private let ticksAutomatically: Bool
     /// Whether this receiver asks of itself. Another one does otherwise, and here only what was requested here is asked.
     private let leads: @Sendable () -> Bool
@@ -88,16 +88,13 @@ package actor Reconciler {
         leadsNow = leads()
         searchAfter = leadsNow ? Self.beginning : nil
         guard ticksAutomatically, !isStopped else { return }
-        ticking = Task(executorPreference: BackgroundExecutor.shared) { [weak self] in
-            while !Task.isCancelled, await self?.tick() != nil { try? await Task.sleep(for: .milliseconds(250)) }
-        }
+        ticking.start(every: .milliseconds(250)) { [weak self] in await self?.tick() }
     }
 
     /// Asks no more. What is under way may still be logged, as long as the store is open.
     package func stop() async {
         isStopped = true
-        ticking?.cancel()
-        await ticking?.value
+        await ticking.stop()
         await writeReconciled()
         await writeRefundChecks()
     }

@@ -7,7 +7,7 @@ import SessionStore
 final class RepeatedWork: Sendable {
     private let complaint: Logger.Message
     private let logger: Logger
-    private let task = Locked<Task<Void, Never>?>(nil)
+    private let repeated = RepeatedTask()
 
     /// - Parameter complaint: for the log, where the work fails for another reason than that the database or the store is
     ///   away.
@@ -17,26 +17,17 @@ final class RepeatedWork: Sendable {
     }
 
     func start(_ body: @escaping @Sendable () async throws -> Void) {
-        task.withLock { task in
-            task = Task { [complaint, logger] in
-                while !Task.isCancelled {
-                    do {
-                        try await body()
-                    } catch let error as StoreError where error.code == .catchingUp || error.code == .closed {
-                    } catch is PostgresError {
-                    } catch {
-                        logger.warning(complaint, metadata: ["reason": "\(error)"])
-                    }
-                    try? await Task.sleep(for: .seconds(1))
-                }
+        repeated.start(every: .seconds(1)) { [complaint, logger] in
+            do {
+                try await body()
+            } catch let error as StoreError where error.code == .catchingUp || error.code == .closed {
+            } catch is PostgresError {
+            } catch {
+                logger.warning(complaint, metadata: ["reason": "\(error)"])
             }
         }
     }
 
     /// Waits for what is under way.
-    func stop() async {
-        let running = task.withLock { $0.take() }
-        running?.cancel()
-        await running?.value
-    }
+    func stop() async { await repeated.stop() }
 }
