@@ -48,6 +48,40 @@ extension Ledger {
     /// Keys kept of one scope; the oldest go first. So nobody's keys push out another's.
     package static let keysOfScopeMax = 1_000
 
+    /// What a key is in use for; nil where it is free.
+    ///
+    /// - Parameter since: claims older than this no longer count.
+    package func use(of keyed: KeyedRequest, since: Instant) throws(StoreError) -> KeyClaim? {
+        try run { (database) throws(SQLiteError) in try Self.use(of: keyed, since: since, database) }
+    }
+
+    private static func use(
+        of keyed: KeyedRequest, since: Instant, _ database: Database
+    ) throws(SQLiteError) -> KeyClaim? {
+        var found: KeyClaim?
+        try database.query(
+            """
+            SELECT request, status, content_type, body FROM idempotency
+            WHERE scope = ?1 AND key = ?2 AND created_at >= ?3
+            """,
+            bind: {
+                $0.bind(1, text: keyed.scope)
+                $0.bind(2, text: keyed.key)
+                $0.bind(3, since.microsecondsSince1970)
+            },
+            row: {
+                if $0.text(0) != keyed.request {
+                    found = .otherRequest
+                } else if $0.isNull(1) {
+                    found = .withoutAnswer
+                } else {
+                    found = .answered(
+                        KeptAnswer(status: UInt16(clamping: $0.int64(1)), contentType: $0.text(2), body: $0.array(3)))
+                }
+            })
+        return found
+    }
+
     /// Claims a key, durably, unless it is in use.
     ///
     /// - Parameter since: claims older than this no longer count, and are removed.
@@ -58,25 +92,7 @@ extension Ledger {
         try write { (database) throws(SQLiteError) in
             try database.query(
                 "DELETE FROM idempotency WHERE created_at < ?1", bind: { $0.bind(1, since.microsecondsSince1970) })
-            var found: KeyClaim?
-            try database.query(
-                "SELECT request, status, content_type, body FROM idempotency WHERE scope = ?1 AND key = ?2",
-                bind: {
-                    $0.bind(1, text: keyed.scope)
-                    $0.bind(2, text: keyed.key)
-                },
-                row: {
-                    if $0.text(0) != keyed.request {
-                        found = .otherRequest
-                    } else if $0.isNull(1) {
-                        found = .withoutAnswer
-                    } else {
-                        found = .answered(
-                            KeptAnswer(
-                                status: UInt16(clamping: $0.int64(1)), contentType: $0.text(2), body: $0.array(3)))
-                    }
-                })
-            if let found { return found }
+            if let found = try Self.use(of: keyed, since: since, database) { return found }
             try database.query(
                 "INSERT INTO idempotency VALUES(NULL, ?1, ?2, ?3, NULL, NULL, NULL, ?4)",
                 bind: {

@@ -68,6 +68,27 @@ import Testing
         }
     }
 
+    @Test func `a repeat of a key costs nothing, and gets its answer also where the budget is spent`() throws {
+        let upstream = Upstream { _, _ in Upstream.json(#"{"sessionId":"S1"}"#) }
+        try withGateway(upstream, { $0.gateway.userWritesPerMinute = 2 }) { server in
+            func start(_ key: String) throws -> ClientResponse {
+                try server.send(
+                    ClientRequest(
+                        method: "POST", target: "/v1/users/u/sessions/start",
+                        fields: [("Authorization", "Bearer \(RunningServer.token)"), ("Idempotency-Key", key)],
+                        body: Array(#"{"connectorId":"c"}"#.utf8)))
+            }
+            #expect(try start("one").status == 200)
+            for _ in 0..<5 {
+                let again = try start("one")
+                #expect(again.status == 200 && again.field("Idempotency-Replayed") == "true")
+            }
+            #expect(try start("two").problem == "connector-cooldown")
+            #expect(try start("three").problem == "write-budget-spent")
+            #expect(try start("one").status == 200)
+        }
+    }
+
     /// Upstream decides whose a session is that nobody has heard of here, so anybody may ask.
     @Test func `strangers spend nothing of a session's user, and are told nothing by it`() throws {
         let upstream = Upstream { call, _ in

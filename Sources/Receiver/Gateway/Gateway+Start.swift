@@ -56,18 +56,24 @@ extension Gateway {
             guard let json = try? CanonicalJSON(parsing: body), let connectorId = json.string("connectorId"),
                 1...1_024 ~= connectorId.utf8.count
             else { throw .invalidStart }
-            // Without the log, a started session could not be remembered.
-            guard store.isWritable else { throw .storeUnavailable }
-            if let problem = writes.refusal(userId: userId, sessionId: nil) { throw problem }
             let start = PendingStart(
                 userId: userId, connectorId: connectorId, startedAt: clock(), trace: trace,
                 work: store.beginWork(about: userId))
-            guard let key = idempotencyKey else { return await run(start).response }
+            guard let key = idempotencyKey else {
+                if let problem = refusal(of: start) { throw problem }
+                return await run(start).response
+            }
             guard 1...255 ~= key.utf8.count, key.utf8.allSatisfy({ 0x20 < $0 && $0 < 0x7F }) else {
                 throw .invalidKey
             }
             return try await once(KeyedRequest(scope: "start " + userId, key: key, request: json.text), start)
         }
+    }
+
+    /// Why nothing can be started now. Counts as a try of the user's.
+    private func refusal(of start: PendingStart) -> Problem? {
+        // Without the log, a started session could not be remembered.
+        store.isWritable ? writes.refusal(userId: start.userId, sessionId: nil) : .storeUnavailable
     }
 
     // MARK: The key
@@ -106,17 +112,20 @@ extension Gateway {
     private func claim(_ keyed: KeyedRequest, _ start: PendingStart) async throws(Problem) -> KeyClaim {
         let now = clock()
         let since = now.adding(seconds: -settings.idempotencySeconds)
-        let claim: KeyClaim?
+        let claim: Result<KeyClaim, Problem>
         do throws(StoreError) {
             claim = try await ledger.turn { (ledger) throws(StoreError) in
-                // An erasure's last word is spoken on the ledger's queue, so it is behind this, or said already.
-                start.work.isBarred ? nil : try ledger.claim(keyed, now: now, since: since)
+                // An erasure's last word is a turn of the ledger's, so it is behind this one, or said already.
+                if start.work.isBarred { return .failure(.erasedMeanwhile) }
+                // A repeat costs nothing, and gets its answer whatever is the matter now.
+                if let use = try ledger.use(of: keyed, since: since) { return .success(use) }
+                if let problem = refusal(of: start) { return .failure(problem) }
+                return .success(try ledger.claim(keyed, now: now, since: since))
             }
         } catch {
             throw Problem(error, .storeUnavailable)
         }
-        guard let claim else { throw .erasedMeanwhile }
-        return claim
+        return try claim.get()
     }
 
     private func replayed(_ answer: KeptAnswer) -> Response {
