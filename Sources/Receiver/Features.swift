@@ -121,7 +121,7 @@ package final class Features: Sendable {
         lists = SessionLists(
             store: store, others: others, renderer: renderer, cursors: PageCursor(seal: Seal(key: sealKey)),
             reconciler: reconciler, clock: clock)
-        startChecks = StartChecks(store: store, cooldowns: cooldowns, settings: guidance, clock: clock)
+        startChecks = StartChecks(store: store, others: others, cooldowns: cooldowns, settings: guidance, clock: clock)
         records = SessionRecords(store: store, others: others)
         streams = LiveStreams(store: store, others: others, hub: hub, places: places)
         abandonments = Abandonments(store: store, renderer: renderer, writes: writes, clock: clock)

@@ -7,6 +7,7 @@ import SessionStore
 /// Whether users may start sessions.
 struct StartChecks: Sendable {
     let store: any SessionStore
+    let others: Others
     let cooldowns: ConnectorCooldowns
     let settings: GuidanceSettings
     let clock: @Sendable () -> Instant
@@ -20,23 +21,26 @@ struct StartChecks: Sendable {
         guard let query = QueryParameters(call.request.head.query), let connectorId = query["connectorId"],
             1...1_024 ~= connectorId.utf8.count
         else { throw .malformedQuery.with(detail: "connectorId must say where.") }
-        let (userId, grant, exchange) = (call.path.userId, call.grant, call.exchange)
+        let (userId, grant) = (call.path.userId, call.grant)
+        others.whenCurrent(call.exchange) { [self] exchange in
+            exchange.answer { () async throws(Problem) in try await check(userId, connectorId, grant) }
+        }
+    }
+
+    private func check(
+        _ userId: String, _ connectorId: String, _ grant: AccessGrant
+    ) async throws(Problem) -> Response {
         let ongoing = SessionSelection(.ongoing(userId: userId), limit: Self.sessionsLookedAt).visible(to: grant)
         let latest = SessionSelection(.user(userId), limit: Self.sessionsLookedAt).visible(to: grant)
-        store.select(ongoing) { [self] ongoing in
-            store.select(latest) { [self] latest in
-                do throws(StoreError) {
-                    let records = try ongoing.get().records + latest.get().records
-                    let now = clock()
-                    let check = StartCheck(
-                        records, connectorId: connectorId,
-                        connectorStartedAt: cooldowns.latest(connectorId, now: now), now: now,
-                        settings: settings)
-                    exchange.respond(Response(json: check.json))
-                } catch {
-                    exchange.respond(Response(Problem(error, .storeUnreadable)))
-                }
-            }
+        do throws(StoreError) {
+            let records = try await store.select(ongoing).records + store.select(latest).records
+            let now = clock()
+            let check = StartCheck(
+                records, connectorId: connectorId, connectorStartedAt: cooldowns.latest(connectorId, now: now),
+                now: now, settings: settings)
+            return Response(json: check.json)
+        } catch {
+            throw Problem(error, .storeUnreadable)
         }
     }
 }
