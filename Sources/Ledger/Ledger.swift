@@ -12,8 +12,8 @@ internal import Synchronization
 /// aside, and what can still be read of it goes on in a new one (see `Salvage`). The file holds persons' ids; `scrub()`
 /// leaves nothing of what was removed.
 ///
-/// The actor's functions run on a queue of its own, because SQLite blocks. Call them with `await`. Whoever is not async yet
-/// uses `blocking(_:)` where it may wait, and `perform(_:)` where it may not; both go when issue 11 makes callers async.
+/// The actor's functions run on a queue of its own, because SQLite blocks. Call them with `await`. The store's queues, which block
+/// anyway, use `blocking(_:)`; `perform(_:)` is for what nobody waits for.
 package actor Ledger {
     private enum Connection {
         case open(Database)
@@ -100,7 +100,7 @@ package actor Ledger {
         try body(self)
     }
 
-    // MARK: For callers that are not async
+    // MARK: For queues that block anyway
 
     /// Runs `body` on the ledger and waits for it. Not for an event loop, and not for the ledger's own queue.
     package nonisolated func blocking<Value: Sendable>(

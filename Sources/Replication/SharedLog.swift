@@ -86,7 +86,7 @@ package final class SharedLog: Sendable {
             backlog.add(origin, deliveries)
             shipping.raise()
         }
-        work.withLock { work in work = Task { await self.run() } }
+        work.withLock { work in work = Task(executorPreference: BackgroundExecutor.shared) { await self.run() } }
         let end = ContinuousClock.now + .milliseconds(shared.settings.localAfterMilliseconds)
         while !shared.status.isRegistered(log.origin), ContinuousClock.now < end {
             await withTaskGroup(of: Void.self) { group in

@@ -101,8 +101,10 @@ struct ServeCommand: ParsableCommand {
         let reloader = ConfigurationReloader(loaded, application.reloadTarget(writer), logger: logger) {
             [options, overrides] () throws(ConfigurationError) in try options.read(for: .server, overrides)
         }
-        let watch = Task { await reloader.watch() }
-        let name = signals.wait { Task { await reloader.reload(because: "SIGHUP") } }
+        let watch = Task(executorPreference: BackgroundExecutor.shared) { await reloader.watch() }
+        let name = signals.wait {
+            Task(executorPreference: BackgroundExecutor.shared) { await reloader.reload(because: "SIGHUP") }
+        }
         watch.cancel()
         let shutdown = loaded.configuration.shutdown
         logger.info("stopping", metadata: ["signal": "\(name)", "delay": "\(shutdown.drainDelaySeconds) s"])

@@ -31,17 +31,17 @@ struct ErasureRequests: Sendable {
     }
 
     private func eraseEverywhere(_ userId: String, _ erasures: SharedErasures, _ exchange: Exchange) {
-        Task { [logger] in
+        exchange.answer { [logger] () async throws(Problem) in
             do {
                 let (report, outstanding) = try await erasures.erase(userId: userId)
                 logger.notice(
                     "a user was erased",
                     metadata: ["sessions": "\(report.sessions)", "outstanding": "\(outstanding.count)"])
-                exchange.respond(Response(report, outstanding: outstanding))
+                return Response(report, outstanding: outstanding)
             } catch let error as StoreError {
-                exchange.respond(Response(Problem(error, .erasureUnfinished)))
+                throw Problem(error, .erasureUnfinished)
             } catch {
-                exchange.respond(Response(.erasureNotShared))
+                throw .erasureNotShared
             }
         }
     }

@@ -11,25 +11,23 @@ struct ReceiverRequests: Sendable {
     /// `GET /v1/receivers`: who shares the log, and since when each was heard of.
     func list(_ call: borrowing Call<Operator>) throws(Problem) {
         guard let log = others.log else { throw .noSharedLog }
-        let exchange = call.exchange
-        Task {
+        call.exchange.answer { () async throws(Problem) in
             do throws(PostgresError) {
                 let condition = log.condition
                 let receivers = try await log.knownReceivers()
-                exchange.respond(
-                    Response(
-                        json: JSONWriter.bytes { writer in
-                            writer.beginObject()
-                            writer.key("receivers")
-                            writer.beginArray()
-                            for receiver in receivers {
-                                receiver.write(to: &writer, condition.mismatches[receiver.name] ?? [])
-                            }
-                            writer.endArray()
-                            writer.endObject()
-                        }))
+                return Response(
+                    json: JSONWriter.bytes { writer in
+                        writer.beginObject()
+                        writer.key("receivers")
+                        writer.beginArray()
+                        for receiver in receivers {
+                            receiver.write(to: &writer, condition.mismatches[receiver.name] ?? [])
+                        }
+                        writer.endArray()
+                        writer.endObject()
+                    })
             } catch {
-                exchange.respond(Response(.sharedLogAway))
+                throw .sharedLogAway
             }
         }
     }
@@ -37,20 +35,18 @@ struct ReceiverRequests: Sendable {
     /// `DELETE /v1/receivers/{name}`: declares that a receiver's disk is destroyed, so that nobody waits for it.
     func forget(_ call: borrowing Call<Operator>) throws(Problem) {
         guard let log = others.log else { throw .noSharedLog }
-        let (exchange, name) = (call.exchange, call.path.name)
-        Task { [logger] in
+        call.exchange.answer { [logger, name = call.path.name] () async throws(Problem) in
             do throws(PostgresError) {
-                guard try await log.forgetReceiver(name) else { return exchange.respond(Response(.receiverNotFound)) }
+                guard try await log.forgetReceiver(name) else { return Response(.receiverNotFound) }
                 logger.notice("a receiver was forgotten", metadata: ["receiver": "\(name)"])
-                exchange.respond(
-                    Response(
-                        json: JSONWriter.bytes { writer in
-                            writer.beginObject()
-                            writer.field("forgotten", name)
-                            writer.endObject()
-                        }))
+                return Response(
+                    json: JSONWriter.bytes { writer in
+                        writer.beginObject()
+                        writer.field("forgotten", name)
+                        writer.endObject()
+                    })
             } catch {
-                exchange.respond(Response(.sharedLogAway))
+                throw .sharedLogAway
             }
         }
     }

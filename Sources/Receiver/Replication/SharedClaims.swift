@@ -91,7 +91,7 @@ struct SharedClaims: Sendable {
     }
 
     func cancel(connectorId: String) {
-        Task { try? await log.release(Self.connectors, connectorId) }
+        Task(executorPreference: BackgroundExecutor.shared) { try? await log.release(Self.connectors, connectorId) }
     }
 }
 

@@ -40,7 +40,7 @@ final class SharedQuarantineWork: Sendable {
             defer { isHinted = true }
             return !isHinted
         }
-        if isFirst { Task { try? await pass() } }
+        if isFirst { Task(executorPreference: BackgroundExecutor.shared) { try? await self.pass() } }
     }
 
     /// Does what is to be done: removes here what others have retried or dropped, shows them what is new, and says what is
@@ -48,7 +48,7 @@ final class SharedQuarantineWork: Sendable {
     /// - Throws: `PostgresError`, `StoreError`; then it is done later.
     func pass() async throws {
         let task = last.withLock { last in
-            let task = Task { [self, before = last] in
+            let task = Task(executorPreference: BackgroundExecutor.shared) { [self, before = last] in
                 _ = await before?.result
                 isHinted.withLock { $0 = false }
                 try await run()
