@@ -19,10 +19,21 @@ package final class ReceiverMetrics: Sendable {
     package let chargeDetailRecords = ChargeDetailRecordMetrics()
     package let queries = Counter()
     package let refusedQueries = Counter()
-    /// Queries refused because callbacks were waiting.
     package let shedQueries = Counter()
-    /// Requests that reached no resource: unknown paths, wrong methods, malformed HTTP.
     package let refusedRequests = Counter()
+
+    /// The counters without labels, as the page of metrics names and explains them.
+    var plain: [(name: String, help: String, counter: Counter)] {
+        [
+            ("chargefold_queries_total", "Queries that were allowed.", queries),
+            ("chargefold_queries_refused_total", "Queries refused for want of a valid token.", refusedQueries),
+            ("chargefold_queries_shed_total", "Queries refused because callbacks were waiting.", shedQueries),
+            (
+                "chargefold_requests_refused_total",
+                "Requests that reached no resource: unknown path, wrong method, malformed HTTP.", refusedRequests
+            ),
+        ]
+    }
 
     /// Why a callback was refused, coarsely; the exact code is in the log and in the answer.
     package enum RefusedCallback: String, CaseIterable, Sendable {

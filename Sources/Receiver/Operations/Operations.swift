@@ -111,17 +111,7 @@ final class Operations: Sendable {
             metrics.callbackDuration)
         page.add(
             "chargefold_live_listeners", .gauge, "Open live streams and long polls.", hub.listenerCount)
-        page.add("chargefold_queries_total", .counter, "Queries that were allowed.", metrics.queries.value)
-        page.add(
-            "chargefold_queries_refused_total", .counter, "Queries refused for want of a valid token.",
-            metrics.refusedQueries.value)
-        page.add(
-            "chargefold_queries_shed_total", .counter, "Queries refused because callbacks were waiting.",
-            metrics.shedQueries.value)
-        page.add(
-            "chargefold_requests_refused_total", .counter,
-            "Requests that reached no resource: unknown path, wrong method, malformed HTTP.",
-            metrics.refusedRequests.value)
+        for (name, help, counter) in metrics.plain { page.add(name, .counter, help, counter.value) }
     }
 
     private func add(_ statistics: StoreStatistics, to page: inout MetricsPage) {
