@@ -163,7 +163,8 @@ package actor Reconciler {
         metrics.givenUp.store(schedule.givenUpCount, ordering: .relaxed)
         metrics.done.store(schedule.doneCount, ordering: .relaxed)
         metrics.doneCalls.store(schedule.doneCallCount, ordering: .relaxed)
-        if now < pausedUntil { return begun.compactMap(\.self) }
+        // It may have been stopped meanwhile.
+        if isStopped || now < pausedUntil { return begun.compactMap(\.self) }
         // Once its time is over, a call has to be made for it to close.
         if case .open(let until) = client.statistics.breaker, until > now {
             pausedUntil = min(until, now + 1_000_000_000)
