@@ -42,7 +42,7 @@ package final class BackgroundExecutor: TaskExecutor {
     }
 
     /// Lets a moment pass. Not cancelled, so a second at most.
-    package static func pause(nanoseconds: Int) async {
+    static func pause(nanoseconds: Int) async {
         await withCheckedContinuation { continuation in
             shared.lanes[shared.lanes.count - 1].queue.asyncAfter(deadline: .now() + .nanoseconds(nanoseconds)) {
                 continuation.resume()

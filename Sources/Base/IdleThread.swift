@@ -33,26 +33,11 @@ package final class IdleThread: Sendable {
 
     /// Waits until it has ended; not where that is this very thread.
     package func join() {
-        let started = thread.withLock { thread in
-            defer { if thread.map({ pthread_equal($0, pthread_self()) == 0 }) ?? false { thread = nil } }
-            return thread
+        let other = thread.withLock { thread -> pthread_t? in
+            guard let started = thread, pthread_equal(started, pthread_self()) == 0 else { return nil }
+            thread = nil
+            return started
         }
-        if let started, pthread_equal(started, pthread_self()) == 0 { pthread_join(started, nil) }
-    }
-}
-
-/// Leaves nine tenths of the time to others: rests nine times as long as it has worked since the last rest, for a tenth of a
-/// second at most. Idle threads too are in the way of those that work, on the other half of a core and in its cache.
-package struct Pace: Sendable {
-    private static let restNanosecondsMax: UInt64 = 100_000_000
-    private var since = SystemClock.monotonicNanoseconds()
-
-    package init() {}
-
-    /// Blocks.
-    package mutating func rest() {
-        let worked = SystemClock.monotonicNanoseconds() - since
-        usleep(UInt32(min(9 * worked, Self.restNanosecondsMax) / 1_000))
-        since = SystemClock.monotonicNanoseconds()
+        if let other { pthread_join(other, nil) }
     }
 }

@@ -192,16 +192,15 @@ package actor DowntimeLedger {
         await findGaps(of: &downtimes)
         var selection = SessionSelection(.expecting(.events), limit: sessionsPerPage)
         var count = 0
+        var pace = Pace()
         while downtimes.contains(where: { $0.missedUntil != nil }) {
             guard !isStopped else { return }
-            let began = SystemClock.monotonicNanoseconds()
             let page = try await store.select(selection)
             count += page.records.count
             try await note(page.records, downtimes)
             guard count < Self.affectedMax, let next = page.next else { break }
             selection.after = next
-            let taken = SystemClock.monotonicNanoseconds() - began
-            await BackgroundExecutor.pause(nanoseconds: Int(min(9 * taken, 1_000_000_000)))
+            await pace.pause()
         }
         guard !isStopped else { return }
         for downtime in downtimes {
