@@ -5,7 +5,8 @@ internal import WebhookSecurity
 /// The Drive API's calls about sessions (domain.md, "Drive API calls about sessions").
 ///
 /// Tasks await a call by `result(of:)`. Underneath, every call returns at once; its completion is called exactly once, on one of
-/// the client's queues (or before the call returns, where it is turned away), and must return quickly. The key never appears in an error or a log.
+/// the client's queues (or before the call returns, where it is turned away), and must return quickly. The key never appears in
+/// an error or a log.
 package final class DriveAPIClient: Sendable {
     package typealias Completion<Value: Sendable> = @Sendable (Result<DriveAPIAnswer<Value>, DriveAPIError>) -> Void
 

@@ -116,8 +116,12 @@ package final class Application: Sendable {
                         name: "control socket", start: { _ = try control.start() },
                         stop: { control.drain(deadlineSeconds: 1) })
                 ],
-                [Part(name: "starts", start: { await features.driveAPI?.gateway.restoreCooldowns() })],
-                [Part(name: "cooldowns", needsSessions: true, start: { await features.restoreCooldowns() })],
+                [Part(name: "cooldowns in the ledger", start: { await features.driveAPI?.gateway.restoreCooldowns() })],
+                [
+                    Part(
+                        name: "cooldowns in the sessions", needsSessions: true,
+                        start: { await features.restoreCooldowns() })
+                ],
                 [
                     Part(
                         name: "HTTP server",

@@ -34,8 +34,9 @@ private struct EndedStart: Sendable {
     let kept: KeptAnswer?
 
     init<Value>(passing answer: DriveAPIAnswer<Value>) {
-        response = Response(passing: answer)
-        kept = KeptAnswer(passing: answer)
+        let answer = KeptAnswer(passing: answer)
+        response = Response(answer)
+        kept = answer
     }
 
     init(refused problem: Problem, hadNoEffect: Bool) {
