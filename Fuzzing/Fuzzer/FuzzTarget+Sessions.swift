@@ -41,14 +41,18 @@ extension FuzzTarget {
 
     /// A stored record reads back as it was written, behind a right checksum too.
     @Sendable static func record(_ bytes: UnsafeRawBufferPointer) {
-        if let record = try? SessionRecord(decoding: bytes) { check(record) }
-        if let record = try? SessionRecord(decoding: SessionRecord.withChecksum(Array(bytes))) { check(record) }
+        let (bytes, sessionId) = (Array(bytes), "S")
+        if let record = try? SessionRecord(sessionId: sessionId, decoding: bytes) { check(record) }
+        let sealed = SessionRecord.withChecksum(bytes, sessionId: sessionId)
+        if let record = try? SessionRecord(sessionId: sessionId, decoding: sealed) { check(record) }
     }
 
     private static func check(_ record: SessionRecord) {
-        let encoded = record.encoded
-        guard let again = try? SessionRecord(decoding: encoded) else { preconditionFailure("own form refused") }
-        precondition(again.encoded == encoded, "not canonical")
+        let encoded = record.encoded()
+        guard let again = try? SessionRecord(sessionId: record.sessionId, decoding: encoded) else {
+            preconditionFailure("own form refused")
+        }
+        precondition(again.encoded() == encoded, "not canonical")
         precondition(again.state == record.state, "another state after reading back")
         // A payload is not parsed again when a record is read: the checksum vouches for it, and a forged one could be
         // anything. What must hold is that it does no harm.

@@ -108,8 +108,8 @@ package final class SessionIndex: LogConsumer {
             reader: opened.queryReader, cache: cache, filters: filters, countMax: options.readQueueCountMax,
             damage: damage)
         selectionReader = SelectionReader(
-            database: opened.selectionDatabase, cache: cache, filters: filters, writeBehind: writeBehind,
-            options: options, damage: damage)
+            database: opened.selectionDatabase, home: log.identity, cache: cache, filters: filters,
+            writeBehind: writeBehind, options: options, damage: damage)
         let isLarge = FileSystem.size(path) > options.checkedBeforeOpeningBytesMax
         rowCheck = isLarge && !readOnly ? RowCheck(path: path, logger: logger, onDamage: corrupt) : nil
         owner.set(self, onDamage)

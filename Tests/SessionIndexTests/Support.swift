@@ -98,7 +98,7 @@ final class TestIndex: Sendable {
         let expected = try pureFold(log)
         for (key, record) in expected {
             let id = key.sessionId
-            #expect(try await self.record(id)?.encoded == record.encoded, "\(id)", sourceLocation: location)
+            #expect(try await self.record(id)?.encoded() == record.encoded(), "\(id)", sourceLocation: location)
         }
         try flush()
         let rows = try RowSnapshot(index)

@@ -28,7 +28,12 @@ import Testing
         return record
     }
 
-    @Test func anOriginIsWrittenOnceAndASequenceAsItsDistanceFromThePosition() throws {
+    private func decoded(_ bytes: [UInt8]) throws -> SessionRecord {
+        try SessionRecord(sessionId: "S1", decoding: bytes)
+    }
+
+    @Test func otherOriginsAreWrittenOnceAndASequenceAsItsDistanceFromThePosition() throws {
+        let (home, other) = (Identity(high: 1, low: 2), Identity(high: 3, low: 4))
         func bytes(_ places: (Int64) -> Place) throws -> Int {
             var record = SessionRecord(sessionId: "S1")
             for index in 1...8 as ClosedRange<Int64> {
@@ -36,20 +41,44 @@ import Testing
                     try callback("SESSION_STARTED", "2025-06-12T10:00:0\(index)Z"), position: 1000 + index,
                     receivedAt: Instant(seconds: 1_800_000_000 + index), place: places(index))
             }
-            return record.encoded.count
+            return record.encoded(home: home).count
         }
-        let own = Identity(high: 1, low: 2)
-        let usual = try bytes { Place(origin: own, sequence: 1000 + $0) }
-        #expect(try bytes { Place(origin: .none, sequence: 1000 + $0) } == usual)
-        #expect(try bytes { Place(origin: own, sequence: 990 + $0) } == usual)
-        #expect(try bytes { Place(origin: own, sequence: 1 + $0) } == usual + 8)
-        #expect(try bytes { Place(origin: $0 < 5 ? own : .none, sequence: 1000 + $0) } == usual + 16)
+        let usual = try bytes { Place(origin: home, sequence: 1000 + $0) }
+        #expect(try bytes { Place(origin: home, sequence: 990 + $0) } == usual + 8 * 2)
+        #expect(try bytes { Place(origin: home, sequence: 1 + $0) } == usual + 8 * 3)
+        #expect(try bytes { Place(origin: other, sequence: 1000 + $0) } == usual + 16 + 8 * 2)
+        #expect(try bytes { Place(origin: $0 < 5 ? home : other, sequence: 1000 + $0) } == usual + 16 + 4 * 2)
+    }
+
+    @Test func aPayloadLikeTheOneBeforeIsNotWrittenAgain() throws {
+        func bytes(_ extras: (Int) -> String) throws -> Int {
+            var record = SessionRecord(sessionId: "S1")
+            for index in 1...3 {
+                record.apply(
+                    try callback("SESSION_STARTED", "2025-06-12T10:00:0\(index)Z", extras: extras(index)),
+                    position: Int64(index), receivedAt: Instant(seconds: 1_750_000_000),
+                    place: Place(origin: .none, sequence: Int64(index)))
+            }
+            return record.encoded().count
+        }
+        #expect(try bytes { #","n":\#($0)"# } - bytes { _ in #","n":1"# } == 2 * (1 + #"{"n":1}"#.utf8.count))
+    }
+
+    @Test func aRecordOfAnotherSessionOrOfAnotherReceiverIsRefused() throws {
+        let (record, home) = (try sample(), Identity(high: 7, low: 8))
+        let bytes = record.encoded(home: home)
+        #expect(try SessionRecord(sessionId: "S1", decoding: bytes, home: home).encoded(home: home) == bytes)
+        for (id, receiver) in [("S2", home), ("S1", Identity.none)] {
+            #expect(throws: RecordCodingError(reason: .checksumMismatch)) {
+                try SessionRecord(sessionId: id, decoding: bytes, home: receiver)
+            }
+        }
     }
 
     @Test func readsBackExactly() throws {
         let record = try sample()
-        let copy = try SessionRecord(decoding: record.encoded)
-        #expect(copy.encoded == record.encoded)
+        let copy = try decoded(record.encoded())
+        #expect(copy.encoded() == record.encoded())
         #expect(copy.state == record.state)
         #expect(copy.sessionJSON() == record.sessionJSON())
         #expect(copy.factsJSON == record.factsJSON)
@@ -58,40 +87,41 @@ import Testing
         #expect(copy.duplicates == 2)
         #expect(copy.facts.map(\.first) == record.facts.map(\.first))
         #expect(copy.facts.map(\.heardAt) == record.facts.map(\.heardAt))
-        #expect(record.encoded.first == SessionRecord.codingVersion)
+        #expect(record.encoded().first == SessionRecord.codingVersion)
 
         var appended: [UInt8] = [1, 2, 3]
-        record.encode(into: &appended)
-        #expect(Array(appended[3...]) == record.encoded)
+        record.encode(into: &appended, home: .none)
+        #expect(Array(appended[3...]) == record.encoded())
         let empty = SessionRecord(sessionId: "S1")
-        #expect(try SessionRecord(decoding: empty.encoded).state == empty.state)
+        #expect(try decoded(empty.encoded()).state == empty.state)
     }
 
     @Test func everyTruncationIsRefused() throws {
-        let bytes = try sample().encoded
+        let bytes = try sample().encoded()
         for count in 0..<bytes.count {
-            #expect(throws: RecordCodingError.self) { try SessionRecord(decoding: Array(bytes[..<count])) }
+            #expect(throws: RecordCodingError.self) { try decoded(Array(bytes[..<count])) }
         }
     }
 
     @Test func everySingleChangeIsRefused() throws {
-        let bytes = try sample().encoded
+        let bytes = try sample().encoded()
         for index in bytes.indices {
             for bit in 0..<8 {
                 var altered = bytes
                 altered[index] ^= 1 << UInt8(bit)
-                #expect(throws: RecordCodingError.self) { try SessionRecord(decoding: altered) }
+                #expect(throws: RecordCodingError.self) { try decoded(altered) }
             }
         }
         var newer = bytes
-        newer[0] = 2
-        #expect(throws: RecordCodingError(reason: .unsupportedVersion(2))) { try SessionRecord(decoding: newer) }
-        #expect(throws: RecordCodingError.self) { try SessionRecord(decoding: bytes + [0]) }
+        let version = SessionRecord.codingVersion + 1
+        newer[0] = version
+        #expect(throws: RecordCodingError(reason: .unsupportedVersion(version))) { try decoded(newer) }
+        #expect(throws: RecordCodingError.self) { try decoded(bytes + [0]) }
     }
 
     /// Behind a checksum that is right, the bytes may still be anything.
     @Test func alteredContentWithAValidChecksumNeverTraps() throws {
-        let bytes = try sample().encoded
+        let bytes = try sample().encoded()
         var random = SeededRandom(seed: 41)
         var accepted = 0
         for _ in 0..<20_000 {
@@ -100,7 +130,9 @@ import Testing
                 content[1 + random.below(content.count - 1)] = random.chance(0.3) ? 0xFF : UInt8(random.below(256))
             }
             if random.chance(0.2) { content.removeLast(random.below(content.count - 1)) }
-            if let record = try? SessionRecord(decoding: SessionRecord.withChecksum(content)) {
+            if let record = try? SessionRecord(
+                sessionId: "S1", decoding: SessionRecord.withChecksum(content, sessionId: "S1"))
+            {
                 accepted += 1
                 _ = record.sessionJSON()
                 _ = record.factsJSON

@@ -59,7 +59,7 @@ func encodedRecords(_ store: DiskSessionStore, of users: some Sequence<Int>, ses
     for user in users {
         for session in 0..<sessions {
             let id = UserHistories.sessionId(user, session)
-            records[id] = try await store.record(id)?.encoded
+            records[id] = try await store.record(id)?.encoded()
         }
     }
     return records

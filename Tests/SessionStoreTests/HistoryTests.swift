@@ -72,7 +72,7 @@ struct HistoryTests {
         let expected = try pureFold(store.log)
         for (key, record) in expected {
             let found = try #require(try await store.record(key.sessionId))
-            #expect(found.encoded == record.encoded)
+            #expect(found.encoded() == record.encoded())
             #expect(found.state == record.state)
         }
         let report = try store.check { _ in }

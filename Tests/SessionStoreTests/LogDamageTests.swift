@@ -50,7 +50,7 @@ struct LogDamageTests {
         try await expectFoldOfLog(opened)
         if lost.isEmpty {
             for (key, record) in before where !["s2", "s3", "s4"].contains(key.sessionId) {
-                #expect(try await opened.record(key.sessionId)?.encoded == record.encoded)
+                #expect(try await opened.record(key.sessionId)?.encoded() == record.encoded())
             }
         }
         opened.close()

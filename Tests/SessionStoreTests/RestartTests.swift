@@ -22,7 +22,7 @@ struct RestartTests {
 
         store = try openStore(directory)
         let after = try #require(try await store.record("a"))
-        #expect(after.encoded == before.encoded)
+        #expect(after.encoded() == before.encoded())
         #expect(after.received == 2 && after.duplicates == 1)
         let third = try await store.ingest(try delivery("SESSION_STOPPED", "a", at: 2))
         #expect(third.position == 3 && third.version == 2 && third.status == .stopped)
@@ -41,7 +41,7 @@ struct RestartTests {
         #expect(try reopened.entries().count == 50)
         for index in 0..<7 {
             let expected = try #require(try await store.record("s\(index)"))
-            #expect(try await reopened.record("s\(index)")?.encoded == expected.encoded)
+            #expect(try await reopened.record("s\(index)")?.encoded() == expected.encoded())
         }
         #expect(reopened.statistics.index.folded == 50)
         reopened.close()

@@ -98,7 +98,7 @@ func expectKept(
 func expectFoldOfLog(_ store: DiskSessionStore, _ location: SourceLocation = #_sourceLocation) async throws {
     for (key, record) in try pureFold(store.log) {
         let id = key.sessionId
-        #expect(try await store.record(id)?.encoded == record.encoded, "\(id)", sourceLocation: location)
+        #expect(try await store.record(id)?.encoded() == record.encoded(), "\(id)", sourceLocation: location)
     }
     #expect(try store.check { _ in }.differences == [], sourceLocation: location)
 }

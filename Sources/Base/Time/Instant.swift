@@ -53,6 +53,11 @@ package struct Instant: Hashable, Comparable, Sendable {
         seconds * 1_000_000 + Int64(nanoseconds) / 1000
     }
 
+    /// Rounded down to the millisecond.
+    package var millisecondsSince1970: Int64 {
+        seconds * 1000 + Int64(nanoseconds) / 1_000_000
+    }
+
     package static func < (left: Instant, right: Instant) -> Bool {
         left.seconds != right.seconds ? left.seconds < right.seconds : left.nanoseconds < right.nanoseconds
     }

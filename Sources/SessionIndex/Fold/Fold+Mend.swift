@@ -69,7 +69,7 @@ extension Fold {
         if case .found(let record) = cache.record(key) { return record.state.version }
         for partition in filters.candidates(key.stableHash) {
             let row = try reader.record(key.sessionId, partition: partition, writes: writeBehind?.writeCount ?? 0)
-            if let row { return row.record.state.version }
+            if let row { return row.state.version }
         }
         return 0
     }

@@ -214,7 +214,7 @@ final class Fold: @unchecked Sendable {
                     event.sessionId, partition: partition, writes: writeBehind?.writeCount ?? 0)
                 if let row {
                     recordsRead.wrappingAdd(1, ordering: .relaxed)
-                    return cache.update(key, orInsert: row.record, bytes: row.bytes, hasRow: true, change)
+                    return cache.update(key, orInsert: row, bytes: RecordSize.estimate(row), hasRow: true, change)
                 }
             }
         } catch {

@@ -1,4 +1,5 @@
 package import Base
+internal import EventLog
 internal import SQLite
 internal import SessionModel
 
@@ -22,7 +23,8 @@ package final class EndedSessions {
         defer { database.close() }
         try database.execute(RowSchema.readerPragmas)
         let select = try database.prepare(
-            "SELECT number, record FROM sessions WHERE number > ?1 ORDER BY number LIMIT \(Self.rowsPerRead)")
+            "SELECT number, record, session_id FROM sessions WHERE number > ?1 ORDER BY number LIMIT \(Self.rowsPerRead)"
+        )
         defer { select.finalize() }
         var sessions: [String] = []
         while sessions.count < count {
@@ -30,7 +32,10 @@ package final class EndedSessions {
             select.bind(1, before)
             while try select.step() {
                 last = select.int64(0)
-                guard let record = try? SessionRecord(decoding: select.bytes(1)) else {
+                guard
+                    let record = try? SessionRecord(
+                        sessionId: select.text(2), decoding: select.bytes(1), home: index.log.identity)
+                else {
                     index.requestRefold(number: last)
                     continue
                 }

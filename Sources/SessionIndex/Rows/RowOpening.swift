@@ -65,10 +65,12 @@ struct RowOpening {
     private func opened(_ writer: RowWriter?, covered: Int64, mode: Database.Mode) throws(SQLiteError) -> Opened {
         let selections = try Database(path: path, mode: mode, virtualFileSystem: options.virtualFileSystem)
         try selections.execute(RowSchema.readerPragmas)
+        func reader() throws(SQLiteError) -> RowReader {
+            try RowReader(
+                path: path, home: log.identity, mode: mode, virtualFileSystem: options.virtualFileSystem)
+        }
         return Opened(
-            writer: writer,
-            foldReader: try RowReader(path: path, mode: mode, virtualFileSystem: options.virtualFileSystem),
-            queryReader: try RowReader(path: path, mode: mode, virtualFileSystem: options.virtualFileSystem),
+            writer: writer, foldReader: try reader(), queryReader: try reader(),
             selectionDatabase: selections, covered: covered, mode: mode)
     }
 

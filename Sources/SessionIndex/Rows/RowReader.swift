@@ -18,13 +18,16 @@ enum RowError: Error {
 /// Reads session rows from `sessions.sqlite`. It belongs to one queue.
 final class RowReader {
     let database: Database
+    private let home: Identity
     private let byId: Statement
     private let begin: Statement
     private let end: Statement
     /// The number of writes that the open snapshot has seen at least; nil without one.
     private var snapshotWrites: Int?
 
-    init(path: String, mode: Database.Mode, virtualFileSystem: String?) throws(SQLiteError) {
+    /// - Parameter home: the identity of the log that the rows belong to.
+    init(path: String, home: Identity, mode: Database.Mode, virtualFileSystem: String?) throws(SQLiteError) {
+        self.home = home
         database = try Database(path: path, mode: mode, virtualFileSystem: virtualFileSystem)
         try database.execute(RowSchema.readerPragmas)
         byId = try database.prepare(
@@ -37,15 +40,9 @@ final class RowReader {
         database.confine(to: queue)
     }
 
-    struct Row {
-        let record: SessionRecord
-        /// An estimate of the record's bytes in memory.
-        let bytes: Int
-    }
-
     /// The record as it was last written, or nil where that partition of the rows has none. Outside a snapshot each read
     /// sees what is committed now.
-    func record(_ sessionId: String, partition: Int) throws(RowError) -> Row? {
+    func record(_ sessionId: String, partition: Int) throws(RowError) -> SessionRecord? {
         database.checkOwner()
         do throws(SQLiteError) {
             byId.bind(1, text: sessionId)
@@ -55,10 +52,10 @@ final class RowReader {
             throw RowError(error)
         }
         defer { byId.reset() }
-        let bytes = byId.bytes(0)
-        guard let record = try? SessionRecord(decoding: bytes), SessionKey(record.sessionId) == SessionKey(sessionId)
-        else { throw .undecodable(number: byId.int64(1)) }
-        return Row(record: record, bytes: RecordSize.estimate(encodedBytes: bytes.count))
+        guard let record = try? SessionRecord(sessionId: sessionId, decoding: byId.bytes(0), home: home) else {
+            throw .undecodable(number: byId.int64(1))
+        }
+        return record
     }
 
     /// Whose the row with a number is, as it says itself; nil where there is none.
@@ -75,7 +72,7 @@ final class RowReader {
     ///
     /// - Parameter writes: the number of completed writes of rows. A record leaves memory only after its row is written
     ///   and counted, so a snapshot that began at this count has every row that is not in memory.
-    func record(_ sessionId: String, partition: Int, writes: Int) throws(RowError) -> Row? {
+    func record(_ sessionId: String, partition: Int, writes: Int) throws(RowError) -> SessionRecord? {
         if snapshotWrites != writes {
             endSnapshot()
             do throws(SQLiteError) {
@@ -109,7 +106,9 @@ final class RowReader {
 enum RecordSize {
     static let empty = 600
 
-    static func estimate(encodedBytes: Int) -> Int { empty + encodedBytes * 4 }
+    static func estimate(_ record: SessionRecord) -> Int {
+        record.facts.reduce(empty) { $0 + fact(payloadBytes: $1.payload.bytes.count) }
+    }
 
     /// What one more fact adds.
     static func fact(payloadBytes: Int) -> Int { 360 + payloadBytes }

@@ -1,3 +1,5 @@
+internal import Base
+internal import EventLog
 package import SQLite
 package import SessionModel
 
@@ -8,6 +10,7 @@ package final class RowSnapshot {
     private let all: Statement
     /// When open for reading only, what the tail has changed is in memory only.
     private let overlay: RecordCache?
+    private let home: Identity
     /// Sessions of the log without a row; those of the overlay are not among them.
     package private(set) var missingCount: Int64 = 0
 
@@ -20,6 +23,7 @@ package final class RowSnapshot {
             FROM sessions WHERE number = ?1 AND session_id = ?2
             """)
         all = try database.prepare("SELECT number, session_id FROM sessions ORDER BY number")
+        home = index.log.identity
         overlay = index.writeBehind == nil ? index.cache : nil
         // The transaction keeps the rows as they are now, however long the check takes.
         try database.execute("BEGIN")
@@ -32,14 +36,14 @@ package final class RowSnapshot {
         _ record: SessionRecord, key: SessionKey, buffer: inout [UInt8]
     ) throws(SQLiteError) -> Comparison {
         buffer.removeAll(keepingCapacity: true)
-        let expected = SessionRow(record, into: &buffer)
+        let expected = SessionRow(record, home: home, into: &buffer)
         byNumber.bind(1, expected.number)
         byNumber.bind(2, text: key.sessionId)
         defer { byNumber.reset() }
         let isThere = try byNumber.step()
         if !isThere { missingCount += 1 }
         if let overlay, case .found(let current) = overlay.record(key) {
-            return current.encoded == Array(buffer[expected.record]) ? .same : .different
+            return current.encoded(home: home) == Array(buffer[expected.record]) ? .same : .different
         }
         guard isThere else { return .missing }
         let isSame =

@@ -168,7 +168,7 @@ final class RowWriter {
             row.userId == select.text(0) && row.isSkewed == select.int64(1) && row.orderKey == select.int64(2)
         let isExpected = row.expectation == select.int64(3)
         let status = select.int64(4)
-        let isStatus = row.status == status && row.statusSince == select.int64(5)
+        let isStatus = row.status == status && row.statusSince == (select.isNull(5) ? nil : select.int64(5))
         select.reset()
         if !isOrdered {
             updateOrder.bind(1, row.number)

@@ -185,7 +185,7 @@ final class WriteBehind: @unchecked Sendable {
                 cache.withEntry(entry) { entry in
                     entry.isDirty = false
                     entry.isBeingWritten = true
-                    return SessionRow(entry.record, isNew: !entry.hasRow, into: &buffer)
+                    return SessionRow(entry.record, home: log.identity, isNew: !entry.hasRow, into: &buffer)
                 })
         }
         rows.sort { $0.number < $1.number }
@@ -226,7 +226,7 @@ final class WriteBehind: @unchecked Sendable {
     /// Replaces the rows of sessions of which nothing is dirty. Not on the queue; blocks.
     func replace(_ sessions: [RowWriter.Replaced], with records: [SessionRecord]) throws(StoreError) {
         var buffer: [UInt8] = []
-        let rows = records.map { SessionRow($0, into: &buffer) }
+        let rows = records.map { SessionRow($0, home: log.identity, into: &buffer) }
         let result = queue.sync { () -> Result<Void, SQLiteError> in
             Result { () throws(SQLiteError) in
                 try writer.write(

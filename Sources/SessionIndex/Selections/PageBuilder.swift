@@ -17,11 +17,6 @@ struct PageBuilder {
         self.bytesMax = bytesMax
     }
 
-    /// An estimate of what a record takes.
-    static func bytes(of record: SessionRecord) -> Int {
-        record.facts.reduce(RecordSize.empty) { $0 + RecordSize.fact(payloadBytes: $1.payload.bytes.count) }
-    }
-
     mutating func addFromMemory(_ record: SessionRecord) {
         guard let place = order.place(of: record) else { return }
         add(record, place)
@@ -39,7 +34,7 @@ struct PageBuilder {
     private mutating func add(_ record: SessionRecord, _ place: SessionPlace) -> Bool {
         if let after = order.selection.after, !order.precedes(after, place) { return false }
         guard order.admits(record), ids.insert(place.tie).inserted else { return false }
-        found.append((place, record, Self.bytes(of: record)))
+        found.append((place, record, RecordSize.estimate(record)))
         return true
     }
 

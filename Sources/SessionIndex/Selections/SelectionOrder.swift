@@ -51,17 +51,17 @@ struct SelectionOrder {
         guard mayMatch(record) else { return nil }
         let key: Int64?
         switch selection.scope {
-        case .user: key = record.orderedBy.microsecondsSince1970
-        case .ongoing: key = record.isOngoing ? record.orderedBy.microsecondsSince1970 : nil
+        case .user: key = record.orderedBy.millisecondsSince1970
+        case .ongoing: key = record.isOngoing ? record.orderedBy.millisecondsSince1970 : nil
         case .anomaly(let anomaly):
             key =
                 Anomaly.all(of: record, now: .earliest).contains(anomaly)
-                ? record.orderedBy.microsecondsSince1970 : nil
-        case .lasting(let state, let since): key = record.since(state).flatMap { Self.microseconds($0, atMost: since) }
-        case .waiting(let from): key = record.waitsUntil.flatMap { Self.microseconds($0, atLeast: from) }
-        case .requested(let from): key = record.requestedAt.flatMap { Self.microseconds($0, atLeast: from) }
-        case .status(_, let since): key = Self.microseconds(record.statusSinceOrFirstHeard, atMost: since)
-        case .everything: key = record.orderedBy.microsecondsSince1970
+                ? record.orderedBy.millisecondsSince1970 : nil
+        case .lasting(let state, let since): key = record.since(state).flatMap { Self.milliseconds($0, atMost: since) }
+        case .waiting(let from): key = record.waitsUntil.flatMap { Self.milliseconds($0, atLeast: from) }
+        case .requested(let from): key = record.requestedAt.flatMap { Self.milliseconds($0, atLeast: from) }
+        case .status(_, let since): key = Self.milliseconds(record.statusSinceOrFirstHeard, atMost: since)
+        case .everything: key = record.orderedBy.millisecondsSince1970
         case .expecting(let least): key = record.expectation.rawValue >= least.rawValue ? record.number : nil
         }
         return key.map { SessionPlace(key: $0, tie: record.tie) }
@@ -78,14 +78,14 @@ struct SelectionOrder {
         return selection.condition?(record) ?? true
     }
 
-    private static func microseconds(_ instant: Instant, atMost limit: Instant) -> Int64? {
-        let value = instant.microsecondsSince1970
-        return value <= limit.microsecondsSince1970 ? value : nil
+    private static func milliseconds(_ instant: Instant, atMost limit: Instant) -> Int64? {
+        let value = instant.millisecondsSince1970
+        return value <= limit.millisecondsSince1970 ? value : nil
     }
 
-    private static func microseconds(_ instant: Instant, atLeast limit: Instant) -> Int64? {
-        let value = instant.microsecondsSince1970
-        return value >= limit.microsecondsSince1970 ? value : nil
+    private static func milliseconds(_ instant: Instant, atLeast limit: Instant) -> Int64? {
+        let value = instant.millisecondsSince1970
+        return value >= limit.millisecondsSince1970 ? value : nil
     }
 
     // MARK: Queries
@@ -110,7 +110,7 @@ struct SelectionOrder {
 
     private static let ofStatus = select(
         "status_since", "sessions_by_status",
-        "status = ?1 AND status != 7 AND (status_since, tie) < (?2, ?3) AND status_since <= ?4",
+        "status = ?1 AND status_since IS NOT NULL AND (status_since, tie) < (?2, ?3) AND status_since <= ?4",
         "status_since DESC, tie DESC")
     private static let everything = select(
         "order_key", "sessions_in_order", "(order_key, tie) < (?2, ?3)", "order_key DESC, tie DESC")
@@ -128,15 +128,15 @@ struct SelectionOrder {
         let after = selection.after ?? first
         let place: [(index: Int32, value: Int64)] = [(2, after.key), (3, after.tie)]
         func bounded(_ sql: String, by instant: Instant) -> [IndexQuery] {
-            [IndexQuery(sql: sql, integers: place + [(4, instant.microsecondsSince1970)])]
+            [IndexQuery(sql: sql, integers: place + [(4, instant.millisecondsSince1970)])]
         }
         switch selection.scope {
         case .user(let userId):
             let skewed = IndexQuery(sql: Self.skewedOfUser, texts: [(1, userId)], integers: place)
             // All others start within the skew of their key.
-            let highest = selection.startsTo.map { $0.microsecondsSince1970 + SessionRow.skewMaxMicroseconds + 1 }
+            let highest = selection.startsTo.map { $0.millisecondsSince1970 + SessionRow.skewMaxMilliseconds + 1 }
             let start = min(after, SessionPlace(key: highest ?? .max, tie: .max))
-            let lowest = selection.startsFrom.map { $0.microsecondsSince1970 - SessionRow.skewMaxMicroseconds - 1 }
+            let lowest = selection.startsFrom.map { $0.millisecondsSince1970 - SessionRow.skewMaxMilliseconds - 1 }
             let bounds: [(index: Int32, value: Int64)] = [(2, start.key), (3, start.tie), (4, lowest ?? .min)]
             let usual = (0..<partitions).reversed().map { partition in
                 IndexQuery(sql: Self.ofUser, texts: [(1, userId)], integers: bounds + [(5, Int64(partition))])
@@ -158,12 +158,12 @@ struct SelectionOrder {
         case .status(let statuses, let since):
             return statuses.map(\.listCode).sorted().map {
                 IndexQuery(
-                    sql: Self.ofStatus, integers: place + [(1, $0), (4, since.microsecondsSince1970)])
+                    sql: Self.ofStatus, integers: place + [(1, $0), (4, since.millisecondsSince1970)])
             }
         case .everything: return [IndexQuery(sql: Self.everything, integers: place)]
         case .expecting(let least):
             let sql = Self.select(
-                "number", "sessions_expecting", "expectation = ?4 AND expectation > 0 AND (number, tie) > (?2, ?3)",
+                "number", "sessions_expecting", "expectation = ?4 AND expectation > 0 AND number > ?2",
                 "number")
             return SessionRecord.Expectation.allCases.filter { $0 != .nothing && $0.rawValue >= least.rawValue }.map {
                 IndexQuery(sql: sql, integers: place + [(4, $0.rawValue)])

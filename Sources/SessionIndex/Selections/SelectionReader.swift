@@ -21,6 +21,8 @@ final class SelectionReader: @unchecked Sendable {
 
     let queue = DispatchQueue(label: "chargefold.store.index")
     private let database: Database
+    /// The identity of the log that the rows belong to.
+    private let home: Identity
     private let cache: RecordCache
     private let filters: PartitionFilters
     private let writeBehind: WriteBehind?
@@ -32,10 +34,11 @@ final class SelectionReader: @unchecked Sendable {
     private let isClosed = Atomic(false)
 
     init(
-        database: Database, cache: RecordCache, filters: PartitionFilters, writeBehind: WriteBehind?,
+        database: Database, home: Identity, cache: RecordCache, filters: PartitionFilters, writeBehind: WriteBehind?,
         options: IndexOptions, damage: DamageReport
     ) {
         self.database = database
+        self.home = home
         self.cache = cache
         self.filters = filters
         self.writeBehind = writeBehind
@@ -180,8 +183,9 @@ final class SelectionReader: @unchecked Sendable {
                 // What was unwritten before this read began is in the page already, if it belongs there.
                 record = newer
             } else {
-                guard let decoded = try? SessionRecord(decoding: statement.bytes(3)),
-                    SessionKey(decoded.sessionId) == key
+                guard
+                    let decoded = try? SessionRecord(
+                        sessionId: key.sessionId, decoding: statement.bytes(3), home: home)
                 else {
                     throw .undecodable(number: statement.int64(0))
                 }
@@ -189,7 +193,7 @@ final class SelectionReader: @unchecked Sendable {
             }
             if page.add(record, at: place) {
                 found += 1
-                foundBytes += PageBuilder.bytes(of: record)
+                foundBytes += RecordSize.estimate(record)
             }
             // One more than the page holds tells whether there is a next one.
             if found > order.selection.limit || found > 1 && foundBytes > options.pageBytesMax { return looked }

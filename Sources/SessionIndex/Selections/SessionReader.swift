@@ -54,7 +54,7 @@ final class SessionReader: @unchecked Sendable {
             case .found(let record): return record
             case .missing(let count): evictions = count
             }
-            var row: RowReader.Row?
+            var row: SessionRecord?
             do throws(RowError) {
                 for partition in filters.candidates(key.sessionId) {
                     row = try reader.record(key.sessionId, partition: partition)
@@ -64,7 +64,8 @@ final class SessionReader: @unchecked Sendable {
                 throw damage.found(error, key)
             }
             if row != nil { recordsRead.wrappingAdd(1, ordering: .relaxed) }
-            if let record = cache.resolve(row?.record, key: key, bytes: row?.bytes ?? 0, evictions: evictions) {
+            if let record = cache.resolve(row, key: key, bytes: row.map(RecordSize.estimate) ?? 0, evictions: evictions)
+            {
                 return record
             }
         }

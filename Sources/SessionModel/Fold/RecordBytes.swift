@@ -19,8 +19,9 @@ struct RecordWriter {
         write(UInt64(bitPattern: value << 1 ^ value >> 63))
     }
 
-    mutating func write(_ instant: Instant) {
-        write(signed: instant.seconds)
+    /// - Parameter base: an instant near it.
+    mutating func write(_ instant: Instant, since base: Instant) {
+        write(signed: instant.seconds - base.seconds)
         write(UInt64(instant.nanoseconds))
     }
 
@@ -79,8 +80,8 @@ struct RecordReader {
         return value
     }
 
-    mutating func readInstant() throws(RecordCodingError) -> Instant {
-        let seconds = try readSigned()
+    mutating func readInstant(since base: Instant) throws(RecordCodingError) -> Instant {
+        let seconds = base.seconds &+ (try readSigned())
         let nanoseconds = try readUnsigned()
         guard seconds >= Instant.earliestSeconds, seconds <= Instant.latestSeconds, nanoseconds < 1_000_000_000 else {
             throw RecordCodingError(reason: .invalid)
@@ -112,8 +113,8 @@ struct RecordReader {
 /// A checksum against accidents (bad disks, bugs), not against malice. Every step is a bijection of the running value,
 /// so a change within one aligned word of eight bytes is always found.
 package enum RecordChecksum {
-    package static func of(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-        var hash: UInt64 = 0x9E37_79B9_7F4A_7C15 ^ UInt64(bytes.count)
+    package static func of(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0x9E37_79B9_7F4A_7C15) -> UInt64 {
+        var hash = seed ^ UInt64(bytes.count)
         var position = 0
         while position + 8 <= bytes.count {
             mix(bytes.integer(position), into: &hash)

@@ -10,8 +10,8 @@ extension SessionRecord {
     /// receiver, and in all likelihood no other session's.
     package var tie: Int64 {
         var id = sessionId
-        // With room below and above.
-        return Int64(id.withUTF8 { RecordChecksum.of(UnsafeRawBufferPointer($0)) } >> 2) + 1
+        // Six bytes in an index, with room below and above.
+        return Int64(id.withUTF8 { RecordChecksum.of(UnsafeRawBufferPointer($0)) } >> 18) + 1
     }
 
     /// From when on the session has waited for its start, where that is its status.
