@@ -39,7 +39,7 @@ package enum ConfigurationDocument {
             notes += " Allowed: \(range.lowerBound) to \(range.upperBound)\(key.unit.map { " " + $0 } ?? "")."
         case .choice, .mode: notes += " Allowed: \(key.allowed)."
         }
-        if key.isReloadable { notes += " Read again while the server runs." }
+        if key.reload != nil { notes += " Read again while the server runs." }
         let variable = ConfigurationLoader.variableName(of: key.name)
         notes += " [\(variable)\(key.kind.isSecret ? ", \(variable)_FILE" : "")]"
         let lines = wrapped(notes, width: 116 - indentation.count).map { "\(indentation)# \($0)\n" }

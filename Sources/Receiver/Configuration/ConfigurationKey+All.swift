@@ -74,17 +74,20 @@ extension ConfigurationKey {
             """
             The CURRENT secret of the Drive API's HMAC-SHA512 signatures. Once it is set, every callback must be signed. \
             At least one of secretCurrent and authorizationHeaders is needed (or allowUnverified).
-            """),
+            """
+        ).reloadable,
         .secret(
             "webhook.secretNext", \.webhook.secretNext, example: "the NEXT secret of the webhook",
-            "The NEXT secret, tried when the CURRENT one does not match: set it before a rotation."),
+            "The NEXT secret, tried when the CURRENT one does not match: set it before a rotation."
+        ).reloadable,
         .namedSecrets(
             "webhook.authorizationHeaders", \.webhook.authorizationHeaders, separatedByCommas: false,
             example: #"["X-Callback-Key: the agreed value"]"#,
             """
             Headers agreed with the Drive API that every callback must carry, each as "Name: value". In the environment and \
             in a file: one a line.
-            """),
+            """
+        ).reloadable,
         .boolean(
             "webhook.allowUnverified", \.webhook.allowUnverified,
             """
@@ -119,13 +122,15 @@ extension ConfigurationKey {
             """
             Bearer token that opens the query API (Authorization: Bearer ...), with the scope act: letters, digits and \
             -._~+/ only. Without any token the query API is closed, unless allowAnonymousReads is true.
-            """),
+            """
+        ).reloadable,
         .secret(
             "api.adminToken", \.api.adminToken, example: "a-long-random-admin-token",
             """
             Bearer token of operators, with the scope admin: it opens what act opens, the quarantine, the log, the minting \
             of user tokens and the erasure of users.
-            """),
+            """
+        ).reloadable,
         .namedSecrets(
             "api.tokens", \.api.tokens, separatedByCommas: true, example: #"["app:another-long-random-token"]"#,
             """
@@ -133,7 +138,8 @@ extension ConfigurationKey {
             read (which is meant where none is given), act (reads, and starts, stops, pays and abandons), read:user:ID and \
             act:user:ID (for that user only; ID percent-encoded), admin. In the environment separated by commas or lines, \
             in a file one a line.
-            """),
+            """
+        ).reloadable,
         .secret(
             "api.sealKey", \.api.sealKey, example: "one random text for all instances",
             """
@@ -228,7 +234,7 @@ extension ConfigurationKey {
     ]
 
     private static let log: [ConfigurationKey] = [
-        .choice("log.level", \.log.level, "The least severe level that is logged."),
+        .choice("log.level", \.log.level, "The least severe level that is logged.").reloadable,
         .choice("log.format", \.log.format, "text for people, json for machines: one object a line."),
     ]
 

@@ -77,13 +77,17 @@ package struct ConfigurationKey: Sendable {
         }
     }
 
-    /// Whether a value counts as soon as it is read again, while the server runs.
-    var isReloadable: Bool { Self.reloadable.contains(name) }
+    /// Puts the value of one configuration into another; nil where that is not asked for.
+    private var copy: (@Sendable (_ from: ReceiverConfiguration, _ to: inout ReceiverConfiguration) -> Void)?
+    /// The value counts as soon as it is read again, while the server runs: this takes it over. nil: it needs a restart.
+    private(set) var reload: (@Sendable (_ from: ReceiverConfiguration, _ to: inout ReceiverConfiguration) -> Void)?
 
-    private static let reloadable: Set<String> = [
-        "webhook.secretCurrent", "webhook.secretNext", "webhook.authorizationHeaders", "api.token", "api.adminToken",
-        "api.tokens", "log.level",
-    ]
+    /// The same key, whose value counts as soon as it is read again. `ConfigurationReloader` hands it to whoever uses it.
+    var reloadable: Self {
+        var key = self
+        key.reload = copy
+        return key
+    }
 
     /// Whether two configurations have the same value.
     func isSame(_ one: ReceiverConfiguration, _ other: ReceiverConfiguration) -> Bool {
@@ -168,7 +172,7 @@ extension ConfigurationKey {
     static func choice<Choice: RawRepresentable<String> & CaseIterable & SendableMetatype>(
         _ name: String, _ path: any WritableKeyPath<ReceiverConfiguration, Choice> & Sendable, _ documentation: String
     ) -> Self {
-        Self(
+        var key = Self(
             name: name, kind: .choice(Choice.allCases.map(\.rawValue)), unit: nil, example: "",
             documentation: documentation
         ) { value, configuration in
@@ -178,6 +182,8 @@ extension ConfigurationKey {
         } render: {
             $0[keyPath: path].rawValue
         }
+        key.copy = { $1[keyPath: path] = $0[keyPath: path] }
+        return key
     }
 
     static func secret(
@@ -190,6 +196,7 @@ extension ConfigurationKey {
         } render: {
             $0[keyPath: path].map { "<secret of \($0.count) bytes>" }
         }
+        key.copy = { $1[keyPath: path] = $0[keyPath: path] }
         key.secretContent = { $0[keyPath: path].map { [$0.withUnsafeBytes { Array($0) }] } ?? [] }
         return key
     }
@@ -213,6 +220,7 @@ extension ConfigurationKey {
                         return "\(secret.name): <secret of \(secret.value.count) bytes>\(scopes)"
                     }.joined(separator: ", ") + "]"
         }
+        key.copy = { $1[keyPath: path] = $0[keyPath: path] }
         key.secretContent = { $0[keyPath: path].map { $0.value.withUnsafeBytes { Array($0) } } }
         return key
     }

@@ -69,17 +69,11 @@ package actor ConfigurationReloader {
     private func apply(_ new: LoadedConfiguration, _ reason: String) {
         let (old, next) = (loaded.configuration, new.configuration)
         let changed = ConfigurationKey.all.filter { !$0.isSame(old, next) }
-        let needRestart = changed.filter { !$0.isReloadable }.map(\.name)
-        let applied = changed.filter(\.isReloadable)
+        let needRestart = changed.filter { $0.reload == nil }.map(\.name)
+        let applied = changed.filter { $0.reload != nil }
         // What needs a restart stays as it is, and is said again each time.
         var running = loaded
-        running.configuration.webhook.secretCurrent = next.webhook.secretCurrent
-        running.configuration.webhook.secretNext = next.webhook.secretNext
-        running.configuration.webhook.authorizationHeaders = next.webhook.authorizationHeaders
-        running.configuration.api.token = next.api.token
-        running.configuration.api.adminToken = next.api.adminToken
-        running.configuration.api.tokens = next.api.tokens
-        running.configuration.log.level = next.log.level
+        for key in applied { key.reload?(next, &running.configuration) }
         if applied.contains(where: { $0.name != "log.level" }) {
             target.replaceCredentials(running.configuration, Self.ended(old.api, next.api))
         }
