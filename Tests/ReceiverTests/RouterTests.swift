@@ -25,31 +25,41 @@ import Testing
         return allow
     }
 
-    /// The path of a route with values in the places of its parameters.
-    private func example(_ route: Route) -> String {
-        route.path.text.replacing("{userId}", with: "u%2F1").replacing("{sessionId}", with: "a%20b")
-            .replacing("{name}", with: "c%20d").replacing("{id}", with: "17")
+    /// The path of a route with something that may stand for each parameter.
+    private func example(_ route: Route, userId: String = "12") -> String {
+        route.path.parameters.reduce(route.path.text) { path, name in
+            path.replacing("{\(name)}", with: name == "userId" ? userId : "17")
+        }
     }
 
     @Test func `each route is found by its own path, with what the path names`() {
         for route in Route.all {
-            let found = found(example(route), route.method)
+            let found = found(example(route, userId: "17"), route.method)
             #expect(found?.template == route.path.text)
             var values = PathValues()
-            for parameter in route.path.parameters {
-                switch parameter {
-                case .userId: values.userId = "u/1"
-                case .sessionId: values.sessionId = "a b"
-                case .name: values.name = "c d"
-                case .id: values.id = 17
-                }
+            for parameter in PathParameter.all where route.path.parameters.contains(parameter.name) {
+                #expect(parameter.read("17", &values))
             }
             #expect(found?.values == values, "\(route.path.text)")
+        }
+        #expect(
+            found("/v1/users/u%2F1/sessions/a%20b")?.values == PathValues(userId: "u/1", sessionId: "a b"))
+    }
+
+    @Test func `no two parameters of a path are one`() {
+        for parameter in PathParameter.all {
+            var values = PathValues()
+            #expect(parameter.read("17", &values))
+            #expect(values != PathValues())
+            for other in PathParameter.all where other.name != parameter.name {
+                var others = PathValues()
+                #expect(other.read("17", &others) && others != values)
+            }
         }
     }
 
     @Test func `no route stands there twice`() {
-        let names = Route.all.map { "\($0.method.rawValue) \($0.path.text)" }
+        let names = Route.all.map { "\($0.method.name) \($0.path.text)" }
         #expect(Set(names).count == names.count)
         // HEAD goes with GET.
         #expect(names.count > 30)
@@ -57,7 +67,7 @@ import Testing
 
     @Test func `access that is about a user has one in the path`() {
         for route in Route.all where route.access.isOfUser {
-            #expect(route.path.parameters.contains(.userId), "\(route.path.text)")
+            #expect(route.path.parameters.contains("userId"), "\(route.path.text)")
         }
     }
 
@@ -145,9 +155,8 @@ import Testing
     /// Asks for each route in turn, and gives its status.
     private func statuses(_ server: RunningServer, token: String?, userId: String = userId) throws -> [(Route, Int)] {
         try Route.all.map { route in
-            let path = route.path.text.replacing("{userId}", with: userId).replacing("{sessionId}", with: "S1")
-                .replacing("{name}", with: "c%20d").replacing("{id}", with: "17")
-            let method = route.method == .get ? "HEAD" : route.method.rawValue
+            let path = example(route, userId: userId)
+            let method = route.method == .get ? "HEAD" : route.method.name
             return (route, try server.get(path, method: method, token: token).status)
         }
     }

@@ -4,9 +4,14 @@ import HTTPServer
 package final class Route: Sendable {
     package enum Method: String, Sendable {
         /// And HEAD: the same without its content (RFC 9110 section 9.3.2).
-        case get = "GET, HEAD"
+        case get = "GET"
         case post = "POST"
         case delete = "DELETE"
+
+        package var name: String { rawValue }
+
+        /// As `Allow` lists it.
+        var allowed: String { self == .get ? "GET, HEAD" : name }
 
         /// The case of a method matters (RFC 9110 section 9.1).
         init?(_ head: borrowing RequestHead) {
@@ -40,7 +45,7 @@ package final class Route: Sendable {
     package let sheds: Bool
     /// Whether it cannot be answered, or not truly, while sessions are being made again from the log.
     package let needsSessions: Bool
-    /// Whether its answers may be long enough to be compressed.
+    /// Whether its answers are compressed where they are long enough: not where they never are, or are already.
     package let coded: Bool
     /// The names of its query parameters: others are refused, for a misspelled filter would show everything. nil: nobody
     /// looks, where others say what a request looks like.

@@ -11,17 +11,44 @@ package struct PathValues: Sendable, Equatable {
     package var id: Int64 = 0
 }
 
-/// The path of a route, such as `/v1/sessions/{sessionId}/facts`.
-package struct RoutePath: Sendable {
-    /// What stands in the place of a segment: `{userId}`, `{sessionId}`, `{name}` or `{id}`.
-    package enum Parameter: String, Sendable {
-        case userId, sessionId, name, id
+/// What may stand in braces in the place of a segment.
+struct PathParameter: Sendable {
+    let name: String
+    /// Takes the decoded text, where it is something that such a path can name.
+    let read: @Sendable (_ text: String, inout PathValues) -> Bool
+
+    /// A new one has a member of ``PathValues`` and a line here.
+    static let all = [
+        PathParameter("userId") { $1.userId = $0 },
+        PathParameter("sessionId") { $1.sessionId = $0 },
+        PathParameter("name") { $1.name = $0 },
+        PathParameter(number: "id") { $1.id = $0 },
+    ]
+
+    private init(_ name: String, set: @escaping @Sendable (String, inout PathValues) -> Void) {
+        self.name = name
+        read = { text, values in
+            set(text, &values)
+            return true
+        }
     }
 
+    private init(number name: String, set: @escaping @Sendable (Int64, inout PathValues) -> Void) {
+        self.name = name
+        read = { text, values in
+            guard let number = Int64(text) else { return false }
+            set(number, &values)
+            return true
+        }
+    }
+}
+
+/// The path of a route, such as `/v1/sessions/{sessionId}/facts`.
+package struct RoutePath: Sendable {
     private enum Segment: Sendable {
         /// Where the segment stands in the template.
         case fixed(start: Int, count: Int)
-        case parameter(Parameter)
+        case parameter(PathParameter)
     }
 
     /// What a path says, read as this one.
@@ -36,15 +63,16 @@ package struct RoutePath: Sendable {
     let template: StaticString
     private let segments: [Segment]
 
-    /// - Parameter template: fixed segments are made of unreserved characters.
+    /// - Parameter template: fixed segments are made of unreserved characters; the others are parameters that there are.
     init(_ template: StaticString) {
         self.template = template
         var segments: [Segment] = []
         var start = 1
         for segment in template.description.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
             let count = segment.utf8.count
-            let name = String(segment.dropFirst().dropLast())
-            if segment.hasPrefix("{"), let parameter = Parameter(rawValue: name) {
+            if segment.hasPrefix("{") {
+                let parameter = PathParameter.all.first { segment == "{\($0.name)}" }
+                guard let parameter else { preconditionFailure("PathParameter.all has no \(segment)") }
                 segments.append(.parameter(parameter))
             } else {
                 segments.append(.fixed(start: start, count: count))
@@ -59,8 +87,9 @@ package struct RoutePath: Sendable {
 
     let hasParameters: Bool
 
-    package var parameters: [Parameter] {
-        segments.compactMap { if case .parameter(let parameter) = $0 { parameter } else { nil } }
+    /// The names of what it has in braces.
+    package var parameters: [String] {
+        segments.compactMap { if case .parameter(let parameter) = $0 { parameter.name } else { nil } }
     }
 
     /// Whether a path is this one, whatever stands in the places of its parameters.
@@ -84,14 +113,7 @@ package struct RoutePath: Sendable {
         for index in segments.indices {
             guard case .parameter(let parameter) = segments[index] else { continue }
             guard let text = PercentEncoding.decode(path[index]) else { return .malformed }
-            switch parameter {
-            case .userId: values.userId = text
-            case .sessionId: values.sessionId = text
-            case .name: values.name = text
-            case .id:
-                guard let id = Int64(text) else { return .other }
-                values.id = id
-            }
+            guard parameter.read(text, &values) else { return .other }
         }
         return .values(values)
     }

@@ -15,7 +15,7 @@ package struct Router: Sendable {
     }
 
     /// Routes that have the same path.
-    private final class Place: Sendable {
+    private final class Resource: Sendable {
         let path: RoutePath
         let isWebhook: Bool
         let routes: [(method: Route.Method, number: Int)]
@@ -26,28 +26,28 @@ package struct Router: Sendable {
             self.routes = routes.map { ($0.route.method, $0.number) }
         }
 
-        var allow: String { routes.map(\.method.rawValue).joined(separator: ", ") }
+        var allow: String { routes.map(\.method.allowed).joined(separator: ", ") }
     }
 
     package let routes: [Route]
     /// In the order of the routes: of two that a path leads to the first one counts.
-    private let places: [Place]
+    private let resources: [Resource]
 
     package init(_ routes: [Route]) {
         self.routes = routes
-        var places: [(path: RoutePath, routes: [(route: Route, number: Int)])] = []
+        var resources: [(path: RoutePath, routes: [(route: Route, number: Int)])] = []
         for (number, route) in routes.enumerated() {
-            let known = places.firstIndex { $0.path.text == route.path.text }
-            if known == nil { places.append((route.path, [])) }
-            places[known ?? places.count - 1].routes.append((route, number))
+            let known = resources.firstIndex { $0.path.text == route.path.text }
+            if known == nil { resources.append((route.path, [])) }
+            resources[known ?? resources.count - 1].routes.append((route, number))
         }
-        self.places = places.map { Place($0.path, $0.routes) }
+        self.resources = resources.map { Resource($0.path, $0.routes) }
     }
 
     /// What `OPTIONS *` is answered with (RFC 9110 section 9.3.7): the methods that some route has.
     var allow: String {
         let methods = [Route.Method.get, .post, .delete].filter { method in routes.contains { $0.method == method } }
-        return (methods.map(\.rawValue) + ["OPTIONS"]).joined(separator: ", ")
+        return (methods.map(\.allowed) + ["OPTIONS"]).joined(separator: ", ")
     }
 
     package func match(_ head: borrowing RequestHead) -> Match { match(Route.Method(head), head.path) }
@@ -57,23 +57,23 @@ package struct Router: Sendable {
     ///   - path: the raw bytes of the path, still percent-encoded, without the query.
     package func match(_ method: Route.Method?, _ path: UnsafeRawBufferPointer) -> Match {
         if let segments = Self.segments(path) {
-            for place in places where place.path.matches(segments) {
-                switch place.path.read(segments) {
-                case .values: return match(method, at: place)
+            for resource in resources where resource.path.matches(segments) {
+                switch resource.path.read(segments) {
+                case .values: return match(method, resource)
                 case .malformed: return .malformedPath
                 case .other: continue
                 }
             }
         }
         let webhook = WebhookPath(likely: path).flatMap { likely in
-            places.first { $0.isWebhook && likely.isSpelling(of: $0.path.text) }
+            resources.first { $0.isWebhook && likely.isSpelling(of: $0.path.text) }
         }
-        return webhook.map { match(method, at: $0) } ?? .notFound
+        return webhook.map { match(method, $0) } ?? .notFound
     }
 
-    private func match(_ method: Route.Method?, at place: Place) -> Match {
-        for route in place.routes where route.method == method { return .route(route.number) }
-        return .methodNotAllowed(allow: place.allow, isWebhook: place.isWebhook)
+    private func match(_ method: Route.Method?, _ resource: Resource) -> Match {
+        for route in resource.routes where route.method == method { return .route(route.number) }
+        return .methodNotAllowed(allow: resource.allow, isWebhook: resource.isWebhook)
     }
 
     /// What the path of a request names, whose route has been found.
