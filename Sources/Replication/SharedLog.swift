@@ -189,16 +189,16 @@ package final class SharedLog: Sendable {
     package var readsStrictly: Bool { shared.settings.reads == .strict }
 
     /// Calls back once everything is folded here that any receiver has acknowledged as replicated until now, or when
-    /// nobody can say so in time. From another thread, or at once.
+    /// nobody can say so in time. From another thread.
     package func whenCurrent(_ completion: @escaping @Sendable (Consistency) -> Void) {
         heads.ask { [self] heads in
-            guard let heads else { return completion(.local) }
+            // What the reader does with it takes its time: neither on the queue that asks nor on the one that folds.
+            guard let heads else { return reads.async { completion(.local) } }
             let own = shared.memory.current.own
             var required: [Identity: Int64] = [:]
             for head in heads where !own.contains(where: { $0.identity == head.identity }) {
                 required[head.identity] = head.shipped
             }
-            // Not on the queue that folds: what the reader does with it takes its time.
             let cancel = log.whenFolded(required) { [reads] in reads.async { completion(.strict) } }
             guard let cancel else { return }
             puller.work.raise()
