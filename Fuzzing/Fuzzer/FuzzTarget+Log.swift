@@ -86,7 +86,7 @@ extension FuzzTarget {
         func read() -> [Int64: [UInt8]]? {
             guard
                 let log = try? EventLog(
-                    directory: path, readOnly: true, claim: NoClaim(), logger: quiet)
+                    directory: path, readOnly: true, right: NoRight(), logger: quiet)
             else { return nil }
             var rows: [Int64: [UInt8]] = [:]
             _ = try? log.read(after: 0) { (row) throws(Never) in
@@ -102,7 +102,7 @@ extension FuzzTarget {
     }
 }
 
-private struct NoClaim: DirectoryClaim {
+private struct NoRight: DirectoryRight {
     func isInPlace() -> Bool { true }
     func renew() throws(StoreError) {}
 }

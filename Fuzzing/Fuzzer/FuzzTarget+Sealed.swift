@@ -14,24 +14,24 @@ extension FuzzTarget {
     private static let otherTokens = SecretKey(utf8: "a-key-that-seals-nothing").map { UserTokens(key: $0) }
 
     /// A cursor opens in its own list only, and no other text opens as what it stands for: not one that was made up, and
-    /// not one with a character changed. The bytes are the place, the change, and the list.
+    /// not one with a character changed. The bytes are the sort key, the change, and the list.
     @Sendable static func cursor(_ bytes: UnsafeRawBufferPointer) {
         guard let seal, let otherSeal else { return }
         let cursors = PageCursor(seal: seal)
         let text = String(decoding: bytes, as: UTF8.self)
         let context = Array(bytes.dropFirst(18))
         let others = PageCursor(seal: otherSeal)
-        precondition((try? others.place(text, context: context)) == nil, "a made-up cursor opens")
+        precondition((try? others.sortKey(text, context: context)) == nil, "a made-up cursor opens")
         guard bytes.count >= 18 else { return }
-        let place = SessionPlace(
+        let sortKey = SortKey(
             key: bytes.loadUnaligned(fromByteOffset: 0, as: Int64.self),
             tie: bytes.loadUnaligned(fromByteOffset: 8, as: Int64.self))
-        guard let own = cursors.text(place, context: context) else { preconditionFailure("no cursor") }
-        precondition((try? cursors.place(own, context: context)) == place, "round trip")
-        precondition((try? cursors.place(own, context: context + [0])) == nil, "opens in another list")
+        guard let own = cursors.text(sortKey, context: context) else { preconditionFailure("no cursor") }
+        precondition((try? cursors.sortKey(own, context: context)) == sortKey, "round trip")
+        precondition((try? cursors.sortKey(own, context: context + [0])) == nil, "opens in another list")
         let changed = altered(own, at: bytes[16], to: bytes[17])
         if changed != own {
-            precondition((try? cursors.place(changed, context: context)) == nil, "an altered cursor opens")
+            precondition((try? cursors.sortKey(changed, context: context)) == nil, "an altered cursor opens")
         }
     }
 

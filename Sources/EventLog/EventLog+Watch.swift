@@ -36,14 +36,14 @@ extension EventLog {
         guard let appender = onQueue.appender else { return false }
         let segments = segments.withLock { $0 }
         let moved = segments.filter { !$0.isInPlace }
-        let isClaimed = claim.isInPlace()
+        let isClaimed = right.isInPlace()
         if moved.isEmpty && isClaimed { return false }
         let outage = StoreError(.filesMoved, "files of the data directory were removed or replaced while in use")
         setOutage(outage)
         logger.critical(
             "files of the log were removed or replaced while in use",
             metadata: ["files": "\(moved.map(\.name).joined(separator: " "))"])
-        try claim.renew()
+        try right.renew()
         do throws(LogFileError) {
             if mkdir(directory, 0o700) != 0 && errno != EEXIST {
                 throw LogFileError(code: errno, action: "making \(directory)")
@@ -96,7 +96,7 @@ extension Segment {
 }
 
 /// The right to write to the data directory, as its owner has it.
-package protocol DirectoryClaim: Sendable {
+package protocol DirectoryRight: Sendable {
     /// Whether the path still leads to what was claimed.
     func isInPlace() -> Bool
     /// Claims the path again, making the directory where it is gone.

@@ -46,7 +46,7 @@ package final class EventLog: Sendable {
     let state = Locked(LogState.open)
     let figures = Locked(LogFigures())
     let stall: StallWatch
-    let claim: any DirectoryClaim
+    let right: any DirectoryRight
     /// What was not where it belongs at the last look.
     let outage = Locked<StoreError?>(nil)
     /// Which deliveries are durable here, and whose the next own one is.
@@ -93,13 +93,13 @@ package final class EventLog: Sendable {
     ///   - known: what others remember of the log.
     ///   - acceptsLoss: whether to go on with a log that is not the one that others remember, or is shorter.
     ///   - readOnly: for tools, while no server runs: nothing is written, and `append` refuses.
-    ///   - claim: the right to the directory.
+    ///   - right: the right to the directory.
     /// - Throws: `lostLog` where `known` tells of another log, or of a longer one; `damaged`, `unavailable`, `directory`.
     package init(
         directory: String, known: KnownLog? = nil, acceptsLoss: Bool = false, readOnly: Bool = false,
-        claim: any DirectoryClaim, options: LogOptions = LogOptions(), logger: Logger
+        right: any DirectoryRight, options: LogOptions = LogOptions(), logger: Logger
     ) throws(StoreError) {
-        self.claim = claim
+        self.right = right
         let opened = try LogOpening(
             directory: directory, options: options, readOnly: readOnly, acceptsLoss: acceptsLoss
         ).open(known: known)

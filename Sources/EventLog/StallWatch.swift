@@ -18,7 +18,7 @@ final class StallWatch: @unchecked Sendable {
     init(milliseconds: Int, logger: Logger) {
         nanosecondsMax = UInt64(milliseconds) * 1_000_000
         self.logger = logger
-        timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "chargefold.store.stall", qos: .utility))
+        timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "chargefold.log.stall", qos: .utility))
         let interval = DispatchTimeInterval.milliseconds(max(100, milliseconds))
         timer.schedule(deadline: .now() + interval, repeating: interval, leeway: .milliseconds(100))
         timer.setEventHandler { [weak self] in _ = self?.seconds }

@@ -34,9 +34,9 @@ package struct Limits: Sendable {
     package var requestBytesMax = 64 << 20
 
     /// From the first byte of a head (or from accepting the connection) to its last.
-    package var headerSeconds = 10.0
+    package var headerTimeoutSeconds = 10.0
     /// From the end of the head to the end of the body.
-    package var bodySeconds = 60.0
+    package var bodyTimeoutSeconds = 60.0
     /// The time over which the minimum rates of a body and of a response are measured.
     package var rateWindowSeconds = 5.0
     /// Bytes a second that a body must come in with, measured over each `rateWindowSeconds`.
@@ -44,7 +44,7 @@ package struct Limits: Sendable {
     /// Bytes a second that the peer must take of a response that waits for it, over each `rateWindowSeconds`.
     package var responseBytesPerSecondMin = 128
     /// How long a connection may wait for its next request.
-    package var idleSeconds = 75.0
+    package var idleTimeoutSeconds = 75.0
     /// How long a handler may take to answer before the server answers 503 for it.
     package var handlerSeconds = 90.0
     /// How long a server that stops waits for the first request of a connection that it has accepted.

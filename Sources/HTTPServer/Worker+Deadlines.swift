@@ -47,7 +47,7 @@ extension Worker {
             fail(connection, .timeout)
         case .body:
             let received = connection.receivedBytes - connection.rateMark
-            let window = min(limits.rateWindowSeconds, limits.bodySeconds)
+            let window = min(limits.rateWindowSeconds, limits.bodyTimeoutSeconds)
             if now < connection.bodyDeadline, Double(received) >= Double(limits.bodyBytesPerSecondMin) * window {
                 connection.rateMark = connection.receivedBytes
                 return deadlines.set(connection.slot, .body, now: now)

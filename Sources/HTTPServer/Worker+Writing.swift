@@ -115,7 +115,7 @@ extension Worker {
     private func waitForRequest(_ connection: Connection) {
         if connection.parser.isInBody {
             guard !isWaiting(connection, .body) else { return }
-            connection.bodyDeadline = now + nanoseconds(limits.bodySeconds)
+            connection.bodyDeadline = now + nanoseconds(limits.bodyTimeoutSeconds)
             connection.rateMark = connection.receivedBytes
             startWaiting(connection, .body)
         } else if connection.requestCount > 0, connection.isSilent {

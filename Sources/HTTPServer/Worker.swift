@@ -100,15 +100,15 @@ final class Worker: @unchecked Sendable {
         deadlines = DeadlineQueue { kind in
             switch kind {
             case .none: 0
-            case .idle: nanoseconds(limits.idleSeconds)
-            case .header: nanoseconds(limits.headerSeconds)
-            case .body: nanoseconds(min(limits.rateWindowSeconds, limits.bodySeconds))
+            case .idle: nanoseconds(limits.idleTimeoutSeconds)
+            case .header: nanoseconds(limits.headerTimeoutSeconds)
+            case .body: nanoseconds(min(limits.rateWindowSeconds, limits.bodyTimeoutSeconds))
             case .handler: nanoseconds(limits.handlerSeconds)
             case .write: nanoseconds(limits.rateWindowSeconds)
             case .linger: nanoseconds(limits.lingerSeconds)
             }
         }
-        deadlineAfterAnswerMin = min(nanoseconds(limits.idleSeconds), nanoseconds(limits.rateWindowSeconds))
+        deadlineAfterAnswerMin = min(nanoseconds(limits.idleTimeoutSeconds), nanoseconds(limits.rateWindowSeconds))
         epoll = clinux_epoll_create()
         // The listeners are the worker's from here on, and nobody else will close them.
         guard epoll >= 0 else {

@@ -29,7 +29,7 @@ package final class Features: Sendable {
     let sessions: SessionQueries
     let lists: SessionLists
     let startChecks: StartChecks
-    let records: SessionRecords
+    let records: ChargeDetailRecords
     let streams: LiveStreams
     let abandonments: Abandonments
     let gateway: GatewayRequests
@@ -112,18 +112,18 @@ package final class Features: Sendable {
         live.subscribersMax = max(1, min(live.subscribersMax, configuration.serverConfiguration.connectionsMax / 2))
         live.subscribersOfUserMax = configuration.api.userStreamsMax
         hub = LiveHub(store: store, settings: guidance, options: live, logger: logger, clock: clock)
-        let places = LivePlaces(hub)
+        let slots = LiveSlots(hub)
         let renderer = SessionRenderer(settings: guidance, cooldowns: cooldowns)
         sessions = SessionQueries(
             store: store, others: others, renderer: renderer,
             waits: LiveWaits(
-                store: store, others: others, hub: hub, places: places, renderer: renderer, clock: clock), clock: clock)
+                store: store, others: others, hub: hub, slots: slots, renderer: renderer, clock: clock), clock: clock)
         lists = SessionLists(
             store: store, others: others, renderer: renderer, cursors: PageCursor(seal: Seal(key: sealKey)),
             reconciler: reconciler, clock: clock)
         startChecks = StartChecks(store: store, others: others, cooldowns: cooldowns, settings: guidance, clock: clock)
-        records = SessionRecords(store: store, others: others)
-        streams = LiveStreams(store: store, others: others, hub: hub, places: places)
+        records = ChargeDetailRecords(store: store, others: others)
+        streams = LiveStreams(store: store, others: others, hub: hub, slots: slots)
         abandonments = Abandonments(store: store, renderer: renderer, writes: writes, clock: clock)
         gateway = GatewayRequests(gateway: driveAPI?.gateway)
 

@@ -58,7 +58,7 @@ package final class Receiver: RequestHandler, Sendable {
             metrics.shedQueries.increment()
             return .refuse(Response(.yielding))
         }
-        if route.needsSessions, store.isCatchingUp || features.others.isCatchingUp {
+        if route.needsSessions, store.isCatchingUp || features.others.isFarBehind {
             metrics.shedQueries.increment()
             return .refuse(Response(.sessionsCatchingUp))
         }

@@ -221,7 +221,7 @@ package final class SharedLog: Sendable {
     }
 
     /// Whether so much of others' is still to be pulled that queries would be answered wrongly. Cheap.
-    package var isCatchingUp: Bool { shared.status.condition.isCatchingUp }
+    package var isFarBehind: Bool { shared.status.condition.isFarBehind }
 
     /// Something was erased from the log: what was read before is in the shared log when this returns, or is never shipped.
     package func dropKept() async {

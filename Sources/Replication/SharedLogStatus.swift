@@ -21,7 +21,7 @@ package struct SharedLogCondition: Sendable, Equatable {
     package var alarms: Int64 = 0
     package var isLeader = false
     /// Whether so much of others' is still to be pulled that queries would be answered wrongly.
-    package var isCatchingUp = false
+    package var isFarBehind = false
     /// Deliveries of others that are in the shared log and not here, when it was asked last.
     package var behind: Int64 = 0
     /// Receivers whose secrets are not ours, by name.

@@ -133,7 +133,7 @@ package final class SessionIndex: LogConsumer {
         logger.info("folding the log's tail", metadata: ["from": "\(first + 1)", "to": "\(last)"])
         let logger = logger
         if last - first > options.tailBeforeOpeningMax {
-            return fold.catchUpBehind(to: last) { position, last in
+            return fold.catchUp(to: last) { position, last in
                 logger.info("folding the log", metadata: ["position": "\(position)", "of": "\(last)"])
             } completion: { [self] in
                 ready()
@@ -141,7 +141,7 @@ package final class SessionIndex: LogConsumer {
         }
         var reported = DispatchTime.now()
         let done = log.queue.sync {
-            fold.catchUp(to: last) { position in
+            fold.fold(through: last) { position in
                 let now = DispatchTime.now()
                 guard now.uptimeNanoseconds - reported.uptimeNanoseconds > 1_000_000_000 else { return }
                 reported = now

@@ -99,7 +99,7 @@ package struct Backup {
     ) throws(StoreError) -> (end: Int64, LogVerification) {
         try Ledger.check(fileAt: FileSystem.join(directory, Ledger.fileName))
         let quiet = Logger(label: "chargefold") { _ in SwiftLogNoOpLogHandler() }
-        let log = try EventLog(directory: directory, readOnly: true, claim: Unclaimed(), logger: quiet)
+        let log = try EventLog(directory: directory, readOnly: true, right: Unlocked(), logger: quiet)
         defer { log.close() }
         let last = log.lastPosition
         let verified = try log.verify { position in
@@ -110,7 +110,7 @@ package struct Backup {
     }
 
     /// Nobody else works on what is being made.
-    private struct Unclaimed: DirectoryClaim {
+    private struct Unlocked: DirectoryRight {
         func isInPlace() -> Bool { true }
         func renew() throws(StoreError) {}
     }

@@ -6,7 +6,7 @@ internal import Glibc
 ///
 /// Two locks of the kernel (`flock`), which go with the process however that ends: one on the directory itself, which
 /// nobody can take away by removing a file, and one on the file `lock`, whose text names the holder for people.
-final class DirectoryLock: DirectoryClaim {
+final class DirectoryLock: DirectoryRight {
     static let fileName = "lock"
 
     private struct Held {

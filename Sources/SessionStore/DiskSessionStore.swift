@@ -63,7 +63,7 @@ package final class DiskSessionStore: SessionStore {
         let known = try Self.known(directory, ledger)
         if let ledger { try Self.redoErasures(directory, ledger) }
         let log = try EventLog(
-            directory: directory, known: known, acceptsLoss: options.acceptsLostLog, readOnly: readOnly, claim: lock,
+            directory: directory, known: known, acceptsLoss: options.acceptsLostLog, readOnly: readOnly, right: lock,
             options: options.log, logger: logger)
         self.log = log
         let isAfresh = known.map { $0.identity != log.identity || $0.end > log.lastPosition } ?? false
@@ -229,10 +229,10 @@ package final class DiskSessionStore: SessionStore {
 
     @discardableResult
     package func scanLog(
-        after position: Int64, visit: (LogEntry) throws(StoreError) -> Bool
+        after position: Int64, visit: (LoggedDelivery) throws(StoreError) -> Bool
     ) throws(StoreError) -> Int64 {
         do throws(LogReadError<StoreError>) {
-            return try log.read(after: position) { (row) throws(StoreError) in try visit(LogEntry(row)) }
+            return try log.read(after: position) { (row) throws(StoreError) in try visit(LoggedDelivery(row)) }
         } catch {
             switch error {
             case .log(let error), .visitor(let error): throw error
@@ -240,8 +240,8 @@ package final class DiskSessionStore: SessionStore {
         }
     }
 
-    package func logEntry(at position: Int64) throws(StoreError) -> LogEntry? {
-        try log.row(at: position) { LogEntry($0) }
+    package func logEntry(at position: Int64) throws(StoreError) -> LoggedDelivery? {
+        try log.row(at: position) { LoggedDelivery($0) }
     }
 
     package var originNumbers: OriginNumbers? { numbers.withLock { $0 } }
@@ -255,7 +255,7 @@ package final class DiskSessionStore: SessionStore {
         try log.position(of: origin, after: sequence)
     }
 
-    package func historyMark(at position: Int64) throws(StoreError) -> UInt64? { try log.seal(at: position) }
+    package func seal(at position: Int64) throws(StoreError) -> UInt64? { try log.seal(at: position) }
 
     package func check(progress: (CheckProgress) -> Void) throws(StoreError) -> CheckReport {
         while log.load.count > 0 { log.queue.sync {} }
@@ -379,7 +379,7 @@ private struct DiskSessionStoreReference {
     weak var store: DiskSessionStore?
 }
 
-extension LogEntry {
+extension LoggedDelivery {
     init(_ row: LogRow) {
         self.init(
             position: row.position, receivedAt: row.receivedAt, source: row.factSource ?? .webhook,

@@ -45,14 +45,14 @@ package protocol SessionStore: AnyObject, Sendable {
     /// end. Blocks: not for a worker's thread.
     /// - Returns: the position to go on after.
     @discardableResult
-    func scanLog(after position: Int64, visit: (LogEntry) throws(StoreError) -> Bool) throws(StoreError) -> Int64
+    func scanLog(after position: Int64, visit: (LoggedDelivery) throws(StoreError) -> Bool) throws(StoreError) -> Int64
 
     /// One row of the log, or nil. Blocks: not for a worker's thread.
-    func logEntry(at position: Int64) throws(StoreError) -> LogEntry?
+    func logEntry(at position: Int64) throws(StoreError) -> LoggedDelivery?
 
     /// What tells the history up to a position from any other, also of the same log that was set back and continued; nil
     /// where the log has no such position, or nobody can say any more. Blocks for a moment.
-    func historyMark(at position: Int64) throws(StoreError) -> UInt64?
+    func seal(at position: Int64) throws(StoreError) -> UInt64?
 
     /// How origins are numbered, where several receivers share a log; else nil.
     var originNumbers: OriginNumbers? { get }
@@ -113,7 +113,7 @@ extension SessionStore {
     package func memo(of id: String) -> MemoLookup { MemoLookup(nil, .never) }
     package func keep(_ memo: any SessionMemo, of record: SessionRecord, ticket: MemoTicket) {}
     package func whenCaughtUp(_ body: @escaping @Sendable () -> Void) { body() }
-    package func historyMark(at position: Int64) throws(StoreError) -> UInt64? { 0 }
+    package func seal(at position: Int64) throws(StoreError) -> UInt64? { 0 }
 
     /// A store that shares nothing.
     package var originNumbers: OriginNumbers? { nil }
@@ -126,8 +126,8 @@ extension SessionStore {
     }
     package func position(of origin: Identity, after sequence: Int64) throws(StoreError) -> Int64? { nil }
 
-    package func logEntry(at position: Int64) throws(StoreError) -> LogEntry? {
-        var found: LogEntry?
+    package func logEntry(at position: Int64) throws(StoreError) -> LoggedDelivery? {
+        var found: LoggedDelivery?
         try scanLog(after: position - 1) { (entry) throws(StoreError) in
             if entry.position == position { found = entry }
             return false
@@ -167,13 +167,13 @@ extension SessionStore {
 }
 
 /// One row of the log, as it was received.
-package struct LogEntry: Sendable, Equatable {
+package struct LoggedDelivery: Sendable, Equatable {
     /// Ascending, in the order of arrival here; starts at 1. Gaps are possible after an erasure.
     package let position: Int64
     package let receivedAt: Instant
     package let source: FactSource
     package let body: [UInt8]
-    /// See `historyMark(at:)`; 0 where nobody can say.
+    /// See `seal(at:)`; 0 where nobody can say.
     package let seal: UInt64
     /// Its name everywhere.
     package let place: Place

@@ -41,7 +41,7 @@ final class TestConsumer: LogConsumer {
     func waitsForRoom(_ body: @escaping @Sendable () -> Void) -> Bool { false }
 }
 
-struct FreeClaim: DirectoryClaim {
+struct FreeRight: DirectoryRight {
     func isInPlace() -> Bool { true }
     func renew() throws(StoreError) {}
 }
@@ -63,7 +63,7 @@ final class TestLog {
         options.watchMilliseconds = 0
         change(&options)
         log = try EventLog(
-            directory: directory.path, known: known, acceptsLoss: acceptsLoss, readOnly: readOnly, claim: FreeClaim(),
+            directory: directory.path, known: known, acceptsLoss: acceptsLoss, readOnly: readOnly, right: FreeRight(),
             options: options, logger: quietLogger)
         log.setConsumer(consumer)
     }

@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test func `the deadline of an idle connection begins with it`() throws {
-        let server = try server { $0.idleSeconds = 0.02 }
+        let server = try server { $0.idleTimeoutSeconds = 0.02 }
         let client = try server.client()
         client.send(Self.get)
         answerOnceAsleep(try mailbox.take())

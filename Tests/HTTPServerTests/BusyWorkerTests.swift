@@ -41,10 +41,10 @@ import Testing
             let hold = Hold()
             let server = try TestServer(
                 limits: {
-                    $0.headerSeconds = kind == "header" ? 0.3 : 20
-                    $0.idleSeconds = kind == "idle" ? 0.3 : 20
-                    $0.bodySeconds = kind == "body" ? 0.3 : 20
-                    $0.rateWindowSeconds = $0.bodySeconds
+                    $0.headerTimeoutSeconds = kind == "header" ? 0.3 : 20
+                    $0.idleTimeoutSeconds = kind == "idle" ? 0.3 : 20
+                    $0.bodyTimeoutSeconds = kind == "body" ? 0.3 : 20
+                    $0.rateWindowSeconds = $0.bodyTimeoutSeconds
                 }, answer: { hold.handle($0, $1) })
             let client = try server.client()
             let holder = try server.client()
@@ -73,7 +73,7 @@ import Testing
     /// Bytes that came in time do not buy an unfinished head more time.
     @Test func `an unfinished head is given up all the same`() throws {
         let hold = Hold()
-        let server = try TestServer(limits: { $0.headerSeconds = 0.1 }, answer: { hold.handle($0, $1) })
+        let server = try TestServer(limits: { $0.headerTimeoutSeconds = 0.1 }, answer: { hold.handle($0, $1) })
         let holder = try server.client()
         let client = try server.client()
         client.send("GET / HT")

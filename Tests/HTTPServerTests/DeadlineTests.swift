@@ -4,7 +4,7 @@ import Testing
 /// Deadlines are made tiny and the tests wait for what must follow, never for a time.
 @Suite struct DeadlineTests {
     @Test func `an unfinished head is answered 408`() throws {
-        let server = try TestServer(limits: { $0.headerSeconds = 0.02 })
+        let server = try TestServer(limits: { $0.headerTimeoutSeconds = 0.02 })
         let client = try server.client()
         client.send("GET / HTTP/1.1\r\nHo")
         #expect(try client.response()?.status == 408)
@@ -13,19 +13,19 @@ import Testing
     }
 
     @Test func `a connection without a byte is closed without a word`() throws {
-        let server = try TestServer(limits: { $0.headerSeconds = 0.02 })
+        let server = try TestServer(limits: { $0.headerTimeoutSeconds = 0.02 })
         #expect(try server.client().readToEnd().isEmpty)
     }
 
     @Test func `an idle connection is closed without a word`() throws {
-        let server = try TestServer(limits: { $0.idleSeconds = 0.02 })
+        let server = try TestServer(limits: { $0.idleTimeoutSeconds = 0.02 })
         let client = try server.client()
         #expect(try client.get()?.status == 200)
         #expect(try client.readToEnd().isEmpty)
     }
 
     @Test func `the second head has a deadline of its own`() throws {
-        let server = try TestServer(limits: { $0.headerSeconds = 0.02 })
+        let server = try TestServer(limits: { $0.headerTimeoutSeconds = 0.02 })
         let client = try server.client()
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /")
         #expect(try client.response()?.status == 200)
@@ -41,7 +41,7 @@ import Testing
 
     @Test func `a body has a total deadline however fast it comes`() throws {
         let server = try TestServer(limits: {
-            $0.bodySeconds = 0.05
+            $0.bodyTimeoutSeconds = 0.05
             $0.rateWindowSeconds = 0.01
             $0.bodyBytesPerSecondMin = 0
         })

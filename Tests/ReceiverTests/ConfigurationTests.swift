@@ -45,7 +45,7 @@ import WebhookSecurity
         let loaded = try load(["CHARGEFOLD_HTTP_PORT": "9001", "CHARGEFOLD_LOG_LEVEL": "WARNING"], file)
         #expect(loaded.configuration.http.host == "::1")
         #expect(loaded.configuration.http.port == 9001)
-        #expect(loaded.configuration.http.limits.idleSeconds == 5)
+        #expect(loaded.configuration.http.limits.idleTimeoutSeconds == 5)
         #expect(loaded.configuration.store.ledger.unverifiedBytesMax == 4 << 20)
         #expect(loaded.configuration.log.level == .warning)
         #expect(loaded.configuration.log.format == .json)

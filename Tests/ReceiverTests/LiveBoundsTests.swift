@@ -51,8 +51,8 @@ import Testing
     @Test(arguments: targets)
     func `a resume is whole without room for sessions half told`(target: String) throws {
         try withServer({
-            $0.catchUpBytesMax = 1
-            $0.catchUpRowsMax = 7
+            $0.resumptionBytesMax = 1
+            $0.resumptionRowsMax = 7
         }) { server, clock throws in
             let fee = testTime.adding(seconds: 30).rfc3339
             for second in 0..<40 as Range<Int64> {
@@ -80,7 +80,7 @@ import Testing
 
     /// Neither an index of what waits nor the first pieces of the log know of a session that has changed since.
     @Test func `what time alone changed is told though the session changes many rows later`() throws {
-        try withServer({ $0.catchUpRowsMax = 7 }) { server, clock throws in
+        try withServer({ $0.resumptionRowsMax = 7 }) { server, clock throws in
             for id in ["S0", "S2"] {
                 let fee = testTime.adding(seconds: 10).rfc3339
                 try server.report(

@@ -163,8 +163,8 @@ import Testing
 
     @Test func `who does not come to the point: 408`() throws {
         var limits = Limits()
-        limits.headerSeconds = 0.05
-        limits.bodySeconds = 0.05
+        limits.headerTimeoutSeconds = 0.05
+        limits.bodyTimeoutSeconds = 0.05
         try withReceiver(FakeStore(), limits: limits) { server, _ throws in
             for text in [
                 "GET /healthz HTT", "POST \(Callback.path) HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345",

@@ -47,7 +47,7 @@ import WebhookSecurity
 
     @Test func `what is taken for right is what would be written`() throws {
         var settings = GuidanceSettings()
-        settings.startedTooLongHours = 1
+        settings.startedHoursMax = 1
         var random = SeededRandom(seed: 11)
         var kept = 0
         var outdated = 0

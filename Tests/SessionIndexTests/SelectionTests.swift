@@ -32,8 +32,8 @@ struct SelectionTests {
     @Test(arguments: scopes) func `every scope is a walk down one index`(_ scope: SessionSelection.Scope) throws {
         let store = try TestIndex(directory)
         var selection = SessionSelection(scope, limit: 10)
-        for place in [nil, SessionPlace(key: 5, tie: 5)] {
-            selection.after = place
+        for sortKey in [nil, SortKey(key: 5, tie: 5)] {
+            selection.after = sortKey
             for line in try store.index.selectionReader.plan(selection) {
                 #expect(line.hasPrefix("SEARCH sessions USING INDEX sessions_"), "\(line)")
             }

@@ -9,7 +9,7 @@ import Testing
 
 @testable import SessionIndex
 
-private struct FreeClaim: DirectoryClaim {
+private struct FreeRight: DirectoryRight {
     func isInPlace() -> Bool { true }
     func renew() throws(StoreError) {}
 }
@@ -46,7 +46,7 @@ final class TestIndex: Sendable {
         var options = manualIndexOptions()
         change(&options)
         log = try EventLog(
-            directory: directory.path, claim: FreeClaim(), options: manualLogOptions(), logger: lines.logger)
+            directory: directory.path, right: FreeRight(), options: manualLogOptions(), logger: lines.logger)
         // Tests hold the log's queue from the first slice on.
         log.setConsumer(forwarder)
         let told = damage

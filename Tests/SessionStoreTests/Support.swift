@@ -53,8 +53,8 @@ extension SessionStore {
         }
     }
 
-    func entries() throws -> [LogEntry] {
-        var entries: [LogEntry] = []
+    func entries() throws -> [LoggedDelivery] {
+        var entries: [LoggedDelivery] = []
         try scanLog(after: 0) { (entry) throws(StoreError) in
             entries.append(entry)
             return true

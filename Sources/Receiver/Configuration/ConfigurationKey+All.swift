@@ -40,16 +40,16 @@ extension ConfigurationKey {
             "http.headerCountMax", \.http.limits.headerCountMax, 8...1000, unit: "fields",
             "Header fields of a request (more: 431)."),
         .integer(
-            "http.headerTimeoutSeconds", \.http.limits.headerSeconds, 1...3600, unit: "seconds",
+            "http.headerTimeoutSeconds", \.http.limits.headerTimeoutSeconds, 1...3600, unit: "seconds",
             "From the first byte of a request to the end of its head (longer: 408)."),
         .integer(
-            "http.bodyTimeoutSeconds", \.http.limits.bodySeconds, 1...3600, unit: "seconds",
+            "http.bodyTimeoutSeconds", \.http.limits.bodyTimeoutSeconds, 1...3600, unit: "seconds",
             "From the end of the head to the end of the body (longer: 408)."),
         .integer(
             "http.bodyBytesPerSecondMin", \.http.limits.bodyBytesPerSecondMin, 0...1_048_576, unit: "bytes",
             "A body that arrives more slowly than this per second is given up (408); 0 is no such limit."),
         .integer(
-            "http.idleTimeoutSeconds", \.http.limits.idleSeconds, 1...86_400, unit: "seconds",
+            "http.idleTimeoutSeconds", \.http.limits.idleTimeoutSeconds, 1...86_400, unit: "seconds",
             "How long a kept-alive connection may wait for its next request."),
         .integer(
             "http.streamBufferBytesMax", \.http.limits.streamBufferBytesMax, 4096...1_073_741_824, unit: "bytes",
@@ -165,13 +165,13 @@ extension ConfigurationKey {
             "guidance.connectorCooldownSeconds", \.guidance.connectorCooldownSeconds, 0...86_400, unit: "seconds",
             "After a start, further tries on the same connector are blocked for this long."),
         .integer(
-            "guidance.failedStartWaitSeconds", \.guidance.failedStartCooldownSeconds, 0...86_400, unit: "seconds",
+            "guidance.failedStartCooldownSeconds", \.guidance.failedStartCooldownSeconds, 0...86_400, unit: "seconds",
             "How long to wait after a failed start before the next."),
         .integer(
             "guidance.stopFailedGraceSeconds", \.guidance.stopFailedGraceSeconds, 0...86_400, unit: "seconds",
             "After this long in STOP_FAILED the user may also start another session and abandon the stuck one."),
         .integer(
-            "guidance.startedHoursMax", \.guidance.startedTooLongHours, 1...8760, unit: "hours",
+            "guidance.startedHoursMax", \.guidance.startedHoursMax, 1...8760, unit: "hours",
             "A session STARTED for longer without an end is shown as an anomaly."),
     ]
 

@@ -266,7 +266,7 @@ extension Gateway {
             return EndedStart(passing: answer)
         }
         do throws(StoreError) {
-            try await note(
+            try await logFact(
                 .start, sessionId: sessionId, userId: start.userId, connectorId: start.connectorId, at: answer.sentAt,
                 within: start.work)
             await end(noteId, isKnown: true)

@@ -50,32 +50,11 @@ extension Gateway {
         guard record?.takesNoteOfStop ?? true else { return nil }
         do throws(StoreError) {
             // Without the user: that somebody has stopped a session does not make it theirs.
-            try await note(.stop, sessionId: sessionId, userId: nil, at: sentAt, record: record, within: work)
+            try await logFact(.stop, sessionId: sessionId, userId: nil, at: sentAt, record: record, within: work)
             return nil
         } catch {
             return error
         }
-    }
-
-    /// Logs what a client did, as a fact of the second in which the request was sent: what the Drive API reports of it
-    /// happens later, but its callbacks may name whole seconds only. Where they are known to be exact, so is this.
-    func note(
-        _ action: SessionEvent.ClientAction, sessionId: String, userId: String?, connectorId: String? = nil,
-        at sentAt: Instant, record: SessionRecord? = nil, within work: WorkTicket
-    ) async throws(StoreError) {
-        let body = SessionEvent.clientBody(
-            action, sessionId: sessionId, userId: userId, connectorId: connectorId,
-            at: OwnTimestamp.of(sentAt, knowing: record))
-        let event: SessionEvent
-        do throws(EventError) {
-            event = try SessionEvent.decode(body, source: .client, limits: .unbounded)
-        } catch {
-            throw StoreError(.unavailable, error.detail)
-        }
-        // Two requests within one second are one fact; a client's repeat is no delivery to be counted.
-        if let record, record.knows(event) { return }
-        let outcome = try await store.append(Delivery(event: event, body: body, receivedAt: clock()), within: work)
-        reconciler?.noted(outcome)
     }
 }
 

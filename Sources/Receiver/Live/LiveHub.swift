@@ -29,7 +29,7 @@ package final class LiveHub: @unchecked Sendable {
     private var awaitingLoad: [@Sendable () -> Void] = []
     /// What resuming streams work with.
     let missedRecords: MissedRecords
-    /// What streams hold back while they catch up.
+    /// What streams hold back while they resume.
     let heldBytes: HeldBytes
 
     var subscribers: [LiveScope: [ObjectIdentifier: LiveSubscriber]] = [:]
@@ -60,7 +60,7 @@ package final class LiveHub: @unchecked Sendable {
         self.clock = clock
         let slots = max(1, options.heartbeatSeconds * 1000 / max(1, options.tickMilliseconds))
         heartbeats = Array(repeating: [:], count: slots)
-        missedRecords = MissedRecords(bytesMax: options.catchUpBytesMax)
+        missedRecords = MissedRecords(bytesMax: options.resumptionBytesMax)
         heldBytes = HeldBytes(bytesMax: options.heldBytesMax)
     }
 
@@ -169,8 +169,8 @@ package final class LiveHub: @unchecked Sendable {
         activate()
         guard let timeline else { return }
         let joined = timeline.id
-        for subscriber in subscribers.values.flatMap(\.values) where subscriber.catchUpAgain() {
-            LiveCatchUp(self, subscriber, from: told, to: joined).start()
+        for subscriber in subscribers.values.flatMap(\.values) where subscriber.resumeAgain() {
+            LiveResumption(self, subscriber, from: told, to: joined).start()
         }
         for key in waiters.keys { lookUp(key) }
     }
@@ -318,7 +318,7 @@ package final class LiveHub: @unchecked Sendable {
                 _ = subscriber.send(Array("id: \(joined.text)\n\n".utf8))
                 return
             }
-            LiveCatchUp(self, subscriber, from: id, to: joined).start()
+            LiveResumption(self, subscriber, from: id, to: joined).start()
         }
     }
 

@@ -15,12 +15,12 @@ package struct LiveOptions: Sendable {
     package var subscribersOfUserMax = 32
     /// Bytes of changes that wait to be told; beyond it they are dropped, and everybody who listens goes on from the log.
     package var queueBytesMax = 16 << 20
-    /// Bytes that all streams together hold back while they catch up; beyond it their readers resume.
+    /// Bytes that all streams together hold back while they resume; beyond it their readers resume.
     package var heldBytesMax = 16 << 20
     /// Changes, and rows of the log, that a resuming stream finds out about before it tells of them.
-    package var catchUpRowsMax = 50_000
+    package var resumptionRowsMax = 50_000
     /// Bytes of records, half told, that all resuming streams keep together; one that is not kept is made again.
-    package var catchUpBytesMax = 16 << 20
+    package var resumptionBytesMax = 16 << 20
     /// Facts that records have together which are read at once, about.
     package var factsPerPage = 50_000
     /// The time that passes, from any beginning; nil: by the clock that instants come from, as tests want it.

@@ -8,7 +8,7 @@ struct LiveStreams: Sendable {
     let store: any SessionStore
     let others: Others
     let hub: LiveHub
-    let places: LivePlaces
+    let slots: LiveSlots
 
     /// `GET /v1/sessions/{sessionId}/events`: the changes of one session as Server-Sent Events.
     func streamSession(_ call: borrowing Call<AccessGrant>) throws(Problem) {
@@ -56,7 +56,7 @@ struct LiveStreams: Sendable {
     private func open(
         _ scope: LiveScope, _ grant: AccessGrant, _ resumingAfter: LiveEventId?, _ isLocal: Bool, _ exchange: Exchange
     ) {
-        guard !hub.isClosing, let share = places.take(grant) else {
+        guard !hub.isClosing, let share = slots.take(grant) else {
             return exchange.respond(Response(.tooManyStreams))
         }
         var head = Response(status: 200, contentType: "text/event-stream")

@@ -79,10 +79,10 @@ final class LiveSubscriber: @unchecked Sendable {
         return isWhole && !hasOverflowed
     }
 
-    /// The stream has to catch up with the log again.
+    /// The stream has to resume from the log again.
     ///
     /// - Returns: false where it does so already: then it ends once it has, and the reader resumes.
-    func catchUpAgain() -> Bool {
+    func resumeAgain() -> Bool {
         guard held == nil else {
             hasOverflowed = true
             return false
@@ -98,7 +98,7 @@ final class LiveSubscriber: @unchecked Sendable {
     }
 
     func heartbeat() -> Bool {
-        // A stream that is catching up has other things to send.
+        // A stream that is resuming has other things to send.
         held != nil || send(Self.comment)
     }
 
@@ -114,7 +114,7 @@ final class LiveSubscriber: @unchecked Sendable {
     private static let comment = Array(": heartbeat\n\n".utf8)
 }
 
-/// What all streams hold back while they catch up, bounded together. Confined to the hub's queue.
+/// What all streams hold back while they resume, bounded together. Confined to the hub's queue.
 ///
 /// `@unchecked Sendable`: see above.
 final class HeldBytes: @unchecked Sendable {

@@ -8,7 +8,7 @@ struct LiveWaits: Sendable {
     let store: any SessionStore
     let others: Others
     let hub: LiveHub
-    let places: LivePlaces
+    let slots: LiveSlots
     let renderer: SessionRenderer
     let clock: @Sendable () -> Instant
 
@@ -19,7 +19,7 @@ struct LiveWaits: Sendable {
         for id: String, _ wait: SessionWait, _ grant: AccessGrant, _ isOurs: @escaping @Sendable (SessionUsers) -> Bool,
         _ exchange: Exchange
     ) {
-        guard let share = places.take(grant) else { return exchange.respond(Response(.tooManyStreams)) }
+        guard let share = slots.take(grant) else { return exchange.respond(Response(.tooManyStreams)) }
         let key = SessionKey(id)
         let stage = Locked(Stage.asking)
         // Whoever closes waits no more; and of all who may have, nobody can tell.
@@ -84,9 +84,9 @@ struct LiveWaits: Sendable {
     }
 }
 
-/// The places of those who listen, in streams and long polls. Who sees their own sessions only, a phone, has a few; a service
+/// The slots of those who listen, in streams and long polls. Who sees their own sessions only, a phone, has a few; a service
 /// many, though never all.
-final class LivePlaces: Sendable {
+final class LiveSlots: Sendable {
     private let hub: LiveHub
     private let shares = Shares()
 

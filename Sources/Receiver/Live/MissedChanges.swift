@@ -7,7 +7,7 @@ import SessionStore
 ///
 /// It costs the facts that were missed, and once those of the sessions that have them; it keeps places of changes, bounded
 /// in number, and sessions half told in `MissedRecords`.
-@CatchUpActor
+@ResumptionActor
 final class MissedChanges {
     enum Step {
         /// Nothing to tell yet.
@@ -139,17 +139,17 @@ final class MissedChanges {
         for fact in record.facts where fact.position > reached && fact.position <= pieceEnd {
             places.append(Place(position: fact.position, seal: nil, delivery: nil, session: session))
         }
-        guard places.count > 2 * options.catchUpRowsMax else { return }
+        guard places.count > 2 * options.resumptionRowsMax else { return }
         // The first of them; the others are the next piece's.
         places.sort { $0.position < $1.position }
-        places.removeLast(places.count - options.catchUpRowsMax)
+        places.removeLast(places.count - options.resumptionRowsMax)
         pieceEnd = places.last?.position ?? pieceEnd
     }
 
     /// Beyond the target for the sessions only: what waited at the beginning may not wait any more.
     private func readRows(after start: Int64, _ mark: TimeMark) throws(StoreError) {
         var position = start
-        var rest = min(Self.rowsPerStep, options.catchUpRowsMax - rowCount)
+        var rest = min(Self.rowsPerStep, options.resumptionRowsMax - rowCount)
         var isWhole = true
         try store.scanLog(after: start) { (entry) throws(StoreError) in
             guard rest > 0 else {
@@ -167,7 +167,7 @@ final class MissedChanges {
             }
             return true
         }
-        guard isWhole || rowCount >= options.catchUpRowsMax else { return stage = .rows(after: position) }
+        guard isWhole || rowCount >= options.resumptionRowsMax else { return stage = .rows(after: position) }
         if !isWhole { pieceEnd = min(target, position) }
         lookedThrough = isWhole ? nil : position
         let since = Instant(microsecondsSince1970: mark.microseconds)
@@ -180,7 +180,7 @@ final class MissedChanges {
     /// Fewer, because the session of each is looked up.
     private static let laterRowsPerStep = 64
 
-    private static func session(of entry: LogEntry) -> SessionKey? {
+    private static func session(of entry: LoggedDelivery) -> SessionKey? {
         (try? SessionEvent.decode(entry.body, source: entry.source, limits: limits)).map { SessionKey($0.sessionId) }
     }
 
@@ -271,7 +271,7 @@ final class MissedChanges {
         return entry?.place ?? SessionModel.Place(origin: .none, sequence: 0)
     }
 
-    private func seal(at position: Int64) -> UInt64 { ((try? store.historyMark(at: position)) ?? nil) ?? 0 }
+    private func seal(at position: Int64) -> UInt64 { ((try? store.seal(at: position)) ?? nil) ?? 0 }
 
     private func nextPiece() {
         end()

@@ -39,7 +39,7 @@ struct MissedRecord: Sendable {
 
 /// The sessions that resuming streams are about to tell of, bounded together in bytes: what was used least is dropped, and
 /// made again from the session as it is. So many streams may wait for their readers at once.
-@CatchUpActor
+@ResumptionActor
 final class MissedRecords {
     private struct Key: Hashable {
         let stream: UInt64

@@ -40,7 +40,7 @@ struct LogCursor: Hashable, Sendable {
     /// - Throws: where the log cannot be read.
     func isOfHistory(of store: any SessionStore) throws(StoreError) -> Bool {
         if position == 0 { return true }
-        guard let history, let seal = try store.historyMark(at: position) else { return false }
+        guard let history, let seal = try store.seal(at: position) else { return false }
         return history == LogCursor(position: position, seal: seal).history
     }
 }
@@ -48,6 +48,6 @@ struct LogCursor: Hashable, Sendable {
 extension SessionStore {
     /// The cursor at a position of the log.
     func cursor(at position: Int64) -> LogCursor {
-        LogCursor(position: position, seal: ((try? historyMark(at: position)) ?? nil) ?? 0)
+        LogCursor(position: position, seal: ((try? seal(at: position)) ?? nil) ?? 0)
     }
 }

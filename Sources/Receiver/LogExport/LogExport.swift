@@ -67,7 +67,7 @@ private struct LogStart {
     var seen: SharedCursor?
 
     /// The next line; nil where the reader has it.
-    mutating func line(_ entry: LogEntry) -> [UInt8]? {
+    mutating func line(_ entry: LoggedDelivery) -> [UInt8]? {
         guard seen != nil else { return entry.line }
         if seen?.covers(entry.place) ?? false { return nil }
         seen?.advance(entry.place)

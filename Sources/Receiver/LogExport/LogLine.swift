@@ -2,7 +2,7 @@ import SessionIndex
 import SessionModel
 package import SessionStore
 
-extension LogEntry {
+extension LoggedDelivery {
     /// The row as a line of NDJSON, line feed included: what `export` and `GET /v1/log` write, and `replay` reads. The
     /// body stands in it as text, just as it was received.
     package var line: [UInt8] { line(cursor: LogCursor(position: position, seal: seal).text) }

@@ -62,7 +62,7 @@ final class Operations: Sendable {
                 Problem(503, "not-ready", "The store is not writable.").with(member: "code", reason.code.rawValue))
         }
         // Callbacks are taken: a proxy must go on sending them.
-        if store.isCatchingUp || others.isCatchingUp {
+        if store.isCatchingUp || others.isFarBehind {
             return Response(json: #"{"status":"ready","sessions":"catching-up"}"#)
         }
         return Response(json: #"{"status":"ready"}"#)
@@ -120,7 +120,7 @@ final class Operations: Sendable {
         page.add(
             "chargefold_sessions_catching_up", .gauge,
             "1 while sessions are made again from the log and queries are refused.",
-            store.isCatchingUp || others.isCatchingUp ? 1 : 0)
+            store.isCatchingUp || others.isFarBehind ? 1 : 0)
         page.add("chargefold_log_position", .gauge, "The highest durable position in the log.", statistics.durable)
         page.add(
             "chargefold_log_covered_position", .gauge, "The highest position that the session rows cover.",

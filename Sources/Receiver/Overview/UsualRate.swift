@@ -58,8 +58,8 @@ package struct UsualRate {
         return low
     }
 
-    private func entry(after position: Int64) throws(StoreError) -> LogEntry? {
-        var found: LogEntry?
+    private func entry(after position: Int64) throws(StoreError) -> LoggedDelivery? {
+        var found: LoggedDelivery?
         try store.scanLog(after: position) { (entry) throws(StoreError) in
             found = entry
             return false

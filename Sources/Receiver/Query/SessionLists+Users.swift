@@ -18,7 +18,8 @@ extension SessionLists {
         }
         let context = history.context(userId: userId)
         let selection = history.selection(
-            userId: userId, after: try cursors.place(history.cursor, context: context), now: clock(), renderer.settings)
+            userId: userId, after: try cursors.sortKey(history.cursor, context: context), now: clock(),
+            renderer.settings)
         select(
             selection.visible(to: call.grant), context: context, address: ListAddress(call.request.head), call.exchange)
     }
@@ -33,7 +34,7 @@ extension SessionLists {
         let now = clock()
         let settings = renderer.settings
         var selection = SessionSelection(.ongoing(userId: userId), limit: history.limit)
-        selection.after = try cursors.place(history.cursor, context: context)
+        selection.after = try cursors.sortKey(history.cursor, context: context)
         selection.condition = { $0.effectiveStatus(at: now, settings: settings).status != .failed }
         select(
             selection.visible(to: call.grant), context: context, address: ListAddress(call.request.head), call.exchange)

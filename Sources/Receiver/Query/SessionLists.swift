@@ -21,7 +21,7 @@ struct SessionLists: Sendable {
         let request = try SessionListRequest(query)
         let context = request.context
         var selection = request.selection(now: clock(), settings: renderer.settings)
-        selection.after = try cursors.place(request.cursor, context: context)
+        selection.after = try cursors.sortKey(request.cursor, context: context)
         select(
             selection, context: context, address: ListAddress(call.request.head), showsQuestions: true, call.exchange)
     }

@@ -14,7 +14,7 @@ internal import Synchronization
 package actor Reconciler {
     /// News that wait for the next tick; beyond it they are dropped and the store is searched again.
     static let newsMax = 65_536
-    private static let beginning = SessionPlace(key: 0, tie: 0)
+    private static let beginning = SortKey(key: 0, tie: 0)
 
     let client: DriveAPIClient
     let store: any SessionStore
@@ -32,7 +32,7 @@ package actor Reconciler {
     var starts: StartLookUps
     var underWay = 0
     /// Where the search for unsettled sessions stands; nil: none is under way.
-    private var searchAfter: SessionPlace?
+    private var searchAfter: SortKey?
     private var isSearching = false
     private var pausedUntil: UInt64 = 0
     var reconciled: [(sessionId: String, sentAt: Instant)] = []

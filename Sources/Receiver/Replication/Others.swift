@@ -28,7 +28,7 @@ package struct Others: Sendable {
     var leads: Bool { log?.isLeader ?? true }
 
     /// Whether so much of theirs is still to come that queries would be answered wrongly.
-    var isCatchingUp: Bool { log?.isCatchingUp == true }
+    var isFarBehind: Bool { log?.isFarBehind == true }
 
     /// Whether there is no shared log.
     var areNone: Bool { log == nil }

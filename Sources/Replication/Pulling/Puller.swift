@@ -103,7 +103,7 @@ actor Puller {
         }
         shared.status.update { condition in
             condition.behind = behind
-            condition.isCatchingUp = behind > Self.behindMax
+            condition.isFarBehind = behind > Self.behindMax
         }
     }
 

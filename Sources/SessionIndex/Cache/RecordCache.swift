@@ -3,7 +3,7 @@ internal import SessionModel
 
 /// One session in memory. Everything mutable in it is guarded by its shard's lock.
 ///
-/// `@unchecked Sendable`: see above; the dirty list hands entries from the folder to the writer of session rows.
+/// `@unchecked Sendable`: see above; the dirty list hands entries from the fold to the writer of session rows.
 final class CacheEntry: @unchecked Sendable {
     let shard: Int
     var record: SessionRecord

@@ -10,7 +10,7 @@ internal import Synchronization
 final class PartitionFilterLoader: @unchecked Sendable {
     private static let rowsPerStep = 8_192
 
-    private let queue = DispatchQueue(label: "chargefold.store.filter", qos: .utility)
+    private let queue = DispatchQueue(label: "chargefold.index.filters", qos: .utility)
     private let filters: PartitionFilters
     private let logger: Logger
     private let isCancelled = Atomic(false)

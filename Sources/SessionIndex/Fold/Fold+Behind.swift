@@ -14,7 +14,7 @@ extension Fold {
     /// - Parameters:
     ///   - progress: called on the queue, at most once a second, with the position reached and the one to reach.
     ///   - completion: called on the queue, once, when nothing is left.
-    func catchUpBehind(
+    func catchUp(
         to last: Int64, progress: @escaping @Sendable (Int64, Int64) -> Void, completion: @escaping @Sendable () -> Void
     ) {
         behind.withLock { $0 = last }
@@ -51,7 +51,7 @@ extension Fold {
         options.catchUpHook?(folded)
         // Gone: the store closes, and stays behind until it is.
         guard let target = behind.withLock({ $0 }) else { return }
-        guard catchUp(to: min(target, folded + Self.sliceRows)) else {
+        guard fold(through: min(target, folded + Self.sliceRows)) else {
             // The rows or the log cannot be read: again after a while, as for any other stall.
             return queue.asyncAfter(deadline: .now() + .milliseconds(options.retryMilliseconds)) {
                 self.catchUpSlice(reported: reported, progress, completion)

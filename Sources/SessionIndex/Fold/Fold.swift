@@ -35,7 +35,7 @@ final class Fold: @unchecked Sendable {
     let obstacle = Locked<StoreError?>(nil)
     private let stalled = Atomic(false)
     private var isRetryScheduled = false
-    /// Up to where a part of the log is folded behind the start; nil when it is done. See `catchUpBehind`.
+    /// Up to where a part of the log is folded behind the start; nil when it is done. See `catchUp`.
     let behind = Locked<Int64?>(nil)
     let isBehindFlag = Atomic(false)
     /// Sessions whose rows are damaged: they are folded from the log again, and left alone meanwhile. With the positions
@@ -87,7 +87,7 @@ final class Fold: @unchecked Sendable {
         if postpones(upTo: batch.lastPosition) { return answerUnfolded(batch) }
         var error: StoreError?
         // Where folding stalled.
-        if folded < batch.firstPosition - 1 && !catchUp(to: batch.firstPosition - 1) {
+        if folded < batch.firstPosition - 1 && !fold(through: batch.firstPosition - 1) {
             error = obstacle.withLock { $0 } ?? StoreError(.unavailable, "sessions cannot be read")
         }
         var results: [Result<IngestOutcome, StoreError>] = []
@@ -293,7 +293,7 @@ final class Fold: @unchecked Sendable {
             guard let self else { return }
             isRetryScheduled = false
             let position = log.lastPosition
-            if isStalled, !postpones(upTo: position), !catchUp(to: position) { retry() }
+            if isStalled, !postpones(upTo: position), !fold(through: position) { retry() }
         }
     }
 
@@ -302,7 +302,7 @@ final class Fold: @unchecked Sendable {
     /// Folds rows of the log that are not folded yet: the tail at a start, what a stall left behind, or everything.
     /// - Returns: whether everything up to `last` is folded now.
     @discardableResult
-    func catchUp(to last: Int64, progress: ((Int64) -> Void)? = nil) -> Bool {
+    func fold(through last: Int64, progress: ((Int64) -> Void)? = nil) -> Bool {
         dispatchPrecondition(condition: .onQueue(queue))
         do {
             while folded < last {
@@ -344,7 +344,7 @@ final class Fold: @unchecked Sendable {
     /// What came before anybody took it.
     func foldWhatIsDurable() {
         let last = log.lastPosition
-        if !postpones(upTo: last), !catchUp(to: last) { retry() }
+        if !postpones(upTo: last), !fold(through: last) { retry() }
     }
 
     private func recovered() {

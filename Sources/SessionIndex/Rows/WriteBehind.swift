@@ -110,7 +110,7 @@ final class WriteBehind: @unchecked Sendable {
         }
     }
 
-    /// From the folder, after a batch: these entries have become dirty, and everything up to `position` is folded.
+    /// From the fold, after a batch: these entries have become dirty, and everything up to `position` is folded.
     func add(_ entries: [CacheEntry], folded: Int64) {
         enum Action { case none, write, setTimer }
         let action = state.withLock { state -> Action in

@@ -5,12 +5,12 @@ internal import SessionModel
 struct PageBuilder {
     private let order: SelectionOrder
     private let bytesMax: Int
-    private var found: [(place: SessionPlace, record: SessionRecord, bytes: Int)] = []
-    private var ids: Set<Int64> = []
-    /// The last place of a page that is full, and one more.
-    private var last: SessionPlace?
-    /// The first place that was not looked at, because a source had too many rows.
-    private var end: SessionPlace?
+    private var found: [(sortKey: SortKey, record: SessionRecord, bytes: Int)] = []
+    private var numbers: Set<Int64> = []
+    /// The last sort key of a page that is full, and one more.
+    private var last: SortKey?
+    /// The first sort key that was not looked at, because a source had too many rows.
+    private var end: SortKey?
 
     init(order: SelectionOrder, bytesMax: Int) {
         self.order = order
@@ -18,42 +18,42 @@ struct PageBuilder {
     }
 
     mutating func addFromMemory(_ record: SessionRecord) {
-        guard let place = order.place(of: record) else { return }
-        add(record, place)
+        guard let sortKey = order.sortKey(of: record) else { return }
+        add(record, sortKey)
     }
 
-    /// - Parameter place: where the row stands in the index.
+    /// - Parameter sortKey: where the row stands in the index.
     /// - Returns: whether the record belongs to the page, and there.
-    mutating func add(_ record: SessionRecord, at place: SessionPlace) -> Bool {
+    mutating func add(_ record: SessionRecord, at sortKey: SortKey) -> Bool {
         // A record newer than its row may belong somewhere else, or nowhere. Every page takes it where it is now.
-        guard let current = order.place(of: record) else { return false }
-        return add(record, current) && current == place
+        guard let current = order.sortKey(of: record) else { return false }
+        return add(record, current) && current == sortKey
     }
 
     @discardableResult
-    private mutating func add(_ record: SessionRecord, _ place: SessionPlace) -> Bool {
-        if let after = order.selection.after, !order.precedes(after, place) { return false }
-        guard order.admits(record), ids.insert(place.tie).inserted else { return false }
-        found.append((place, record, RecordSize.estimate(record)))
+    private mutating func add(_ record: SessionRecord, _ sortKey: SortKey) -> Bool {
+        if let after = order.selection.after, !order.precedes(after, sortKey) { return false }
+        guard order.admits(record), numbers.insert(record.number).inserted else { return false }
+        found.append((sortKey, record, RecordSize.estimate(record)))
         return true
     }
 
-    /// Whether neither this place nor any after it can come into the page, which is full of others.
-    func isBeyondEnd(_ place: SessionPlace) -> Bool {
-        last.map { order.precedes($0, place) } ?? false
+    /// Whether neither this sort key nor any after it can come into the page, which is full of others.
+    func isBeyondEnd(_ sortKey: SortKey) -> Bool {
+        last.map { order.precedes($0, sortKey) } ?? false
     }
 
     /// Between two sources: keeps what the page can hold, and one more, which tells whether there is a next page.
     mutating func trim() {
         guard let count = sortedCount() else { return }
         found.removeSubrange((count + 1)...)
-        last = found[count].place
+        last = found[count].sortKey
     }
 
     /// Sorts what was found.
     /// - Returns: how much of it the page can hold; nil where that is all.
     private mutating func sortedCount() -> Int? {
-        found.sort { order.precedes($0.place, $1.place) }
+        found.sort { order.precedes($0.sortKey, $1.sortKey) }
         var bytes = 0
         for (index, item) in found.enumerated() {
             bytes += item.bytes
@@ -62,21 +62,21 @@ struct PageBuilder {
         return nil
     }
 
-    mutating func stop(before place: SessionPlace) {
-        if end.map({ order.precedes(place, $0) }) ?? true { end = place }
+    mutating func stop(before sortKey: SortKey) {
+        if end.map({ order.precedes(sortKey, $0) }) ?? true { end = sortKey }
     }
 
     consuming func finish() -> SessionPage {
         var page = SessionPage()
-        if let end { found.removeAll { !order.precedes($0.place, end) } }
+        if let end { found.removeAll { !order.precedes($0.sortKey, end) } }
         if let count = sortedCount() {
             page.records = found[..<count].map(\.record)
-            page.next = found[count - 1].place
+            page.next = found[count - 1].sortKey
         } else {
             page.records = found.map(\.record)
-            // Everything before the end has been looked at: the next page begins with the place itself.
+            // Everything before the end has been looked at: the next page begins with that sort key itself.
             page.next = end.map {
-                SessionPlace(key: $0.key, tie: order.isDescending ? $0.tie + 1 : $0.tie - 1)
+                SortKey(key: $0.key, tie: order.isDescending ? $0.tie + 1 : $0.tie - 1)
             }
         }
         return page

@@ -28,8 +28,8 @@ struct SelectionOrder {
             }
     }
 
-    /// Whether one place comes before another in this order.
-    func precedes(_ left: SessionPlace, _ right: SessionPlace) -> Bool {
+    /// Whether one sort key comes before another in this order.
+    func precedes(_ left: SortKey, _ right: SortKey) -> Bool {
         isDescending ? right < left : left < right
     }
 
@@ -47,7 +47,7 @@ struct SelectionOrder {
     }
 
     /// Where a record stands in the scope's order; nil where it does not belong to the scope.
-    func place(of record: SessionRecord) -> SessionPlace? {
+    func sortKey(of record: SessionRecord) -> SortKey? {
         guard mayMatch(record) else { return nil }
         let key: Int64?
         switch selection.scope {
@@ -64,7 +64,7 @@ struct SelectionOrder {
         case .everything: key = record.orderedBy.millisecondsSince1970
         case .expecting(let least): key = record.expectation.rawValue >= least.rawValue ? record.number : nil
         }
-        return key.map { SessionPlace(key: $0, tie: record.tie) }
+        return key.map { SortKey(key: $0, tie: record.tie) }
     }
 
     /// Whether a record of the scope fulfils the selection's conditions.
@@ -124,18 +124,18 @@ struct SelectionOrder {
     /// One walk each. A user's sessions are walked partition by partition, the newest first, and those that are skewed apart.
     /// - Parameter partitions: the number of partitions that may have rows.
     func queries(partitions: Int) -> [IndexQuery] {
-        let first = isDescending ? SessionPlace(key: .max, tie: .max) : SessionPlace(key: .min, tie: .min)
+        let first = isDescending ? SortKey(key: .max, tie: .max) : SortKey(key: .min, tie: .min)
         let after = selection.after ?? first
-        let place: [(index: Int32, value: Int64)] = [(2, after.key), (3, after.tie)]
+        let sortKey: [(index: Int32, value: Int64)] = [(2, after.key), (3, after.tie)]
         func bounded(_ sql: String, by instant: Instant) -> [IndexQuery] {
-            [IndexQuery(sql: sql, integers: place + [(4, instant.millisecondsSince1970)])]
+            [IndexQuery(sql: sql, integers: sortKey + [(4, instant.millisecondsSince1970)])]
         }
         switch selection.scope {
         case .user(let userId):
-            let skewed = IndexQuery(sql: Self.skewedOfUser, texts: [(1, userId)], integers: place)
+            let skewed = IndexQuery(sql: Self.skewedOfUser, texts: [(1, userId)], integers: sortKey)
             // All others start within the skew of their key.
             let highest = selection.startsTo.map { $0.millisecondsSince1970 + SessionRow.skewMaxMilliseconds + 1 }
-            let start = min(after, SessionPlace(key: highest ?? .max, tie: .max))
+            let start = min(after, SortKey(key: highest ?? .max, tie: .max))
             let lowest = selection.startsFrom.map { $0.millisecondsSince1970 - SessionRow.skewMaxMilliseconds - 1 }
             let bounds: [(index: Int32, value: Int64)] = [(2, start.key), (3, start.tie), (4, lowest ?? .min)]
             let usual = (0..<partitions).reversed().map { partition in
@@ -143,12 +143,12 @@ struct SelectionOrder {
             }
             return usual + [skewed]
         case .ongoing(let userId):
-            return [IndexQuery(sql: Self.ongoing, texts: [(1, userId)], integers: place)]
+            return [IndexQuery(sql: Self.ongoing, texts: [(1, userId)], integers: sortKey)]
         case .anomaly(let anomaly):
             let condition = "(anomalies & \(anomaly.bit)) != 0 AND (order_key, tie) < (?2, ?3)"
             let sql = Self.select(
                 "order_key", "sessions_anomaly_\(anomaly.bit)", condition, "order_key DESC, tie DESC")
-            return [IndexQuery(sql: sql, integers: place)]
+            return [IndexQuery(sql: sql, integers: sortKey)]
         case .lasting(let state, let since):
             return bounded(Self.ascending("\(state.rawValue)_since", "sessions_\(state.rawValue)", "<="), by: since)
         case .waiting(let from):
@@ -158,15 +158,15 @@ struct SelectionOrder {
         case .status(let statuses, let since):
             return statuses.map(\.listCode).sorted().map {
                 IndexQuery(
-                    sql: Self.ofStatus, integers: place + [(1, $0), (4, since.millisecondsSince1970)])
+                    sql: Self.ofStatus, integers: sortKey + [(1, $0), (4, since.millisecondsSince1970)])
             }
-        case .everything: return [IndexQuery(sql: Self.everything, integers: place)]
+        case .everything: return [IndexQuery(sql: Self.everything, integers: sortKey)]
         case .expecting(let least):
             let sql = Self.select(
                 "number", "sessions_expecting", "expectation = ?4 AND expectation > 0 AND number > ?2",
                 "number")
             return SessionRecord.Expectation.allCases.filter { $0 != .nothing && $0.rawValue >= least.rawValue }.map {
-                IndexQuery(sql: sql, integers: place + [(4, $0.rawValue)])
+                IndexQuery(sql: sql, integers: sortKey + [(4, $0.rawValue)])
             }
         }
     }

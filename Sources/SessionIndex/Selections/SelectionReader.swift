@@ -19,7 +19,7 @@ final class SelectionReader: @unchecked Sendable {
     /// Bounds how long a snapshot is held and how many pages are in memory at once.
     private static let togetherMax = 16
 
-    let queue = DispatchQueue(label: "chargefold.store.index")
+    let queue = DispatchQueue(label: "chargefold.index.selections")
     private let database: Database
     /// The identity of the log that the rows belong to.
     private let home: Identity
@@ -170,10 +170,10 @@ final class SelectionReader: @unchecked Sendable {
         var found = 0
         var foundBytes = 0
         while try isThere(statement) {
-            let place = SessionPlace(key: statement.int64(1), tie: statement.int64(4))
-            if page.isBeyondEnd(place) { return looked }
+            let sortKey = SortKey(key: statement.int64(1), tie: statement.int64(4))
+            if page.isBeyondEnd(sortKey) { return looked }
             if looked >= rowsMax {
-                page.stop(before: place)
+                page.stop(before: sortKey)
                 return looked
             }
             looked += 1
@@ -191,7 +191,7 @@ final class SelectionReader: @unchecked Sendable {
                 }
                 record = decoded
             }
-            if page.add(record, at: place) {
+            if page.add(record, at: sortKey) {
                 found += 1
                 foundBytes += RecordSize.estimate(record)
             }

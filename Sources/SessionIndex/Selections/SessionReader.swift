@@ -7,7 +7,7 @@ internal import Synchronization
 ///
 /// `@unchecked Sendable`: the connection belongs to `queue`; the rest is atomic.
 final class SessionReader: @unchecked Sendable {
-    let queue = DispatchQueue(label: "chargefold.store.read")
+    let queue = DispatchQueue(label: "chargefold.index.sessions")
     private let reader: RowReader
     private let cache: RecordCache
     private let filters: PartitionFilters

@@ -1,10 +1,10 @@
 package import Base
 package import SessionModel
 
-/// A place in the order of a selection: the key that it is ordered by, then what decides between equal keys. Good at every
-/// receiver.
-package struct SessionPlace: Sendable, Hashable, Comparable {
-    /// Microseconds since 1970, or `SessionRecord.number` (`expecting` only, which is for this receiver alone).
+/// Where a session stands in the order of a selection: the key that it is ordered by, then what decides between equal keys.
+/// Good at every receiver.
+package struct SortKey: Sendable, Hashable, Comparable {
+    /// Milliseconds since 1970, or `SessionRecord.number` (`expecting` only, which is for this receiver alone).
     package let key: Int64
     /// `SessionRecord.tie`.
     package let tie: Int64
@@ -14,7 +14,7 @@ package struct SessionPlace: Sendable, Hashable, Comparable {
         self.tie = tie
     }
 
-    package static func < (left: SessionPlace, right: SessionPlace) -> Bool {
+    package static func < (left: SortKey, right: SortKey) -> Bool {
         (left.key, left.tie) < (right.key, right.tie)
     }
 }
@@ -52,8 +52,8 @@ package struct SessionSelection: Sendable {
     package var startsTo: Instant?
     /// What a session must fulfil besides. Called on a queue of the store.
     package var condition: (@Sendable (SessionRecord) -> Bool)?
-    /// Begin behind this place; nil for the beginning.
-    package var after: SessionPlace?
+    /// Begin behind this one; nil for the beginning.
+    package var after: SortKey?
     /// Sessions in the page, at most.
     package var limit: Int
 
@@ -85,7 +85,7 @@ package struct SessionPage: Sendable {
     package var records: [SessionRecord] = []
     /// Where the next page begins; nil on the last one. A page may be short and yet have a next one: no page looks at
     /// more than `IndexOptions.rowsPerPageMax` rows, or has records of more than `IndexOptions.pageBytesMax` bytes.
-    package var next: SessionPlace?
+    package var next: SortKey?
 
     package init() {}
 }

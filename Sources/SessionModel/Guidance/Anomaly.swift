@@ -66,7 +66,7 @@ package enum Anomaly: String, Sendable, Hashable, CaseIterable {
     /// How long something lasts until it is the anomaly, in seconds; nil for those that do not depend on time.
     package func patienceSeconds(_ settings: GuidanceSettings) -> Int64? {
         switch self {
-        case .startedTooLong: settings.startedTooLongHours * 3600
+        case .startedTooLong: settings.startedHoursMax * 3600
         case .startTimedOut: settings.startTimeoutSeconds
         case .stopFailingTooLong: settings.stopFailedGraceSeconds
         default: nil

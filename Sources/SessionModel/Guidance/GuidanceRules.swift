@@ -123,7 +123,7 @@ struct GuidanceRules {
             return hasStartTimedOut()
                 ? .init(true, .startTimedOut) : .init(false, .startInProgress, notBefore: startLimit)
         case .started:
-            guard let limit = since?.adding(seconds: settings.startedTooLongHours * 3600), !isOver(limit) else {
+            guard let limit = since?.adding(seconds: settings.startedHoursMax * 3600), !isOver(limit) else {
                 return .init(true, .startedTooLong)
             }
             return .init(false, .notStuck)

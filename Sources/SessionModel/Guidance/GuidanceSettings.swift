@@ -14,7 +14,7 @@ package struct GuidanceSettings: Sendable, Hashable {
     /// Failed stops after which the user may give the session up at once ("a few tries").
     package var stopTriesBeforeAbandon = 3
     /// A session that has been STARTED for as long, without an end, is suspicious. Not documented upstream.
-    package var startedTooLongHours: Int64 = 24
+    package var startedHoursMax: Int64 = 24
     /// How far ahead of our clock an event's may be. Not documented upstream.
     package var futureToleranceSeconds: Int64 = 60
 

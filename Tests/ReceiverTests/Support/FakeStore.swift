@@ -19,7 +19,7 @@ final class FakeStore: SessionStore {
     private struct State {
         var behaviour = Behaviour.works
         var records: [SessionKey: SessionRecord] = [:]
-        var log: [LogEntry] = []
+        var log: [LoggedDelivery] = []
         var held: [@Sendable () -> Void] = []
         var readFailure: StoreError?
         var isPressed = false
@@ -49,7 +49,7 @@ final class FakeStore: SessionStore {
         for answer in held { answer() }
     }
 
-    var log: [LogEntry] { state.withLock { $0.log } }
+    var log: [LoggedDelivery] { state.withLock { $0.log } }
 
     /// Runs `work` as the behaviour wants it.
     private func perform<Value: Sendable>(
@@ -73,7 +73,7 @@ final class FakeStore: SessionStore {
                 let event = delivery.event
                 let position = Int64(state.log.count + 1)
                 state.log.append(
-                    LogEntry(
+                    LoggedDelivery(
                         position: position, receivedAt: delivery.receivedAt, source: event.source, body: delivery.body))
                 let key = SessionKey(event.sessionId)
                 var record = state.records[key] ?? SessionRecord(sessionId: event.sessionId)
@@ -100,7 +100,8 @@ final class FakeStore: SessionStore {
     }
 
     @discardableResult
-    func scanLog(after position: Int64, visit: (LogEntry) throws(StoreError) -> Bool) throws(StoreError) -> Int64 {
+    func scanLog(after position: Int64, visit: (LoggedDelivery) throws(StoreError) -> Bool) throws(StoreError) -> Int64
+    {
         var last = position
         for entry in log where entry.position > position {
             last = entry.position

@@ -9,10 +9,10 @@ import SessionStore
 /// Where what resuming streams have missed is read: off the hub's queue and off the event loops, and step by step, so that
 /// each stream has its turns.
 @globalActor
-actor CatchUpActor {
-    static let shared = CatchUpActor()
+actor ResumptionActor {
+    static let shared = ResumptionActor()
 
-    private let executor = QueueExecutor(label: "chargefold.live.catch-up", qos: .utility)
+    private let executor = QueueExecutor(label: "chargefold.live.resumption", qos: .utility)
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 }
 
@@ -20,8 +20,8 @@ actor CatchUpActor {
 ///
 /// Piece by piece, each when the reader has taken what came before, and in short turns between which other streams have
 /// theirs. It ends with its reader, also while there is nothing to tell yet.
-@CatchUpActor
-struct LiveCatchUp {
+@ResumptionActor
+struct LiveResumption {
     private static let stepsPerTurn = 256
 
     private let hub: LiveHub
@@ -45,7 +45,7 @@ struct LiveCatchUp {
             do throws(StoreError) {
                 try await run()
             } catch {
-                hub.logger.error("a live stream could not catch up", metadata: ["reason": "\(error.message)"])
+                hub.logger.error("a live stream could not resume", metadata: ["reason": "\(error.message)"])
                 subscriber.stream.abort()
             }
             hub.queue.async {

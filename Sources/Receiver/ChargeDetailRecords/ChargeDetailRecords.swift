@@ -9,7 +9,7 @@ import SessionStore
 private let recordQueue = DispatchQueue(label: "chargefold.cdr", qos: .userInitiated)
 
 /// The charge detail records of a session.
-struct SessionRecords: Sendable {
+struct ChargeDetailRecords: Sendable {
     /// Records shown of one session at most, the newest.
     private static let recordsMax = 100
 

@@ -112,7 +112,7 @@ struct HistoryRequest: Sendable {
     }
 
     func selection(
-        userId: String, after: SessionPlace?, now: Instant, _ settings: GuidanceSettings
+        userId: String, after: SortKey?, now: Instant, _ settings: GuidanceSettings
     ) -> SessionSelection {
         var selection = SessionSelection(.user(userId), limit: limit)
         selection.statuses = statuses
@@ -128,29 +128,6 @@ struct HistoryRequest: Sendable {
             return record.state.enrichment.string(.chargingKeyId)?.utf8.elementsEqual(chargingKeyId.utf8) ?? false
         }
         return selection
-    }
-}
-
-/// A place in a list as a text that clients hand back: opaque, and bound to the list that it belongs to.
-struct PageCursor {
-    let seal: Seal
-
-    func text(_ place: SessionPlace, context: [UInt8]) -> String? {
-        var content: [UInt8] = []
-        for value in [place.key, place.tie] {
-            withUnsafeBytes(of: value.littleEndian) { content.append(contentsOf: $0) }
-        }
-        return seal.close(content, context: context)
-    }
-
-    /// The place that a cursor stands for, nil without a cursor.
-    func place(_ text: String?, context: [UInt8]) throws(Problem) -> SessionPlace? {
-        guard let text else { return nil }
-        guard let content = seal.open(text, context: context), content.count == 16 else { throw .invalidCursor }
-        let values = content.withUnsafeBytes { bytes in
-            [0, 8].map { Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0, as: Int64.self)) }
-        }
-        return SessionPlace(key: values[0], tie: values[1])
     }
 }
 
