@@ -81,7 +81,7 @@ extension Ledger {
     }
 
     private static func beat(_ database: Database, at instant: Instant, isClean: Bool) throws(SQLiteError) {
-        try database.query(
+        try database.run(
             """
             INSERT INTO heartbeat VALUES(1, ?1, ?2, ?1)
             ON CONFLICT(id) DO UPDATE SET at = ?1, is_clean = ?2, newest = max(newest, ?1)
@@ -108,7 +108,7 @@ extension Ledger {
             try Self.beat(database, at: ended, isClean: false)
             let oldest = id - Int64(Self.downtimesMax)
             for table in ["affected WHERE downtime", "downtime_gap WHERE downtime", "downtime WHERE id"] {
-                try database.query("DELETE FROM \(table) <= ?1", bind: { $0.bind(1, oldest) })
+                try database.run("DELETE FROM \(table) <= ?1", bind: { $0.bind(1, oldest) })
             }
             return Downtime(id: id, beganAt: began, endedAt: ended, cause: cause)
         }
@@ -117,7 +117,7 @@ extension Ledger {
     /// Notes when no other receiver accepted either.
     package func setGaps(_ gaps: [Downtime.Gap], of id: Int64) throws(StoreError) {
         try write { (database) throws(SQLiteError) in
-            try database.query("DELETE FROM downtime_gap WHERE downtime = ?1", bind: { $0.bind(1, id) })
+            try database.run("DELETE FROM downtime_gap WHERE downtime = ?1", bind: { $0.bind(1, id) })
             let insert = try database.prepare("INSERT INTO downtime_gap VALUES(NULL, ?1, ?2, ?3)")
             defer { insert.finalize() }
             for gap in gaps.isEmpty ? [nil] : gaps.map(Optional.some) {
@@ -145,7 +145,7 @@ extension Ledger {
     /// All sessions that may have missed events are noted (or as many as are kept).
     package func setSearched(_ id: Int64, isTruncated: Bool) throws(StoreError) {
         try write { (database) throws(SQLiteError) in
-            try database.query(
+            try database.run(
                 "UPDATE downtime SET is_searched = 1, is_truncated = ?2 WHERE id = ?1",
                 bind: {
                     $0.bind(1, id)

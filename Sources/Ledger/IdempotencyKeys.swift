@@ -90,10 +90,10 @@ extension Ledger {
         keysOfScopeMax: Int = keysOfScopeMax
     ) throws(StoreError) -> KeyClaim {
         try write { (database) throws(SQLiteError) in
-            try database.query(
+            try database.run(
                 "DELETE FROM idempotency WHERE created_at < ?1", bind: { $0.bind(1, since.microsecondsSince1970) })
             if let found = try Self.use(of: keyed, since: since, database) { return found }
-            try database.query(
+            try database.run(
                 "INSERT INTO idempotency VALUES(NULL, ?1, ?2, ?3, NULL, NULL, NULL, ?4)",
                 bind: {
                     $0.bind(1, text: keyed.scope)
@@ -101,14 +101,14 @@ extension Ledger {
                     $0.bind(3, text: keyed.request)
                     $0.bind(4, now.microsecondsSince1970)
                 })
-            try database.query(
+            try database.run(
                 """
                 DELETE FROM idempotency WHERE id IN
                     (SELECT id FROM idempotency WHERE scope = ?1 ORDER BY id DESC LIMIT -1 OFFSET \(keysOfScopeMax))
                 """, bind: { $0.bind(1, text: keyed.scope) })
             guard try database.integer("SELECT count(*) FROM idempotency") ?? 0 > keysMax else { return .claimed }
             // The new one stays, also where nobody has more.
-            try database.query(
+            try database.execute(
                 """
                 DELETE FROM idempotency WHERE id =
                     (SELECT min(id) FROM idempotency GROUP BY scope ORDER BY count(*) DESC, min(id) LIMIT 1)
@@ -121,7 +121,7 @@ extension Ledger {
     package func keepAnswer(_ answer: KeptAnswer?, of keyed: KeyedRequest) throws(StoreError) {
         try write { (database) throws(SQLiteError) in
             guard let answer else {
-                return try database.query(
+                return try database.run(
                     "DELETE FROM idempotency WHERE scope = ?1 AND key = ?2",
                     bind: {
                         $0.bind(1, text: keyed.scope)
@@ -149,14 +149,14 @@ extension Ledger {
         connectorId: String, _ startedAt: Instant?, forgetBefore: Instant
     ) throws(StoreError) {
         try write { (database) throws(SQLiteError) in
-            try database.query(
+            try database.run(
                 "DELETE FROM cooldown WHERE connector = ?1 OR started_at < ?2",
                 bind: {
                     $0.bind(1, text: connectorId)
                     $0.bind(2, forgetBefore.microsecondsSince1970)
                 })
             guard let startedAt else { return }
-            try database.query(
+            try database.run(
                 "INSERT INTO cooldown VALUES(NULL, ?1, ?2)",
                 bind: {
                     $0.bind(1, text: connectorId)

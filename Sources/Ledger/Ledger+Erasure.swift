@@ -26,15 +26,15 @@ extension Ledger {
         try write { (database) throws(SQLiteError) in
             if let userId {
                 // A scope is the operation's name, a space, and the user's id.
-                try database.query(
+                try database.run(
                     "DELETE FROM idempotency WHERE substr(scope, instr(scope, ' ') + 1) = ?1",
                     bind: { $0.bind(1, text: userId) })
-                try database.query(
+                try database.run(
                     "DELETE FROM unanswered_start WHERE user_id = ?1", bind: { $0.bind(1, text: userId) })
             }
             for session in sessions {
                 for table in ["affected", "refund_check"] {
-                    try database.query(
+                    try database.run(
                         "DELETE FROM \(table) WHERE session_id = ?1", bind: { $0.bind(1, text: session) })
                 }
             }
@@ -145,7 +145,7 @@ extension Ledger {
 
     package func removeRedo(of intent: ErasureIntent) throws(StoreError) {
         try write { (database) throws(SQLiteError) in
-            try database.query("DELETE FROM erasure_redo WHERE id = ?1", bind: { $0.bind(1, intent.id) })
+            try database.run("DELETE FROM erasure_redo WHERE id = ?1", bind: { $0.bind(1, intent.id) })
         }
     }
 
@@ -162,7 +162,7 @@ extension Ledger {
     package func remove(_ intent: ErasureIntent) throws(StoreError) {
         try write { (database) throws(SQLiteError) in
             try Self.removeDetails(database, intent)
-            try database.query("DELETE FROM erasure WHERE id = ?1", bind: { $0.bind(1, intent.id) })
+            try database.run("DELETE FROM erasure WHERE id = ?1", bind: { $0.bind(1, intent.id) })
         }
     }
 
@@ -179,7 +179,7 @@ extension Ledger {
     private static func setStage(
         _ database: Database, _ intent: ErasureIntent, _ stage: ErasureIntent.Stage
     ) throws(SQLiteError) {
-        try database.query(
+        try database.run(
             "UPDATE erasure SET stage = ?2 WHERE id = ?1",
             bind: {
                 $0.bind(1, intent.id)
@@ -192,7 +192,7 @@ extension Ledger {
             "DELETE FROM erasure_plan WHERE erasure = ?1", "DELETE FROM erasure_redo WHERE id = ?1",
             "UPDATE erasure SET user_id = NULL WHERE id = ?1",
         ] {
-            try database.query(sql, bind: { $0.bind(1, intent.id) })
+            try database.run(sql, bind: { $0.bind(1, intent.id) })
         }
     }
 }

@@ -302,7 +302,7 @@ extension Ledger {
             // Read here: the file may be another one at a second try.
             var counts = state.withLock { $0.statistics.quarantine }
             let value = try body(database, &counts)
-            try database.query(
+            try database.run(
                 "UPDATE verified SET count = ?1, bytes = ?2 WHERE id = 1",
                 bind: {
                     $0.bind(1, counts.verifiedCount)

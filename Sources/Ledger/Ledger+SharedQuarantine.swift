@@ -49,7 +49,7 @@ extension Ledger {
                 """, "DELETE FROM quarantine WHERE id = ?1 AND ?2 > 0",
                 "DELETE FROM quarantine_shared WHERE id = ?1 AND ?2 > 0",
             ] {
-                try database.query(
+                try database.run(
                     sql,
                     bind: {
                         $0.bind(1, id)
@@ -71,7 +71,7 @@ extension Ledger {
     private func forEach(_ ids: [Int64], _ sql: String) throws(StoreError) {
         guard !ids.isEmpty else { return }
         try write { (database) throws(SQLiteError) in
-            for id in ids { try database.query(sql, bind: { $0.bind(1, id) }) }
+            for id in ids { try database.run(sql, bind: { $0.bind(1, id) }) }
         }
     }
 }

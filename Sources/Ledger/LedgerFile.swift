@@ -217,7 +217,7 @@ struct LedgerFile {
     /// All that a sound connection sees, as one file without a WAL; there must be none at the path.
     func copy(_ database: Database, to path: String) throws(SQLiteError) {
         FileSystem.touch(path)
-        try database.query("VACUUM INTO ?1", bind: { $0.bind(1, text: path) })
+        try database.run("VACUUM INTO ?1", bind: { $0.bind(1, text: path) })
     }
 
     /// Makes the draft, which is complete, the ledger. No connection to the path may be in use afterwards.

@@ -19,7 +19,7 @@ extension Ledger {
                 insert.bind(2, dueAt.microsecondsSince1970)
                 try insert.run()
             }
-            try database.query(
+            try database.execute(
                 "DELETE FROM refund_check WHERE id <= (SELECT max(id) FROM refund_check) - \(Self.refundChecksMax)")
         }
     }
@@ -41,7 +41,7 @@ extension Ledger {
     /// The session has been asked about, or need not be.
     package func removeRefundCheck(_ sessionId: String) throws(StoreError) {
         try write { (database) throws(SQLiteError) in
-            try database.query(
+            try database.run(
                 "DELETE FROM refund_check WHERE session_id = ?1", bind: { $0.bind(1, text: sessionId) })
         }
     }
@@ -49,7 +49,7 @@ extension Ledger {
     /// There was no answer: again in an hour, then in two, and so on.
     package func postponeRefundCheck(_ sessionId: String, now: Instant) throws(StoreError) {
         try write { (database) throws(SQLiteError) in
-            try database.query(
+            try database.run(
                 """
                 UPDATE refund_check SET due_at = ?2 + (3600000000 << tries), tries = tries + 1
                 WHERE session_id = ?1
@@ -58,7 +58,7 @@ extension Ledger {
                     $0.bind(1, text: sessionId)
                     $0.bind(2, now.microsecondsSince1970)
                 })
-            try database.query(
+            try database.run(
                 "DELETE FROM refund_check WHERE session_id = ?1 AND tries >= \(Self.refundTriesMax)",
                 bind: { $0.bind(1, text: sessionId) })
         }

@@ -130,7 +130,7 @@ struct Salvage {
             let margin = table == "quarantine" ? Self.keyMargin : 0
             let known = sequences.map { $0[table] ?? 0 } ?? highest + margin
             try target.execute("DELETE FROM sqlite_sequence WHERE name = '\(table)'")
-            try target.query(
+            try target.run(
                 "INSERT INTO sqlite_sequence VALUES(?1, ?2)",
                 bind: {
                     $0.bind(1, text: table)

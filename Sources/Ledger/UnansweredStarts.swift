@@ -31,7 +31,7 @@ extension Ledger {
                     $0.bind(2, text: connectorId)
                     $0.bind(3, startedAt.microsecondsSince1970)
                 }, row: { id = $0.int64(0) })
-            try database.query(
+            try database.run(
                 """
                 DELETE FROM unanswered_start WHERE id IN
                     (SELECT id FROM unanswered_start WHERE user_id = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)
@@ -41,7 +41,7 @@ extension Ledger {
                     $0.bind(2, ofUserMax)
                 })
             if try database.integer("SELECT count(*) FROM unanswered_start") ?? 0 > countMax {
-                try database.query(
+                try database.execute(
                     """
                     DELETE FROM unanswered_start WHERE id =
                         (SELECT min(id) FROM unanswered_start GROUP BY user_id ORDER BY count(*) DESC, min(id) LIMIT 1)
@@ -54,7 +54,7 @@ extension Ledger {
     /// Where this fails the start is looked up in vain some time, which does no harm.
     package func removeUnansweredStart(_ id: Int64) throws(StoreError) {
         try write { (database) throws(SQLiteError) in
-            try database.query("DELETE FROM unanswered_start WHERE id = ?1", bind: { $0.bind(1, id) })
+            try database.run("DELETE FROM unanswered_start WHERE id = ?1", bind: { $0.bind(1, id) })
         }
     }
 

@@ -78,9 +78,15 @@ package final class Database {
         return try Statement(database: self, sql: sql)
     }
 
-    /// Runs one statement: `bind` gives it its parameters, `row` sees each row.
+    /// Runs one statement that has no rows, or none that are wanted: `bind` gives it its parameters.
+    package func run(_ sql: String, bind: (Statement) -> Void) throws(SQLiteError) {
+        try query(sql, bind: bind, row: { _ in })
+    }
+
+    /// Runs one statement: `bind` gives it its parameters, `row` sees each row. A closure behind the call is `row`, which
+    /// therefore has no default.
     package func query(
-        _ sql: String, bind: (Statement) -> Void = { _ in }, row: (Statement) -> Void = { _ in }
+        _ sql: String, bind: (Statement) -> Void = { _ in }, row: (Statement) -> Void
     ) throws(SQLiteError) {
         let statement = try prepare(sql)
         defer { statement.finalize() }

@@ -66,6 +66,25 @@ struct RestartTests {
         store.close()
     }
 
+    @Test func `the number of sessions of each status survives a restart, and goes on from there`() async throws {
+        func counts(_ store: DiskSessionStore) -> [SessionStatus: Int] {
+            store.statistics.index.sessions.filter { $0.value != 0 }
+        }
+        var store = try openStore(directory)
+        for index in 0..<5 { _ = try await store.ingest(try delivery("SESSION_STARTED", "s\(index)", at: 1)) }
+        store.close()
+        store = try openStore(directory)
+        #expect(counts(store) == [.started: 5])
+        _ = try await store.ingest(try delivery("SESSION_STOPPED", "s3", at: 2))
+        try store.flush()
+        #expect(counts(store) == [.started: 4, .stopped: 1])
+        store.close()
+        try directory.editRows("UPDATE status_counts SET sessions = 7 WHERE sessions = 4")
+        store = try openStore(directory)
+        #expect(try store.check { _ in }.differences.map(\.sessionId) == ["(sessions by status)"])
+        store.close()
+    }
+
     enum Damage: CaseIterable {
         case missing, emptied, truncated, garbage, otherLog, newerSchema, foreign, recordVersion
 

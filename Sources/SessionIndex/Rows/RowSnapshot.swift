@@ -63,6 +63,18 @@ package final class RowSnapshot {
         get throws(SQLiteError) { try database.integer("SELECT count(*) FROM sessions") ?? 0 }
     }
 
+    /// Whether the number of rows of each status is as it is kept beside them.
+    package var hasRightStatusCounts: Bool {
+        get throws(SQLiteError) {
+            try database.integer(
+                """
+                SELECT count(*) FROM (SELECT status, count(*) AS sessions FROM sessions GROUP BY status) AS found
+                FULL JOIN (SELECT status, sessions FROM status_counts WHERE sessions != 0) AS kept USING (status)
+                WHERE found.sessions IS NOT kept.sessions
+                """) == 0
+        }
+    }
+
     package func forEach(_ body: (Int64, String) throws(SQLiteError) -> Void) throws(SQLiteError) {
         defer { all.reset() }
         while try all.step() { try body(all.int64(0), all.text(1)) }
