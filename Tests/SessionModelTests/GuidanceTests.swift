@@ -149,6 +149,18 @@ import Testing
             effective: "STARTED", stop: (true, .sessionOngoing), start: (true, .severalSessionsAllowed, nil),
             abandon: (false, .notStuck)),
         Case(
+            name: "stop ignored three times",
+            steps: running + [
+                .client(.stop, 1000), .api("STARTED", 1002), .client(.stop, 1010), .api("STARTED", 1012),
+                .client(.stop, 1020), .api("STARTED", 1022),
+            ], now: 1023, effective: "STARTED", stop: (true, .sessionOngoing),
+            start: (true, .severalSessionsAllowed, nil), abandon: (true, .stopFailedRepeatedly)),
+        Case(
+            name: "stop ignored of one that started a day ago",
+            steps: running + [.client(.stop, 86_390), .api("STARTED", 86_392)], now: 86_500, effective: "STARTED",
+            stop: (true, .sessionOngoing), start: (true, .severalSessionsAllowed, nil),
+            abandon: (true, .startedTooLong)),
+        Case(
             name: "stop failed", steps: stopFailed, now: 1011, effective: "STOP_FAILED",
             stop: (true, .stopCanBeRetried),
             start: (false, .stopFailedRecently, 1190), abandon: (false, .stopCanBeRetried)),

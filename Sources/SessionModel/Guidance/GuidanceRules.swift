@@ -97,7 +97,7 @@ struct GuidanceRules {
             return .init(false, .startInProgress, notBefore: limit)
         case .failed:
             // Asking for a stop, just in case, must not make the user wait longer.
-            guard let limit = summary.failedSince?.adding(seconds: settings.failedStartCooldownSeconds), !isOver(limit)
+            guard let limit = summary.failedSince?.adding(seconds: settings.failedStartWaitSeconds), !isOver(limit)
             else { return .init(true, .startFailed) }
             return .init(false, .cooldownAfterFailedStart, notBefore: limit)
         case .stopFailed:
@@ -123,19 +123,23 @@ struct GuidanceRules {
             return hasStartTimedOut()
                 ? .init(true, .startTimedOut) : .init(false, .startInProgress, notBefore: startLimit)
         case .started:
-            guard let limit = since?.adding(seconds: settings.startedHoursMax * 3600), !isOver(limit) else {
+            if hasFailedToStop { return .init(true, .stopFailedRepeatedly) }
+            guard let limit = summary.startedAt?.adding(seconds: settings.startedHoursMax * 3600), !isOver(limit) else {
                 return .init(true, .startedTooLong)
             }
             return .init(false, .notStuck)
         case .waitingToStop:
             return stuck(from: since, reason: .stopTimedOut, before: .stopInProgress)
         case .stopFailed:
-            if summary.stopFailures >= settings.stopTriesBeforeAbandon { return .init(true, .stopFailedRepeatedly) }
+            if hasFailedToStop { return .init(true, .stopFailedRepeatedly) }
             return stuck(from: summary.firstStopFailedAt, reason: .stopFailedTooLong, before: .stopCanBeRetried)
         default:
             return .init(false, .notStuck)
         }
     }
+
+    /// "If a session doesn't stop correctly after a few tries": failed ones, and ignored ones.
+    private var hasFailedToStop: Bool { summary.failedStops >= settings.stopTriesBeforeAbandon }
 
     private mutating func stuck(
         from start: Instant?, reason: Guidance.Reason, before: Guidance.Reason

@@ -8,7 +8,7 @@ package struct GuidanceSettings: Sendable, Hashable {
     /// After a start, the CPO is asked for no other on the same connector for as long.
     package var connectorCooldownSeconds: Int64 = 60
     /// After a failed start, the user should wait as long.
-    package var failedStartCooldownSeconds: Int64 = 60
+    package var failedStartWaitSeconds: Int64 = 60
     /// A stop that has failed, or hangs, for as long must not keep the user from another session ("a few minutes").
     package var stopFailedGraceSeconds: Int64 = 180
     /// Failed stops after which the user may give the session up at once ("a few tries").
@@ -28,7 +28,10 @@ struct FactSummary {
     var firstStopFailedAt: Instant?
     /// From when on the session has been FAILED, tries to stop it aside.
     var failedSince: Instant?
-    var stopFailures = 0
+    /// Tries to stop it that were said to have failed, or after which it was said to go on.
+    var failedStops = 0
+    /// When it started first.
+    var startedAt: Instant?
     /// Some fact is only true of a session that was charging at some time.
     var hasCharged = false
     var hasFailed = false
@@ -41,6 +44,7 @@ struct FactSummary {
     var isAheadOfTime = false
 
     init(_ record: SessionRecord, _ settings: GuidanceSettings) {
+        var isStopping = false
         for fact in record.facts {
             if fact.timestamp > fact.receivedAt.adding(seconds: settings.futureToleranceSeconds) {
                 isAheadOfTime = true
@@ -59,12 +63,14 @@ struct FactSummary {
             case .created, .waitingToStart:
                 startRequestedAt = min(startRequestedAt ?? reference, reference)
             case .started:
+                startedAt = startedAt ?? reference
+                if isStopping { failedStops += 1 }
                 hasCharged = true
             case .failed:
                 hasFailed = true
             case .stopFailed:
                 firstStopFailedAt = min(firstStopFailedAt ?? reference, reference)
-                stopFailures += 1
+                failedStops += 1
                 hasCharged = true
             case .stopped:
                 wasSaidToEnd = true
@@ -75,6 +81,7 @@ struct FactSummary {
             default:
                 break
             }
+            if let status = fact.status { isStopping = status == .waitingToStop }
         }
     }
 

@@ -44,10 +44,11 @@ extension SessionRecord {
         }
     }
 
-    /// From when on the session has been STARTED, where that is its status; hearing so again does not change it.
+    /// When the session started first, where STARTED is its status: hearing so again does not change it, nor does a stop
+    /// that was asked for in vain.
     package var startedSince: Instant? {
-        guard state.status == .started, let since = state.sinceIndex else { return nil }
-        return FactSummary.reference(facts[since])
+        guard state.status == .started else { return nil }
+        return facts.first { $0.status == .started }.map { FactSummary.reference($0) }
     }
 
     /// From when on the session has waited for its start, where that is what it does.
