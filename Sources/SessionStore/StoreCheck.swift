@@ -60,7 +60,9 @@ struct StoreCheck {
             }
             try findSurplus(&run, progress)
             // Where rows are wrong, that follows.
-            if run.report.differenceCount == 0, try !rows.hasRightStatusCounts { run.note(.different, "(sessions by status)") }
+            if run.report.differenceCount == 0, try !rows.hasRightStatusCounts {
+                run.note(.different, "(sessions by status)")
+            }
             return run.report
         } catch let error as StoreError {
             throw error

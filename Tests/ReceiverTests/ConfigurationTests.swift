@@ -22,7 +22,7 @@ import WebhookSecurity
         #expect(configuration.webhook.signedAtFreshnessSeconds == 0)
         #expect(configuration.guidance.startTimeoutSeconds == 120)
         #expect(configuration.guidance.connectorCooldownSeconds == 60)
-        #expect(configuration.guidance.failedStartCooldownSeconds == 60)
+        #expect(configuration.guidance.failedStartWaitSeconds == 60)
         #expect(configuration.guidance.stopFailedGraceSeconds == 180)
         #expect(configuration.shutdown.deadlineSeconds == 10)
         #expect(configuration.api.tokenSet.isEmpty)

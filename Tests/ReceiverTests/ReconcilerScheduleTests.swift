@@ -18,7 +18,7 @@ import Testing
 
     private static let patience: [(SessionStatus, UInt64)] = [
         (.waitingToStart, 120), (.waitingToStop, 120), (.stopFailed, 120), (.started, 1800), (.stopped, 300),
-        (.complete, 60), (.failed, 600), (.other("NEW"), 600),
+        (.complete, 5), (.failed, 600), (.other("NEW"), 600),
     ]
 
     @Test(arguments: patience)
@@ -41,7 +41,7 @@ import Testing
     @Test func theWaitDoublesUpToItsBoundAndTheTriesEnd() {
         var schedule = schedule {
             $0.triesMax = 6
-            $0.backOffSecondsMax = 500
+            $0.backOffSecondsMax = 100
         }
         var now: UInt64 = 0
         var waits: [UInt64] = []
@@ -53,7 +53,7 @@ import Testing
             schedule.ended(a, .answered(.complete), now: now)
         }
         #expect(waits.count == 6)
-        for (wait, base) in zip(waits, [60, 120, 240, 480, 500, 500] as [UInt64]) {
+        for (wait, base) in zip(waits, [5, 10, 20, 40, 80, 100] as [UInt64]) {
             #expect(wait >= base * 4 / 5 && wait <= base * 6 / 5, "\(wait) is not about \(base)")
         }
         #expect(schedule.count == 0)
@@ -73,6 +73,16 @@ import Testing
         #expect(schedule.takeDue(now: 2_072 * Self.second) == a)
         schedule.ended(a, .settled, now: 2_072 * Self.second)
         #expect(schedule.count == 0)
+    }
+
+    @Test func whatIsHeardOfACompleteSessionNeverPutsItsQuestionOff() {
+        var schedule = schedule { $0.completeSeconds = 10 }
+        schedule.noted(a, .complete, now: 0)
+        for second in 1...9 as ClosedRange<UInt64> { schedule.noted(a, .complete, now: second * Self.second) }
+        #expect(schedule.takeDue(now: 12 * Self.second) == a)
+        schedule.ended(a, .answered(.complete), now: 12 * Self.second)
+        schedule.noted(a, .complete, now: 13 * Self.second)
+        #expect(schedule.takeDue(now: 26 * Self.second) == a)
     }
 
     @Test func whatIsHeardDuringAQuestionIsNotLost() {

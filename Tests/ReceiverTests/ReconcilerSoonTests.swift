@@ -64,9 +64,9 @@ import Testing
         #expect(schedule.takeDue(now: 111 * Self.second) == nil)
         ask(&schedule, at: 112, .complete)
         // The payment is not known yet: no try is spent, and the wait is that of the first.
-        #expect(schedule.takeDue(now: 171 * Self.second) == nil)
-        #expect(schedule.takeDue(now: 185 * Self.second) == a)
-        schedule.ended(a, .settled, now: 185 * Self.second)
+        #expect(schedule.takeDue(now: 116 * Self.second) == nil)
+        #expect(schedule.takeDue(now: 119 * Self.second) == a)
+        schedule.ended(a, .settled, now: 119 * Self.second)
         #expect(schedule.doneCount == 1)
         #expect(schedule.doneCallCount == 3)
     }

@@ -24,15 +24,15 @@ import Testing
         let directory = TestDirectory()
         try withReconciliation(upstream, in: directory) { server, time throws in
             _ = try server.post(Callback.body("SESSION_COMPLETE", "S1", extra: #","userId":"u1""#))
-            // A minute, and up to a fifth more; then two, give or take a fifth.
+            // Five seconds, and up to a fifth more; then ten, give or take a fifth.
             try time.pass(0, server)
-            try time.pass(59, server)
+            try time.pass(4, server)
             #expect(upstream.calls.isEmpty)
-            try time.pass(14, server)
+            try time.pass(3, server)
             #expect(upstream.calls.map(\.path) == ["/v1/users/u1/sessions/S1"])
-            try time.pass(90, server)
+            try time.pass(7, server)
             #expect(upstream.calls.count == 1)
-            try time.pass(60, server)
+            try time.pass(6, server)
             #expect(upstream.calls.count == 2)
             let session = try server.get("/v1/sessions/S1").json
             #expect(session?.string("balanceStatus") == "PAID")

@@ -165,7 +165,7 @@ extension ConfigurationKey {
             "guidance.connectorCooldownSeconds", \.guidance.connectorCooldownSeconds, 0...86_400, unit: "seconds",
             "After a start, further tries on the same connector are blocked for this long."),
         .integer(
-            "guidance.failedStartCooldownSeconds", \.guidance.failedStartCooldownSeconds, 0...86_400, unit: "seconds",
+            "guidance.failedStartWaitSeconds", \.guidance.failedStartWaitSeconds, 0...86_400, unit: "seconds",
             "How long to wait after a failed start before the next."),
         .integer(
             "guidance.stopFailedGraceSeconds", \.guidance.stopFailedGraceSeconds, 0...86_400, unit: "seconds",

@@ -70,7 +70,8 @@ package struct ReconciliationSchedule: Sendable {
     /// All sessions that may belong here are being looked up again.
     package mutating func willLookUp() { isIncomplete = false }
 
-    /// Something new was heard of a session: the wait starts anew.
+    /// Something new was heard of a session: the wait starts anew. Of one that is complete it brings the question forward,
+    /// never back: its record may come while the payment is being settled.
     ///
     /// - Parameter isDescribed: it was the Drive API that told, and it has named the charger.
     package mutating func noted(
@@ -93,7 +94,7 @@ package struct ReconciliationSchedule: Sendable {
                 entries[key] = entry
                 return
             }
-            entry.dueAt = entry.isUrgent ? min(entry.dueAt, dueAt) : dueAt
+            entry.dueAt = entry.isUrgent || status == .complete ? min(entry.dueAt, dueAt) : dueAt
             entries[key] = entry
             push(key, entry.dueAt)
         } else {

@@ -14,14 +14,14 @@ package struct ReconciliationSettings: Sendable, Hashable {
     package var startedSilenceSeconds: Int64 = 1800
     /// STOPPED for so long without COMPLETE.
     package var stoppedSeconds: Int64 = 300
-    /// COMPLETE, and the price or the outcome of the payment is not known.
-    package var completeSeconds: Int64 = 60
+    /// COMPLETE, and the price or the outcome of the payment is not known: whoever charged waits for it in front of the app.
+    package var completeSeconds: Int64 = 5
     /// FAILED, and whatever else a session may come back from.
     package var failedSeconds: Int64 = 600
     /// The wait doubles with each answer that brings no change of status, up to this.
     package var backOffSecondsMax: Int64 = 21_600
     /// Answers without a change of status after which a session is left alone, until something new is heard of it.
-    package var triesMax = 12
+    package var triesMax = 16
     /// Open sessions are asked about within so many seconds after a downtime.
     package var spreadSeconds: Int64 = 30
     /// Sessions watched at the same time; further ones are looked up again when there is room.
