@@ -35,7 +35,9 @@ function findings(overview, receivers, secrets) {
   const unavailable = refused.find(({ reason }) => reason === "unavailable");
   if (unavailable) add("bad", `${plural(unavailable.lastHour, "callback")} of the last hour could not be made durable.`);
   const wrong = refused.find(({ reason }) => reason === "wrong_credentials");
-  if (wrong) add("warn", `${plural(wrong.lastHour, "callback")} of the last hour had a wrong signature: a stranger, or a secret that is not known here. Bodies are kept `, quarantineLink("in quarantine"), ".");
+  const isSecretWrong = wrong && !(callbacks.lastAt && age(callbacks.lastAt) < 3600);
+  if (isSecretWrong) add("bad", `${plural(wrong.lastHour, "callback")} of the last hour had a wrong signature, and none a right one: the secret here is not the one they are signed with. Bodies are kept `, quarantineLink("in quarantine"), ".");
+  else if (wrong) add("warn", `${plural(wrong.lastHour, "callback")} of the last hour had a wrong signature: a stranger, or a secret that is not known here. Bodies are kept `, quarantineLink("in quarantine"), ".");
   if (quarantine.verified > 0) add("warn", `${plural(quarantine.verified, "authentic body is", "authentic bodies are")} no session event and wait `, quarantineLink("in quarantine"), ".");
   if (driveApi?.breakerOpen) add("warn", "The Drive API does not answer: lost callbacks cannot be made up for at the moment.");
   if (overview.catchingUp) add("warn", "Sessions are being made again from the log. Callbacks are taken meanwhile.");

@@ -198,7 +198,8 @@ struct SecretsCommand: ParsableCommand {
         commandName: "secrets",
         abstract: "Say which secret callbacks are signed with, and whether the old one can go.",
         discussion: """
-            Through the control socket in the data directory: no token is needed. Nothing of the secrets is shown.
+            Through the control socket in the data directory: no token is needed. Nothing of the secrets is shown. Exit status 1
+            where the newest callbacks are all refused.
 
             EXAMPLE
               chargefold secrets
@@ -217,6 +218,19 @@ struct SecretsCommand: ParsableCommand {
             }
             let last = account.string("lastVerifiedAt").map { ", the last one at \($0)" } ?? ""
             print("\(name): \(account.member("verified")?.text ?? "0") callbacks verified since the start\(last)")
+        }
+        let refused = use.member("refused")
+        if let count = refused?.member("callbacks")?.integer, count > 0 {
+            let last = refused?.string("lastRefusedAt").map { ", the last one at \($0)" } ?? ""
+            print("refused: \(count) callbacks since the start were signed with no secret that is known here\(last)")
+        }
+        if use.member("wrong")?.bool == true {
+            print(
+                """
+                the newest callbacks are all refused: set the secret that they are signed with (or the value of the agreed \
+                header), then: chargefold quarantine retry --all
+                """)
+            throw ExitCode.failure
         }
         switch use.string("rotation") {
         case "through":

@@ -111,6 +111,24 @@ import WebhookSecurity
         #expect(line.string("needRestart") == "http.port")
     }
 
+    @Test func `a secret that is wrong here is told, until callbacks are let in`() throws {
+        try withApplication({ $0.api.adminToken = try Callback.key("token-of-an-operator") }) { server throws in
+            func use() throws -> CanonicalJSON {
+                try #require(try server.get("/v1/secrets", token: "token-of-an-operator").json)
+            }
+            #expect(try use().member("wrong")?.bool == false)
+            for id in ["a", "b"] {
+                let answer = try server.post(Callback.body("SESSION_STARTED", id), secret: "a-secret-of-another-time")
+                #expect(answer.status == 403)
+            }
+            #expect(try use().member("wrong")?.bool == true)
+            #expect(try use().member("refused")?.member("callbacks")?.integer == 2)
+            #expect(try use().member("refused")?.string("lastRefusedAt") != nil)
+            _ = try server.post(Callback.body("SESSION_STARTED", "c"))
+            #expect(try use().member("wrong")?.bool == false)
+        }
+    }
+
     @Test func `which secret verifies is counted and told`() throws {
         let clock = TestClock()
         try withApplication(

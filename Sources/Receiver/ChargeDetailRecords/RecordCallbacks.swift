@@ -36,6 +36,9 @@ struct RecordCallbacks: Sendable {
         switch body.authentication {
         case .missing(let problem), .wrong(let problem):
             metrics.refused.increment()
+            if case .wrong = body.authentication {
+                secretUse.noteWrong(atMicroseconds: receivedAt.microsecondsSince1970)
+            }
             var line = RequestOrigin.metadata(call.request, call.exchange)
             line["status"] = "403"
             line["reason"] = "\(problem.code.rawValue)"

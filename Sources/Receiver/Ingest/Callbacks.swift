@@ -63,6 +63,7 @@ final class Callbacks: Sendable {
         case .missing(let problem):
             refuse(call.request, .missingCredentials, .missingCredentials, problem, receivedAt, call.exchange)
         case .wrong(let problem):
+            secretUse.noteWrong(atMicroseconds: receivedAt.microsecondsSince1970)
             refuse(call.request, .wrongCredentials, .wrongCredentials, problem, receivedAt, call.exchange)
         }
     }

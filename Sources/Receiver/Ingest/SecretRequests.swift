@@ -24,6 +24,12 @@ struct SecretRequests: Sendable {
             writer.field("lastVerifiedAt", account.lastMicroseconds.map { Instant(microsecondsSince1970: $0) })
             writer.endObject()
         }
+        writer.key("refused")
+        writer.beginObject()
+        writer.field("callbacks", Int(use.neither.count.value))
+        writer.field("lastRefusedAt", use.neither.lastMicroseconds.map { Instant(microsecondsSince1970: $0) })
+        writer.endObject()
+        writer.field("wrong", use.isWrongHere)
         writer.field("rotation", rotation(authenticator))
         writer.endObject()
         call.exchange.respond(Response(json: writer.bytes))

@@ -44,6 +44,8 @@ package final class SecretUse: Sendable {
 
     package let current = Account()
     package let next = Account()
+    /// Callbacks that were signed with neither.
+    package let neither = Account()
     private let logger: Logger
 
     init(_ logger: Logger) {
@@ -57,6 +59,18 @@ package final class SecretUse: Sendable {
         } else if means.contains(.nextSecret) {
             note(next, "NEXT", now)
         }
+    }
+
+    /// A callback was signed with a secret that is not known here, or had another value in an agreed header.
+    func noteWrong(atMicroseconds now: Int64) {
+        neither.count.increment()
+        neither.last.store(now, ordering: .relaxed)
+    }
+
+    /// Whether the newest callbacks are refused, and none is let in: it is rather a secret that is wrong here than a stranger.
+    var isWrongHere: Bool {
+        guard let wrong = neither.lastMicroseconds else { return false }
+        return wrong > max(current.lastMicroseconds ?? 0, next.lastMicroseconds ?? 0)
     }
 
     private func note(_ account: Account, _ name: String, _ now: Int64) {
@@ -85,5 +99,7 @@ package final class SecretUse: Sendable {
         for (account, mark) in [(current, new.current), (next, new.next)] {
             account.resume(known.first { $0.0 != nil && $0.0 == mark }?.1 ?? Seen())
         }
+        // Of what was refused nobody knows what it would be now.
+        neither.resume(Seen())
     }
 }
