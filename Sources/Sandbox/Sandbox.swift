@@ -12,6 +12,7 @@ package final class Sandbox: Sendable {
     private let sender: CallbackSender
     private let timer: WakeTimer
     private let server: Locked<HTTPServer?> = Locked(nil)
+    private let isRefused = Locked(false)
     private let delays = DispatchQueue(label: "chargefold.sandbox.delays")
 
     package init(_ options: SandboxOptions) {
@@ -87,9 +88,20 @@ package final class Sandbox: Sendable {
             at: world.nextDue.flatMap { world.clock.monotonic(at: $0) }, now: SystemClock.monotonicNanoseconds())
     }
 
+    private func tellRefusal(of callback: Callback, _ status: Int?) {
+        guard callback.secret != .wrong else { return }
+        let isRefusal = status.map { !(200..<300).contains($0) } ?? true
+        let isNew = isRefused.withLock { isRefused in
+            defer { isRefused = isRefusal }
+            return isRefusal && !isRefused
+        }
+        if isNew { options.onRefusal?(status) }
+    }
+
     private func post(_ world: inout World, by time: Int64) {
         for callback in world.advance(to: time) where callback.kind == .detailRecord || options.callback != nil {
             let isTaken = sender.send(callback) { [weak self] callback, status in
+                self?.tellRefusal(of: callback, status)
                 self?.withWorld { world, time in world.noteAnswer(status, to: callback, at: time) }
             }
             if !isTaken { world.noteAnswer(nil, to: callback, at: time) }

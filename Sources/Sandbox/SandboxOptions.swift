@@ -23,6 +23,9 @@ package struct SandboxOptions: Sendable {
     /// Connections that callbacks go out by; with one, they arrive in the order in which they are sent.
     package var callbackConnections = 4
     package var callbackSeconds = 5.0
+    /// Told when callbacks begin to be refused, those that are signed wrongly on purpose aside; the status is nil without an
+    /// answer. Again only after one was taken.
+    package var onRefusal: (@Sendable (_ status: Int?) -> Void)?
     package var speed = 1.0
     package var stamps = SandboxClock.Stamps.wall
     package var world = WorldOptions()

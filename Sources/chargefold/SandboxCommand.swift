@@ -90,7 +90,16 @@ struct SandboxCommand: ParsableCommand {
     }
 
     func run() throws {
-        let options = try sandboxOptions()
+        var options = try sandboxOptions()
+        options.onRefusal = { status in
+            let reason =
+                switch status {
+                case nil: "nobody answers there"
+                case 401, 403: "answered \(status ?? 0): is CHARGEFOLD_SANDBOX_SECRET the receiver's CURRENT secret?"
+                case let status?: "answered \(status)"
+                }
+            printToStandardError("callbacks are refused: \(reason)")
+        }
         var signals = ProcessSignals()
         let output = try StandardOutput(gzip: false)
         let sandbox: Sandbox
