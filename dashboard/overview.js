@@ -39,6 +39,7 @@ function findings(overview, receivers, secrets) {
   if (isSecretWrong) add("bad", `${plural(wrong.lastHour, "callback")} of the last hour had a wrong signature, and none a right one: the secret here is not the one they are signed with. Bodies are kept `, quarantineLink("in quarantine"), ".");
   else if (wrong) add("warn", `${plural(wrong.lastHour, "callback")} of the last hour had a wrong signature: a stranger, or a secret that is not known here. Bodies are kept `, quarantineLink("in quarantine"), ".");
   if (quarantine.verified > 0) add("warn", `${plural(quarantine.verified, "authentic body is", "authentic bodies are")} no session event and wait `, quarantineLink("in quarantine"), ".");
+  if (driveApi?.keyRefused) add("warn", "The Drive API refuses the API key of this server: nothing can be started or stopped, and lost callbacks cannot be made up for.");
   if (driveApi?.breakerOpen) add("warn", "The Drive API does not answer: lost callbacks cannot be made up for at the moment.");
   if (overview.catchingUp) add("warn", "Sessions are being made again from the log. Callbacks are taken meanwhile.");
   if (secrets?.inUse === "NEXT") add("warn", "Callbacks are signed with the NEXT secret by now: it is time to make it the CURRENT one.");
@@ -146,8 +147,9 @@ function callbacksCard(overview, secrets) {
 let secrets;
 
 async function overviewView() {
-  const [overview, receivers, downtime, metrics] = await Promise.all([
-    get("/v1/overview"), tryGet("/v1/receivers"), tryGet("/v1/downtime?limit=1&sessions=50"),
+  const overview = await get("/v1/overview");
+  const [receivers, downtime, metrics] = await Promise.all([
+    overview.sharedLog && tryGet("/v1/receivers"), tryGet("/v1/downtime?limit=1&sessions=50"),
     request("/metrics").then((response) => response.text()),
   ]);
   secrets = secretsFrom(metrics, secrets);

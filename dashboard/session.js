@@ -75,7 +75,9 @@ async function factsOf(path) {
 
 async function sessionView(id) {
   const path = `/v1/sessions/${encodeURIComponent(id)}`;
-  const [session, facts, records] = await Promise.all([get(path), factsOf(path), tryGet(`${path}/cdr`)]);
+  const session = await get(path);
+  const facts = await factsOf(path);
+  const records = facts.facts.some((fact) => fact.source === "cdr") && await tryGet(`${path}/cdr`);
   const { charger, energy } = session;
   const recordList = records?.records ?? records?.cdrs ?? (records ? [records] : []);
   return {
