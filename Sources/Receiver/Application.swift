@@ -168,7 +168,8 @@ package final class Application: Sendable {
     package func reloadTarget(_ writer: LogWriter) -> ConfigurationReloader.Target {
         ConfigurationReloader.Target(
             replaceCredentials: { [self] in replaceCredentials($0, ended: $1) },
-            setLogLevel: { writer.level = $0 })
+            setLogLevel: { writer.level = $0 },
+            noteReload: { [metrics = receiver.features.metrics] in metrics.noteReload(isSuccessful: $0) })
     }
 
     /// Starts to listen.

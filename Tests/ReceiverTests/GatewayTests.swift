@@ -144,7 +144,7 @@ import Testing
         try withGateway(upstream) { server in
             let refused = try start(server, key: "k")
             #expect(refused.status == 404)
-            #expect(refused.json?.string("upstreamBody") == #"{"message":"no"}"#)
+            #expect(refused.json?.member("upstreamBody")?.text == #"{"message":"no"}"#)
             let found12 = try start(server, key: "k").status
             #expect(found12 == 200)
         }

@@ -57,6 +57,10 @@ import Testing
                 c_seconds_bucket{le="0.1"} 1
                 c_seconds_bucket{le="0.25"} 1
                 c_seconds_bucket{le="1.0"} 1
+                c_seconds_bucket{le="2.5"} 1
+                c_seconds_bucket{le="5.0"} 2
+                c_seconds_bucket{le="10.0"} 2
+                c_seconds_bucket{le="30.0"} 2
                 c_seconds_bucket{le="+Inf"} 2
                 c_seconds_sum 5.0003
                 c_seconds_count 2

@@ -14,6 +14,7 @@ import WebhookSecurity
     private final class Applied: Sendable {
         let credentials = Locked<[(secret: String, tokens: [String], ended: [String])]>([])
         let level = Locked(Logger.Level.info)
+        let isSuccessful = Locked<Bool?>(nil)
 
         var target: ConfigurationReloader.Target {
             ConfigurationReloader.Target(
@@ -26,7 +27,8 @@ import WebhookSecurity
                         $0.append((secret ?? "", configuration.api.allTokens.map(\.name), ended.sorted()))
                     }
                 },
-                setLogLevel: { [self] level in self.level.withLock { $0 = level } })
+                setLogLevel: { [self] level in self.level.withLock { $0 = level } },
+                noteReload: { [self] success in isSuccessful.withLock { $0 = success } })
         }
     }
 
@@ -91,6 +93,7 @@ import WebhookSecurity
         let lines = log.lines("the configuration is wrong, and everything stays as it was")
         #expect(lines.count == 1)
         #expect(lines.first?.string("level") == "error")
+        #expect(applied.isSuccessful.withLock { $0 } == false)
         write("tokens", "app:put-right-again-at-last")
         await reloader.look()
         #expect(applied.credentials.withLock { $0.map(\.secret) } == ["the-second-webhook-secret"])
@@ -105,6 +108,7 @@ import WebhookSecurity
             "webhook:\n  secretCurrentFile: \(directory.file("secret"))\nlog:\n  level: debug\nhttp:\n  port: 9\n")
         await reloader.reload(because: "a test")
         #expect(applied.level.withLock { $0 } == .debug)
+        #expect(applied.isSuccessful.withLock { $0 } == true)
         #expect(applied.credentials.withLock { $0.isEmpty })
         let line = try #require(log.lines("the configuration was read again").first)
         #expect(line.string("changed") == "log.level")

@@ -9,13 +9,16 @@ package actor ConfigurationReloader {
     package struct Target: Sendable {
         let replaceCredentials: @Sendable (ReceiverConfiguration, _ ended: Set<String>) -> Void
         let setLogLevel: @Sendable (Logger.Level) -> Void
+        let noteReload: @Sendable (_ isSuccessful: Bool) -> Void
 
         package init(
             replaceCredentials: @escaping @Sendable (ReceiverConfiguration, _ ended: Set<String>) -> Void,
-            setLogLevel: @escaping @Sendable (Logger.Level) -> Void
+            setLogLevel: @escaping @Sendable (Logger.Level) -> Void,
+            noteReload: @escaping @Sendable (_ isSuccessful: Bool) -> Void
         ) {
             self.replaceCredentials = replaceCredentials
             self.setLogLevel = setLogLevel
+            self.noteReload = noteReload
         }
     }
 
@@ -61,6 +64,7 @@ package actor ConfigurationReloader {
             logger.error(
                 "the configuration is wrong, and everything stays as it was",
                 metadata: ["because": "\(reason)", "problem": "\(error)"])
+            target.noteReload(false)
             return
         }
         apply(new, reason)
@@ -78,6 +82,7 @@ package actor ConfigurationReloader {
             target.replaceCredentials(running.configuration, Self.ended(old.api, next.api))
         }
         target.setLogLevel(next.log.level)
+        target.noteReload(true)
         loaded = running.reading(new.secretFiles)
         files = files.merging(Self.states(of: loaded)) { before, _ in before }.filter {
             loaded.secretFiles.contains($0.key)

@@ -46,14 +46,14 @@ extension Problem {
             problem.retryAfterSeconds = error.retryAfterSeconds ?? retryAfterSeconds
             if let status = error.status { problem = problem.with(member: "upstreamStatus", status) }
             // A page of some proxy's is for nobody's app.
-            if error.body.count <= Self.upstreamBodyBytesMax, (try? CanonicalJSON(parsing: error.body)) != nil {
-                problem = problem.with(member: "upstreamBody", String(decoding: error.body, as: UTF8.self))
+            if error.body.count <= Self.upstreamBodyBytesMax, let body = try? CanonicalJSON(parsing: error.body) {
+                problem = problem.with(member: "upstreamBody", body)
             }
             return problem
         }
         switch error.code {
         case .invalidRequest: self = problem(400, "An id can't be sent to the Drive API.")
-        case .notFound: self = problem(404, "The Drive API knows no such session, or has nothing of the kind for it.")
+        case .notFound: self = problem(404, "The Drive API knows nothing with this id, or has nothing of the kind.")
         case .rejected:
             let status = error.status.flatMap { Self.mayPass(status: $0) ? UInt16($0) : nil }
             self = problem(status ?? 502, "The Drive API does not accept the request.")

@@ -1,5 +1,5 @@
 import HTTPServer
-import SessionModel
+package import SessionModel
 
 /// An error answer as `application/problem+json` (RFC 9457). `type` is stable: clients may switch on it.
 package struct Problem: Error, Equatable, Sendable {
@@ -21,6 +21,7 @@ package struct Problem: Error, Equatable, Sendable {
     package enum Member: Sendable {
         case text(String)
         case number(Int)
+        case json(CanonicalJSON)
     }
 
     package init(_ status: UInt16, _ code: String, _ title: String, detail: String? = nil) {
@@ -48,6 +49,9 @@ package struct Problem: Error, Equatable, Sendable {
             switch member.value {
             case .text(let text): writer.field(member.name, text)
             case .number(let number): writer.field(member.name, number)
+            case .json(let json):
+                writer.key(member.name)
+                writer.json(json)
             }
         }
         writer.endObject()
@@ -63,6 +67,12 @@ package struct Problem: Error, Equatable, Sendable {
     package func with(member name: StaticString, _ value: String) -> Problem {
         var problem = self
         problem.members.append((name, .text(value)))
+        return problem
+    }
+
+    package func with(member name: StaticString, _ value: CanonicalJSON) -> Problem {
+        var problem = self
+        problem.members.append((name, .json(value)))
         return problem
     }
 

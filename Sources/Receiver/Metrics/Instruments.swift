@@ -4,7 +4,8 @@ internal import Base
 package final class DurationHistogram: Sendable {
     /// Upper bounds of the buckets in microseconds, as the metrics page shows them in seconds.
     package static let boundsMicroseconds: [UInt64] = [
-        250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000,
+        250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 2_500_000, 5_000_000,
+        10_000_000, 30_000_000,
     ]
 
     private let buckets: [Counter]

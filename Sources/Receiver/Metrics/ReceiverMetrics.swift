@@ -22,6 +22,13 @@ package final class ReceiverMetrics: Sendable {
     package let shedQueries = Counter()
     package let refusedRequests = Counter()
 
+    private let isReloadSuccessfulFlag = Atomic(true)
+
+    /// Whether the configuration could be used when it was last read; where it could not, a restart fails.
+    package var isReloadSuccessful: Bool { isReloadSuccessfulFlag.load(ordering: .relaxed) }
+
+    func noteReload(isSuccessful: Bool) { isReloadSuccessfulFlag.store(isSuccessful, ordering: .relaxed) }
+
     /// The counters without labels, as the page of metrics names and explains them.
     var plain: [(name: String, help: String, counter: Counter)] {
         [

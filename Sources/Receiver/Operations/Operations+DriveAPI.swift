@@ -19,12 +19,13 @@ extension Operations {
         page.add(
             "chargefold_drive_api_calls_total", .counter, "Calls to the Drive API, by call and outcome.",
             DriveAPICall.allCases.flatMap { call in
-                let calls = driveAPI.metrics.calls(call)
-                return [
-                    ("call=\"\(call.rawValue)\",outcome=\"answered\"", "\(calls.answered)"),
-                    ("call=\"\(call.rawValue)\",outcome=\"failed\"", "\(calls.failed)"),
-                ]
+                DriveAPIMetrics.Outcome.allCases.map {
+                    ("call=\"\(call.rawValue)\",outcome=\"\($0.rawValue)\"", "\(driveAPI.metrics.calls(call, $0))")
+                }
             })
+        page.add(
+            "chargefold_drive_api_key_refused", .gauge, "1 while the Drive API does not take the API key.",
+            driveAPI.metrics.isKeyRefused ? 1 : 0)
         page.add(
             "chargefold_drive_api_requests_total", .counter, "Requests sent to the Drive API, further tries included.",
             DriveAPICall.allCases.map { ("call=\"\($0.rawValue)\"", "\(statistics.attempts[$0] ?? 0)") })

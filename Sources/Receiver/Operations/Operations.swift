@@ -111,6 +111,10 @@ final class Operations: Sendable {
             metrics.callbackDuration)
         page.add(
             "chargefold_live_listeners", .gauge, "Open live streams and long polls.", hub.listenerCount)
+        page.add(
+            "chargefold_config_last_reload_successful", .gauge,
+            "0 where the configuration was wrong when it was last read: what ran before goes on, and a restart fails.",
+            metrics.isReloadSuccessful ? 1 : 0)
         for (name, help, counter) in metrics.plain { page.add(name, .counter, help, counter.value) }
     }
 

@@ -96,6 +96,7 @@ struct Overview: Sendable {
                 writer.key("driveApi")
                 writer.beginObject()
                 writer.field("breakerOpen", statistics.breaker != .closed)
+                writer.field("keyRefused", driveAPI?.metrics.isKeyRefused == true)
                 writer.field("callsWaiting", statistics.waiting)
                 writer.field("watched", driveAPI?.reconciler?.metrics.watched.load(ordering: .relaxed) ?? 0)
                 writer.endObject()

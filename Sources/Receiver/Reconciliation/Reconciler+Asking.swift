@@ -83,7 +83,6 @@ extension Reconciler {
         switch error.code {
         case .notFound, .invalidRequest, .rejected, .malformedAnswer: return nil
         case .unauthorized:
-            logger.error("the Drive API refuses the API key", metadata: ["error": "\(error)"])
             pause(seconds: 60)
             return 60_000_000_000
         default:
