@@ -6,7 +6,8 @@ import SessionModel
 package import SessionStore
 package import WebhookSecurity
 
-/// What Chargefold does, each feature a type with the few things that it needs. Wired here and nowhere else.
+/// What Chargefold does, each feature a type with the few things that it needs. Wired here, and what asks the Drive API in
+/// `DriveAPIFeatures`.
 package final class Features: Sendable {
     /// What is not configured: time, and what tests choose.
     package struct Surroundings: Sendable {

@@ -87,7 +87,7 @@ package final class Route: Sendable {
     var isWebhook: Bool { access == .callbacks }
 }
 
-/// A request on its way to its answer. Only the router makes one, once it is known that whoever asks may: a handler that
+/// A request on its way to its answer. Only a route makes one, once it is known that whoever asks may: a handler that
 /// takes a `Call<AccessGrant>` cannot be reached without a grant. Valid during the handler's call: copy what you keep.
 package struct Call<Given>: ~Copyable {
     let request: Request
