@@ -53,4 +53,17 @@ import Testing
             for name in gone { #expect(!text.contains(name), "\(path): \(name)") }
         }
     }
+
+    /// What CONTRIBUTING.md asks for.
+    @Test func `every test has a sentence for its name`() throws {
+        var tests = 0
+        for path in Repository.files("Tests", endingIn: ".swift") {
+            let text = try Repository.text(path)
+            for match in text.matches(of: /@Test\b[^`{}]*?\bfunc ([^\s(]+)/) {
+                tests += 1
+                #expect(match.1.hasPrefix("`"), "\(path): \(match.1)")
+            }
+        }
+        #expect(tests > 500)
+    }
 }

@@ -6,7 +6,7 @@ import Testing
 struct TokenBucketTests {
     private static let second: UInt64 = 1_000_000_000
 
-    @Test func aBurstAndThenTheRate() {
+    @Test func `a burst and then the rate`() {
         var bucket = TokenBucket(perSecond: 10, burst: 3)
         let now = 5 * Self.second
         for _ in 0..<3 {
@@ -19,7 +19,7 @@ struct TokenBucketTests {
 
     /// Those who do not wait leave a debt, but not for ever.
     @Test(arguments: [0.1, 10, 1_000])
-    func aDebtIsForgottenSoonAfterItsMakerHasEnded(perSecond: Double) {
+    func `a debt is forgotten soon after its maker has ended`(perSecond: Double) {
         var bucket = TokenBucket(perSecond: perSecond, burst: 3)
         let now = 5 * Self.second
         for _ in 0..<100_000 { bucket.take(now: now) }

@@ -5,8 +5,7 @@ import Testing
 
 struct StartStopTests {
     /// In a process of its own, so that nothing but the server opens or closes descriptors meanwhile.
-    @Test("1,000 starts and stops leave no descriptor behind")
-    func startsAndStops() async {
+    @Test func `1,000 starts and stops leave no descriptor behind`() async {
         await #expect(processExitsWith: .success) {
             // What stays open for the life of the process.
             openTimerOfDispatch()

@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func aDamagedPageCostsItsRowsAndNothingElse(inUse: Bool) async throws {
+    func `a damaged page costs its rows and nothing else`(inUse: Bool) async throws {
         var ledger = try await fill()
         if !inUse { await ledger.close() }
         // Somewhere in the middle of the quarantine.
@@ -65,7 +65,7 @@ import Testing
         database.close()
     }
 
-    @Test func anErasureGoesOnWhereAPageOfAnIndexIsDamaged() async throws {
+    @Test func `an erasure goes on where a page of an index is damaged`() async throws {
         let ledger = try await fill()
         let pages = directory.pages("ledger.sqlite", with: "refund-")
         for page in pages.suffix(3) { directory.damagePage("ledger.sqlite", page) }
@@ -76,7 +76,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func damageAtTheBeginningOfTheFileLeavesItAsideAndTheLedgerWorks() async throws {
+    @Test func `damage at the beginning of the file leaves it aside and the ledger works`() async throws {
         await (try fill()).close()
         directory.change("ledger.sqlite") { bytes in for offset in 0..<100 { bytes[offset] = 0xFF } }
         let ledger = try openLedger(directory, log)
@@ -95,7 +95,7 @@ import Testing
     }
 
     @Test(arguments: [60, 63, 68, 71])
-    func aFlippedBitInTheHeaderStopsNobody(offset: Int) async throws {
+    func `a flipped bit in the header stops nobody`(offset: Int) async throws {
         await (try fill(20)).close()
         // The versions of schema and application: bytes 60 to 63 and 68 to 71. A newer version is another matter.
         directory.change("ledger.sqlite") { $0[offset] ^= offset < 64 ? ($0[offset] == 0 ? 0 : 1) : 0x10 }
@@ -104,7 +104,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func aFileOfANewerReleaseIsRefusedAndLeftAlone() async throws {
+    @Test func `a file of a newer release is refused and left alone`() async throws {
         await (try fill(1)).close()
         directory.change("ledger.sqlite") { $0[63] = 9 }
         let before = TemporaryDirectory.read(directory.file("ledger.sqlite"))
@@ -113,7 +113,7 @@ import Testing
         #expect(TemporaryDirectory.read(directory.file("ledger.sqlite")) == before)
     }
 
-    @Test func anyFlippedPageLeavesALedgerThatWorks() async throws {
+    @Test func `any flipped page leaves a ledger that works`() async throws {
         await (try fill(60)).close()
         let pages = TemporaryDirectory.read(directory.file("ledger.sqlite")).count / 4_096
         for page in 0..<pages {
@@ -138,7 +138,7 @@ import Testing
     let directory = TemporaryDirectory()
     let log = LogLines()
 
-    @Test func aMissingOrEmptyFileIsANewLedgerForItsOwnerOnly() async throws {
+    @Test func `a missing or empty file is a new ledger for its owner only`() async throws {
         var ledger = try openLedger(directory)
         #expect(ledger.isNew)
         await ledger.close()
@@ -159,7 +159,7 @@ import Testing
     @Test(arguments: [
         ["ledger.sqlite"], ["ledger.sqlite-wal"], ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"],
     ])
-    func whatIsRemovedWhileItIsInUseIsWrittenAgain(names: [String]) async throws {
+    func `what is removed while it is in use is written again`(names: [String]) async throws {
         let ledger = try openLedger(directory, log)
         let id = try await ledger.quarantineVerified(body(1))
         try await ledger.checkFiles()
@@ -177,7 +177,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func whatIsReplacedWhileItIsInUseIsWrittenAgainAndTheOtherFileKept() async throws {
+    @Test func `what is replaced while it is in use is written again and the other file kept`() async throws {
         let other = TemporaryDirectory()
         await (try openLedger(other)).close()
         let ledger = try openLedger(directory, log)
@@ -192,7 +192,7 @@ import Testing
     }
 
     /// At each step of a replacement, what a start finds.
-    @Test func aReplacementThatACrashInterruptedIsFinished() async throws {
+    @Test func `a replacement that a crash interrupted is finished`() async throws {
         let ledger = try openLedger(directory)
         let id = try await ledger.quarantineVerified(body(1))
         await ledger.close()

@@ -14,7 +14,7 @@ import Testing
             credentials: [1])
     }
 
-    @Test func nothingThatNamesAUserIsLeftInAnyFile() async throws {
+    @Test func `nothing that names a user is left in any file`() async throws {
         let ledger = try openLedger(directory)
         // Rows of many lengths: pages are split, overflow and are merged again.
         for index in 0..<300 {
@@ -42,7 +42,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func bodiesThatNameTheUserWhenUnpackedGoToo() async throws {
+    @Test func `bodies that name the user when unpacked go too`() async throws {
         let ledger = try openLedger(directory)
         _ = try await ledger.quarantineVerified(body(1))
         _ = try await ledger.quarantineVerified(body(2))
@@ -54,7 +54,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func anIntentGoesOnAfterACrashWithAllThatItNeeds() async throws {
+    @Test func `an intent goes on after a crash with all that it needs`() async throws {
         let ledger = try openLedger(directory)
         let user = try await ledger.addErasure(userId: "marked-user", sessions: nil, through: 7)
         let old = try await ledger.addErasure(userId: nil, sessions: ["a", "b"], through: 9)

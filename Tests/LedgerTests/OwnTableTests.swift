@@ -7,7 +7,7 @@ import Testing
 @Suite struct OwnTableTests {
     let directory = TemporaryDirectory()
 
-    @Test func theNewestHeartbeatStaysWhateverTheClockSays() async throws {
+    @Test func `the newest heartbeat stays whatever the clock says`() async throws {
         var ledger = try openLedger(directory)
         #expect(try await ledger.newestHeartbeat() == nil)
         try await ledger.beat(at: at(100), isClean: false)
@@ -22,7 +22,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func theEndOfALogOnlyRisesWhileItIsTheSameLog() async throws {
+    @Test func `the end of a log only rises while it is the same log`() async throws {
         let (first, second) = (Identity.random(), Identity.random())
         var ledger = try openLedger(directory)
         #expect(try await ledger.knownLog() == nil)
@@ -38,7 +38,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func aKeyIsClaimedOnceAndItsAnswerKept() async throws {
+    @Test func `a key is claimed once and its answer kept`() async throws {
         var ledger = try openLedger(directory)
         let keyed = KeyedRequest(scope: "start u", key: "k", request: "r")
         let answer = KeptAnswer(status: 201, contentType: "application/json", body: [1, 2])
@@ -57,7 +57,7 @@ import Testing
     }
 
     /// One user's keys push out that user's, and what is over is taken from whoever has most.
-    @Test func keysOfOneScopePushOutNoOthers() async throws {
+    @Test func `keys of one scope push out no others`() async throws {
         let ledger = try openLedger(directory)
         func claim(_ user: String, _ key: String) async throws -> KeyClaim {
             try await ledger.claim(
@@ -77,7 +77,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func startsOfOneUserPushOutNoOthers() async throws {
+    @Test func `starts of one user push out no others`() async throws {
         let ledger = try openLedger(directory)
         func add(_ user: String) async throws -> Int64 {
             try await ledger.addUnansweredStart(userId: user, connectorId: "c", at: at(0), countMax: 4, ofUserMax: 3)
@@ -91,7 +91,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func startsCoolDownAndAreForgotten() async throws {
+    @Test func `starts cool down and are forgotten`() async throws {
         let ledger = try openLedger(directory)
         try await ledger.setStart(connectorId: "a", at(0), forgetBefore: at(-10))
         try await ledger.setStart(connectorId: "b", at(5), forgetBefore: at(-10))
@@ -101,7 +101,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func aSessionWithoutAnswersIsAskedAboutLessAndLessAndThenNoMore() async throws {
+    @Test func `a session without answers is asked about less and less and then no more`() async throws {
         let ledger = try openLedger(directory)
         try await ledger.addRefundChecks(["a", "b"], dueAt: at(0))
         try await ledger.addRefundChecks(["a"], dueAt: at(99))
@@ -115,7 +115,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func callersThatAreNotAsyncWaitOrAreCalledInOrder() async throws {
+    @Test func `callers that are not async wait or are called in order`() async throws {
         let ledger = try openLedger(directory)
         try ledger.blocking { (ledger) throws(StoreError) in try ledger.beat(at: at(1), isClean: false) }
         let order = Locked<[Int]>([])

@@ -8,7 +8,7 @@ import Testing
 @Suite struct QuarantineTests {
     let directory = TemporaryDirectory()
 
-    @Test func verifiedBodiesAreDurableInOrderAndComplete() async throws {
+    @Test func `verified bodies are durable in order and complete`() async throws {
         var ledger = try openLedger(directory)
         var ids: [Int64] = []
         for index in 0..<5 { ids.append(try await ledger.quarantineVerified(body(index))) }
@@ -37,7 +37,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func verifiedBodiesThatArriveTogetherShareACommitAndEachHasItsId() async throws {
+    @Test func `verified bodies that arrive together share a commit and each has its id`() async throws {
         let ledger = try openLedger(directory)
         let ids = try await withThrowingTaskGroup(of: Int64.self) { group in
             for index in 0..<100 { group.addTask { try await ledger.quarantineVerified(body(index)) } }
@@ -50,7 +50,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func verifiedBodiesBeyondTheBoundOfTheQueueAreRefused() async throws {
+    @Test func `verified bodies beyond the bound of the queue are refused`() async throws {
         let ledger = try openLedger(directory) { $0.verifiedQueueBytesMax = 5_000 }
         let error = await #expect(throws: StoreError.self) {
             try await ledger.quarantineVerified(body(1, bytes: 6_000))
@@ -60,7 +60,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func unverifiedBodiesAreBoundedInCountOldestOutFirst() async throws {
+    @Test func `unverified bodies are bounded in count oldest out first`() async throws {
         var ledger = try openLedger(directory) { $0.unverifiedCountMax = 4 }
         for index in 0..<6 { ledger.quarantineUnverified(body(index)) }
         // In the ring, before anything is written.
@@ -81,7 +81,7 @@ import Testing
     }
 
     /// What looks like a callback is not pushed out by noise, nor one reason's bodies by another's.
-    @Test func bodiesThatLookLikeCallbacksAreKeptApartFromNoise() async throws {
+    @Test func `bodies that look like callbacks are kept apart from noise`() async throws {
         func body(_ reason: String, _ index: Int, isPlausible: Bool) -> QuarantinedBody {
             QuarantinedBody(
                 receivedAt: at(0), reason: reason, body: Array("\(index)".utf8), credentials: [],
@@ -114,7 +114,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func unverifiedBodiesAreBoundedInBytes() async throws {
+    @Test func `unverified bodies are bounded in bytes`() async throws {
         let ledger = try openLedger(directory) { $0.unverifiedBytesMax = 5_000 }
         for index in 0..<20 {
             ledger.quarantineUnverified(body(index, bytes: 1_000))
@@ -130,7 +130,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func onAFullDiskUnverifiedBodiesStayInMemoryAndVerifiedOnesFail() async throws {
+    @Test func `on a full disk unverified bodies stay in memory and verified ones fail`() async throws {
         let faults = Faults("ledger.sqlite")
         let ledger = try openLedger(directory) { $0.virtualFileSystem = faults.name }
         ledger.quarantineUnverified(body(1))
@@ -150,7 +150,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func whatIsInMemoryOnlyDoesNotComeToDiskAfterItsRemoval() async throws {
+    @Test func `what is in memory only does not come to disk after its removal`() async throws {
         let faults = Faults("ledger.sqlite")
         let ledger = try openLedger(directory) { $0.virtualFileSystem = faults.name }
         faults.failWrites(Faults.wal, SQLITE_FULL)
@@ -164,7 +164,7 @@ import Testing
         await again.close()
     }
 
-    @Test func closingWritesWhatIsInMemory() async throws {
+    @Test func `closing writes what is in memory`() async throws {
         var ledger = try openLedger(directory)
         ledger.quarantineUnverified(body(1))
         await ledger.close()
@@ -174,7 +174,7 @@ import Testing
         #expect(throws: StoreError.self) { try ledger.blocking { (ledger) throws(StoreError) in try ledger.scrub() } }
     }
 
-    @Test func aFailedSyncLeavesNothingInDoubt() async throws {
+    @Test func `a failed sync leaves nothing in doubt`() async throws {
         let faults = Faults("ledger.sqlite")
         let ledger = try openLedger(directory) { $0.virtualFileSystem = faults.name }
         let first = try await ledger.quarantineVerified(body(1))

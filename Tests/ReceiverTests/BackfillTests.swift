@@ -11,7 +11,7 @@ import Testing
         #"{"sessions":[{"sessionId":"B","sessionStatus":"REFUNDED"}]}"#,
     ]
 
-    @Test func everySessionOfTheHistoryBecomesAFactOnce() throws {
+    @Test func `every session of the history becomes a fact once`() throws {
         let upstream = Upstream { call, _ in Upstream.json(Self.pages[call.body.contains("cursor") ? 1 : 0]) }
         let directory = TestDirectory()
         try withGateway(upstream, in: directory, clock: SystemClock.now) { server in
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test(arguments: ["", "{}", #"{"userId":""}"#, #"{"userId":"u","from":"yesterday"}"#])
-    func aMalformedRequestIsRefused(_ body: String) throws {
+    func `a malformed request is refused`(_ body: String) throws {
         let directory = TestDirectory()
         try withGateway(Upstream { _, _ in nil }, in: directory) { _ in
             let answer = try TestControl(directory).send("POST", "/v1/backfill", body: body)
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func onlyOperatorsMay() throws {
+    @Test func `only operators may`() throws {
         try withGateway(Upstream { _, _ in nil }) { server in
             let answer = try server.send(
                 .init(

@@ -23,7 +23,7 @@ import Testing
         try server.get("/v1/sessions/\(id)").json?.member("version")?.integer
     }
 
-    @Test func aRecordIsKeptToTheByteAndJoinedToItsSession() throws {
+    @Test func `a record is kept to the byte and joined to its session`() throws {
         try withApplication { server in
             _ = try server.post(Callback.body("SESSION_STARTED"))
             let spaced = Self.record.replacing(",\"userId\"", with: " ,\n\t\"userId\"")
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test func aRepeatIsAnswered200AndIsNoNewFactAlsoAfterARestart() throws {
+    @Test func `a repeat is answered 200 and is no new fact also after a restart`() throws {
         let directory = TestDirectory()
         try withApplication(in: directory) { server in
             let found2 = try post(server, Self.record).json?.string("outcome")
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func aRecordWithoutAnyTimeIsTheSameFactWhenItIsRepeated() throws {
+    @Test func `a record without any time is the same fact when it is repeated`() throws {
         try withApplication { server in
             let body = #"{"requestId":"r-2","sessionId":"S2"}"#
             let found6 = try post(server, body).json?.string("outcome")
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    @Test func recordsWithoutATimeGiveTheSameInAnyOrder() throws {
+    @Test func `records without a time give the same in any order`() throws {
         let bodies = [1, 2, 3].map { #"{"requestId":"r-\#($0 % 2)","sessionId":"S2","price":{"minorInclVat":\#($0)}}"# }
         var states = Set<String>()
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -94,7 +94,7 @@ import Testing
         #expect(states.count == 1)
     }
 
-    @Test func repeatsOfARecordWithoutATimeAtTheSameMomentAreRepeats() throws {
+    @Test func `repeats of a record without a time at the same moment are repeats`() throws {
         try withApplication { server in
             for round in 0..<30 {
                 let body = Array(#"{"requestId":"r","sessionId":"S\#(round)"}"#.utf8)
@@ -113,7 +113,7 @@ import Testing
         }
     }
 
-    @Test func aStatusInARecordIsAFieldLikeAnyOther() throws {
+    @Test func `a status in a record is a field like any other`() throws {
         try withApplication { server in
             for status in ["FAILED", "STARTED", "REFUNDED", "NEW"] {
                 let body = Self.record.replacing("S1", with: status).dropLast() + #","sessionStatus":"\#(status)"}"#
@@ -124,7 +124,7 @@ import Testing
         }
     }
 
-    @Test func aSessionEventIsNoRecord() throws {
+    @Test func `a session event is no record`() throws {
         try withApplication { server in
             for name in ["SESSION_STARTED", "SESSION_FAILED", "SESSION_FEE_INCURRING"] {
                 let answer = try post(server, String(decoding: Callback.body(name), as: UTF8.self))
@@ -135,7 +135,7 @@ import Testing
         }
     }
 
-    @Test func anEventOfAnyNameIsKeptAndDoesNotEndItsSession() throws {
+    @Test func `an event of any name is kept and does not end its session`() throws {
         try withApplication { server in
             _ = try server.post(Callback.body("SESSION_STARTED", at: "2026-11-27T15:00:00Z"))
             let answer = try post(
@@ -147,7 +147,7 @@ import Testing
         }
     }
 
-    @Test func timesThatAreNotReadAreSaid() throws {
+    @Test func `times that are not read are said`() throws {
         try withApplication { server in
             let body =
                 #"{"session_id":"S5","id":"C","start_date_time":"2025-03-01 10:00:00","end_date_time":1740823200}"#
@@ -163,7 +163,7 @@ import Testing
         }
     }
 
-    @Test func aByteOrderMarkBeforeARecordIsNoPartOfIt() throws {
+    @Test func `a byte order mark before a record is no part of it`() throws {
         try withApplication { server in
             #expect(try post(server, "\u{FEFF}" + Self.record).json?.string("outcome") == "accepted")
             #expect(try post(server, Self.record).json?.string("outcome") == "duplicate")
@@ -173,7 +173,7 @@ import Testing
         }
     }
 
-    @Test func requestIdsAreComparedByTheirBytes() throws {
+    @Test func `request ids are compared by their bytes`() throws {
         try withApplication { server in
             for id in ["caf\u{e9}", "cafe\u{301}"] {
                 #expect(try post(server, Self.record.replacing("r-1", with: id)).status == 200)
@@ -184,7 +184,7 @@ import Testing
         }
     }
 
-    @Test func anUnknownSessionIsCreated() throws {
+    @Test func `an unknown session is created`() throws {
         try withApplication { server in
             let found9 = try server.get("/v1/sessions/S1").status
             #expect(found9 == 404)
@@ -196,7 +196,7 @@ import Testing
         }
     }
 
-    @Test func everyFailureOfAuthenticationIs403() throws {
+    @Test func `every failure of authentication is 403`() throws {
         try withApplication { server in
             for secret in [nil, "a-wrong-secret-of-somebody"] {
                 let answer = try post(server, Self.record, secret: secret)
@@ -211,7 +211,7 @@ import Testing
     @Test(arguments: [
         "", "[]", "{", #"{"requestId":"r"}"#, #"{"sessionId":""}"#, #"{"sessionId":7}"#, #"{"a":1,"a":2}"#,
     ])
-    func whatIsNoRecordIs400(_ body: String) throws {
+    func `what is no record is 400`(_ body: String) throws {
         try withApplication { server in
             let answer = try post(server, body)
             #expect(answer.status == 400, "\(answer.text)")
@@ -219,7 +219,7 @@ import Testing
         }
     }
 
-    @Test func aSessionWithoutARecordHasNone() throws {
+    @Test func `a session without a record has none`() throws {
         try withApplication { server in
             _ = try server.post(Callback.body("SESSION_STARTED"))
             let found12 = try server.get("/v1/sessions/S1/cdr").problem
@@ -231,7 +231,7 @@ import Testing
         }
     }
 
-    @Test func aStoreThatFailsIsA500AndNotA503() throws {
+    @Test func `a store that fails is a 500, and not a 503`() throws {
         for behaviour in [FakeStore.Behaviour.fails(FakeStore.diskFull), .isFull] {
             try withReceiver(FakeStore(behaviour)) { server, _ in
                 let answer = try post(server, Self.record)
@@ -241,7 +241,7 @@ import Testing
         }
     }
 
-    @Test func theDeadlineAnswers500AndALateOutcomeIsNotAnsweredAgain() throws {
+    @Test func `the deadline answers 500 and a late outcome is not answered again`() throws {
         let store = FakeStore(.holds)
         try withReceiver(store, surroundings: { $0.recordDeadlineSeconds = 0.01 }) { server, _ in
             let answer = try post(server, Self.record)
@@ -255,7 +255,7 @@ import Testing
         }
     }
 
-    @Test func contentsOfOneRequestIdGiveTheSameInAnyOrder() throws {
+    @Test func `contents of one request id give the same in any order`() throws {
         let other = Self.record.replacing("1840", with: "1900")
         let states = try [[Self.record, other], [other, Self.record, other]].map { order in
             try withApplication { server in
@@ -276,7 +276,7 @@ import Testing
         #"{"requestId":"r","cdr":{"session_id":"S","start_date_time":"2025-01-01T00:00:00Z","total_energy":1.5}}"#,
         #"{"event":"CDR","requestId":"r","payload":{"session":{"id":"S"},"startedAt":"2025-01-01T00:00:00Z","energyKwh":1.50}}"#,
     ])
-    func nestedSpellingsAreRead(_ body: String) throws {
+    func `nested spellings are read`(_ body: String) throws {
         let record = try ChargeDetailRecord(decoding: Array(body.utf8))
         #expect(record.sessionId == "S")
         #expect(record.requestId == "r")
@@ -285,7 +285,7 @@ import Testing
         #expect(record.verbatim == body)
     }
 
-    @Test func anInvalidRecordCanBeRetriedFromTheQuarantine() throws {
+    @Test func `an invalid record can be retried from the quarantine`() throws {
         let directory = TestDirectory()
         try withApplication(in: directory) { server in
             let found16 = try post(server, Self.record, secret: "a-wrong-secret-of-somebody").status

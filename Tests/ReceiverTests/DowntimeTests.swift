@@ -10,13 +10,13 @@ import Testing
 @Suite struct DowntimeTests {
     private static func at(_ seconds: Int64) -> Instant { Instant(seconds: 1_000 + seconds) }
 
-    @Test func aReceiverThatAcceptsBeatsEveryFewSeconds() {
+    @Test func `a receiver that accepts beats every few seconds`() {
         var tracker = DowntimeTracker(now: Self.at(0), beatSeconds: 5)
         let actions = (1...10).map { tracker.tick(now: Self.at($0), isAccepting: true) }
         #expect(actions.filter { $0 != .none } == [.beat(Self.at(5)), .beat(Self.at(10))])
     }
 
-    @Test func anOutageIsFromTheLastGoodMomentToTheFirst() {
+    @Test func `an outage is from the last good moment to the first`() {
         var tracker = DowntimeTracker(now: Self.at(0), beatSeconds: 5)
         #expect(tracker.tick(now: Self.at(1), isAccepting: true) == .none)
         for second in 2...20 { #expect(tracker.tick(now: Self.at(Int64(second)), isAccepting: false) == .none) }
@@ -24,7 +24,7 @@ import Testing
         #expect(tracker.tick(now: Self.at(22), isAccepting: true) == .none)
     }
 
-    @Test func aRefusedCallbackIsADowntimeHoweverShort() {
+    @Test func `a refused callback is a downtime however short`() {
         var tracker = DowntimeTracker(now: Self.at(0), beatSeconds: 5)
         let refusal = Instant(seconds: 1_001, nanoseconds: 500_000_000)
         tracker.refused(at: refusal)
@@ -33,14 +33,14 @@ import Testing
         #expect(tracker.tick(now: Self.at(3), isAccepting: true) == .record(from: refusal, to: Self.at(3)))
     }
 
-    @Test func theEndClosesWhatIsOpen() {
+    @Test func `the end closes what is open`() {
         var tracker = DowntimeTracker(now: Self.at(0), beatSeconds: 5)
         #expect(tracker.stopped(at: Self.at(3)) == .beat(Self.at(3)))
         _ = tracker.tick(now: Self.at(4), isAccepting: false)
         #expect(tracker.stopped(at: Self.at(9)) == .record(from: Self.at(0), to: Self.at(9)))
     }
 
-    @Test func aClockThatIsSetBackDoesNotStopTheBeats() {
+    @Test func `a clock that is set back does not stop the beats`() {
         var tracker = DowntimeTracker(now: Self.at(1_000), beatSeconds: 5)
         #expect(tracker.tick(now: Self.at(0), isAccepting: true) == .beat(Self.at(0)))
         #expect(tracker.tick(now: Self.at(5), isAccepting: true) == .beat(Self.at(5)))
@@ -56,7 +56,7 @@ import Testing
 
     /// There may be many: they are noted a page at a time, and what the end of the process cuts off the next one goes on
     /// with.
-    @Test(arguments: [false, true]) func openSessionsAreNotedPageByPage(isCutOff: Bool) async throws {
+    @Test(arguments: [false, true]) func `open sessions are noted page by page`(isCutOff: Bool) async throws {
         let directory = TestDirectory()
         try withApplication(in: directory) { server in
             for index in 0..<7 { _ = try server.post(Callback.body("SESSION_STARTED", "open\(index)")) }
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func theTimeBetweenEndAndStartIsInTheLedgerWithTheOpenSessions() throws {
+    @Test func `the time between end and start is in the ledger with the open sessions`() throws {
         let directory = TestDirectory()
         let started = Instant(seconds: testTime.seconds + 100)
         try withApplication(in: directory) { server in
@@ -108,7 +108,7 @@ import Testing
         }
     }
 
-    @Test func answersSentAfterwardsReconcileAndEarlierOnesDoNot() async throws {
+    @Test func `answers sent afterwards reconcile and earlier ones do not`() async throws {
         let directory = TestDirectory()
         let ledger = try Ledger(directory: directory.path, logger: LogCapture(in: directory).logger())
         let first = try await ledger.addDowntime(from: Self.at(0), to: Self.at(10), cause: .crashed)
@@ -126,7 +126,7 @@ import Testing
         await ledger.close()
     }
 
-    @Test func theHeartbeatSurvivesAndSaysHowItEnded() throws {
+    @Test func `the heartbeat survives and says how it ended`() throws {
         let directory = TestDirectory()
         let logger = LogCapture(in: directory).logger()
         for isClean in [false, true] {

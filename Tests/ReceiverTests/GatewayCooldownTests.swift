@@ -11,7 +11,7 @@ import Testing
         Instant(seconds: 1_000 + seconds, nanoseconds: nanoseconds)
     }
 
-    @Test func waitsAreRoundedUpAndEnd() {
+    @Test func `waits are rounded up and end`() {
         var cooldowns = ConnectorStarts(seconds: 60, countMax: 10)
         #expect(cooldowns.begin("c", now: Self.at(0)) == nil)
         #expect(cooldowns.begin("c", now: Self.at(0)) == 60)
@@ -21,13 +21,13 @@ import Testing
         #expect(cooldowns.begin("c", now: Self.at(61)) == 59)
     }
 
-    @Test func aClockThatIsSetBackLocksNothing() {
+    @Test func `a clock that is set back locks nothing`() {
         var cooldowns = ConnectorStarts(seconds: 60, countMax: 10)
         #expect(cooldowns.begin("c", now: Self.at(10_000)) == nil)
         #expect(cooldowns.begin("c", now: Self.at(0)) == nil)
     }
 
-    @Test func whatIsTakenBackNoLongerCounts() {
+    @Test func `what is taken back no longer counts`() {
         var cooldowns = ConnectorStarts(seconds: 60, countMax: 10)
         _ = cooldowns.begin("c", now: Self.at(0))
         cooldowns.cancel("c", startedAt: Self.at(1))
@@ -36,7 +36,7 @@ import Testing
         #expect(cooldowns.begin("c", now: Self.at(2)) == nil)
     }
 
-    @Test func memoryIsBoundedByTimeAndByCount() {
+    @Test func `memory is bounded by time and by count`() {
         var cooldowns = ConnectorStarts(seconds: 60, countMax: 100)
         for second in 0..<10_000 as Range<Int64> { _ = cooldowns.begin("c\(second)", now: Self.at(second)) }
         #expect(cooldowns.count <= 60)
@@ -47,7 +47,7 @@ import Testing
         #expect(off.begin("c", now: Self.at(0)) == nil)
     }
 
-    @Test func aClaimWithoutAnAnswerStaysClaimedUntilItIsOld() async throws {
+    @Test func `a claim without an answer stays claimed until it is old`() async throws {
         let directory = TestDirectory()
         let logger = LogCapture(in: directory).logger()
         let keyed = KeyedRequest(scope: "s", key: "k", request: "r")

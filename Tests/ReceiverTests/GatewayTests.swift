@@ -29,7 +29,7 @@ import Testing
                 method: "POST", target: path, fields: [("Authorization", "Bearer \(RunningServer.token)")], body: []))
     }
 
-    @Test func aStartIsPassedOnAndTheSessionIsThereBeforeTheAnswer() throws {
+    @Test func `a start is passed on and the session is there before the answer`() throws {
         let upstream = Upstream { _, _ in Self.started }
         try withGateway(upstream) { server in
             let answer = try start(server)
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    @Test func anAppThatWasWrittenForTheDriveAPINeedsAnotherHostOnly() throws {
+    @Test func `an app that was written for the Drive API needs another host only`() throws {
         try withGateway(Upstream { _, _ in Self.started }) { server in
             let answer = try start(
                 server, credentials: [("X-API-Key", RunningServer.token)], base: "/drive")
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func theConnectorCoolsDownBeforeUpstreamIsAsked() throws {
+    @Test func `the connector cools down before upstream is asked`() throws {
         let now = Locked(testTime)
         let upstream = Upstream { _, number in Upstream.json(#"{"sessionId":"S\#(number)"}"#) }
         try withGateway(upstream, clock: { now.withLock { $0 } }) { server in
@@ -81,7 +81,7 @@ import Testing
         }
     }
 
-    @Test func theCooldownSurvivesARestart() throws {
+    @Test func `the cooldown survives a restart`() throws {
         let directory = TestDirectory()
         let upstream = Upstream { _, _ in Self.started }
         let first = try withGateway(upstream, in: directory) { try start($0) }
@@ -90,7 +90,7 @@ import Testing
         #expect(second.status == 409)
     }
 
-    @Test func aKeyGetsTheSameAnswerAlsoAfterARestart() throws {
+    @Test func `a key gets the same answer also after a restart`() throws {
         let directory = TestDirectory()
         let upstream = Upstream { _, number in Upstream.json(#"{"sessionId":"S\#(number)","more":[1, 2]}"#) }
         let first = try withGateway(upstream, in: directory) { server in
@@ -114,7 +114,7 @@ import Testing
         #expect(upstream.calls.count == 2)
     }
 
-    @Test func aKeyInFlightIsRefused() throws {
+    @Test func `a key in flight is refused`() throws {
         let upstream = Upstream { _, _ in nil }
         try withGateway(upstream) { server in
             let waiting = try server.raw()
@@ -130,14 +130,14 @@ import Testing
     }
 
     @Test(arguments: ["", "two words", String(repeating: "k", count: 256), "\u{e9}"])
-    func aKeyMustBeVisibleASCII(_ key: String) throws {
+    func `a key must be visible ASCII`(_ key: String) throws {
         try withGateway(Upstream { _, _ in Self.started }) { server in
             let found11 = try start(server, key: key).problem
             #expect(found11 == "invalid-idempotency-key")
         }
     }
 
-    @Test func aCallThatHadNoEffectGivesKeyAndConnectorFree() throws {
+    @Test func `a call that had no effect gives key and connector free`() throws {
         let upstream = Upstream { _, number in
             number == 1 ? Upstream.json(#"{"message":"no"}"#, status: 404) : Self.started
         }
@@ -150,7 +150,7 @@ import Testing
         }
     }
 
-    @Test func aCallOfUnknownEffectIsNotRepeated() throws {
+    @Test func `a call of unknown effect is not repeated`() throws {
         let upstream = Upstream { _, _ in Upstream.json("{}", status: 500) }
         try withGateway(upstream) { server in
             let failed = try start(server, key: "k")
@@ -164,7 +164,7 @@ import Testing
         }
     }
 
-    @Test func aSecretToSignIsPassedThroughAndTheConnectorIsFree() throws {
+    @Test func `a secret to sign is passed through and the connector is free`() throws {
         let upstream = Upstream { _, number in
             number == 1 ? Upstream.json(#"{"threeDSClientSecret":"pi_secret"}"#) : Self.started
         }
@@ -177,7 +177,7 @@ import Testing
     }
 
     @Test(arguments: ["", "[]", "{}", #"{"connectorId":""}"#, #"{"connectorId":7}"#])
-    func aStartNeedsAConnector(_ body: String) throws {
+    func `a start needs a connector`(_ body: String) throws {
         let upstream = Upstream { _, _ in Self.started }
         try withGateway(upstream) { server in
             let answer = try server.send(
@@ -189,7 +189,7 @@ import Testing
         }
     }
 
-    @Test func aStopIsNotedUnlessTheSessionHasEnded() throws {
+    @Test func `a stop is noted unless the session has ended`() throws {
         let upstream = Upstream { call, _ in
             call.path.hasSuffix("/stop") ? Response(status: 200) : Self.started
         }
@@ -208,7 +208,7 @@ import Testing
         #expect(upstream.calls.last?.path == "/v1/users/u1/sessions/S1/stop")
     }
 
-    @Test func receiptAndPaymentArePassedOn() throws {
+    @Test func `receipt and payment are passed on`() throws {
         let upstream = Upstream { call, _ in
             Upstream.json(call.method == "GET" ? #"{"url":"https://x"}"# : #"{"balanceStatus":"PAID"}"#)
         }
@@ -229,7 +229,7 @@ import Testing
         "a%255cb",
         "a%00", "..%2fu2%2fsessions%2fS2%3f",
     ])
-    func anIdThatLeadsElsewhereIsNotPassedOn(_ id: String) throws {
+    func `an id that leads elsewhere is not passed on`(_ id: String) throws {
         let upstream = Upstream { _, _ in Self.started }
         try withGateway(upstream) { server in
             for path in [
@@ -247,7 +247,7 @@ import Testing
     @Test(arguments: [
         (400, 400), (402, 402), (409, 409), (405, 502), (407, 502), (408, 502), (413, 502), (425, 502), (426, 502),
     ])
-    func refusalsThatSayNothingOfTheRequestAre502(upstream status: UInt16, answered: Int) throws {
+    func `refusals that say nothing of the request are 502`(upstream status: UInt16, answered: Int) throws {
         try withGateway(Upstream { _, _ in Upstream.json(#"{"message":"no"}"#, status: status) }) { server in
             let answer = try post(server, "/v1/users/u1/sessions/S1/retry-payment")
             #expect(answer.status == answered)
@@ -257,14 +257,14 @@ import Testing
     }
 
     @Test(arguments: [(205, 200), (206, 200), (201, 201), (204, 204)])
-    func successesThatAreAboutSomethingElseAre200(upstream status: UInt16, answered: Int) throws {
+    func `successes that are about something else are 200`(upstream status: UInt16, answered: Int) throws {
         try withGateway(Upstream { _, _ in Upstream.json(status == 204 ? "" : "{}", status: status) }) { server in
             let answer = try post(server, "/v1/users/u1/sessions/S1/stop")
             #expect(answer.status == answered)
         }
     }
 
-    @Test func aCodedAnswerThatNobodyAskedForIsNotPassedOn() throws {
+    @Test func `a coded answer that nobody asked for is not passed on`() throws {
         let upstream = Upstream { _, _ in
             var response = Upstream.json("{}")
             response.add("Content-Encoding", "gzip")
@@ -278,7 +278,7 @@ import Testing
     }
 
     /// What one user's app asks for leaves room for the others.
-    @Test func aUserHasSoManyRequestsUnderWay() throws {
+    @Test func `a user has so many requests under way`() throws {
         let upstream = Upstream { _, number in number <= Gateway.requestsPerUserMax ? nil : Upstream.json("{}") }
         try withGateway(
             upstream,
@@ -307,7 +307,7 @@ import Testing
     }
 
     /// What is about nobody's session is somebody's request all the same.
-    @Test func aSearchForChargersIsOneOfItsUsersRequests() throws {
+    @Test func `a search for chargers is one of its user's requests`() throws {
         let upstream = Upstream { call, _ in call.path.contains("geosearch") ? nil : Upstream.json("{}") }
         let credentials = [(name: "Authorization", value: "Bearer \(RunningServer.token)")]
         try withGateway(
@@ -334,7 +334,7 @@ import Testing
     }
 
     /// Whoever has all the others, there is room for a stop.
-    @Test func aQuarterOfAllRequestsIsLeftToStops() throws {
+    @Test func `a quarter of all requests is left to stops`() throws {
         let upstream = Upstream { call, _ in call.path.hasSuffix("/stop") ? Upstream.json("{}") : nil }
         try withGateway(upstream, { $0.gateway.requestsMax = 4 }) { server in
             let waiting = try (0..<3).map { _ in try server.raw() }
@@ -352,7 +352,7 @@ import Testing
     }
 
     /// Another's session is answered like one that does not exist, and upstream is not asked.
-    @Test func aSessionOfAnotherUserIsNotPassedOn() throws {
+    @Test func `a session of another user is not passed on`() throws {
         let upstream = Upstream { _, _ in Upstream.json("{}") }
         try withGateway(upstream) { server in
             _ = try server.post(Callback.body("SESSION_STARTED", "S1", extra: #","userId":"bob""#))
@@ -374,7 +374,7 @@ import Testing
         }
     }
 
-    @Test func aContentTypeThatIsNoneIsNotPassedOn() throws {
+    @Test func `a content type that is none is not passed on`() throws {
         let upstream = Upstream { _, _ in Response(status: 200, contentType: "nonsense", body: Array("{}".utf8)) }
         try withGateway(upstream) { server in
             let answer = try post(server, "/v1/users/u1/sessions/S1/stop")
@@ -382,7 +382,7 @@ import Testing
         }
     }
 
-    @Test func withoutAKeyTheseAre501AndAllElseWorks() throws {
+    @Test func `without a key these are 501 and all else works`() throws {
         try withApplication { server in
             for path in ["start", "S1/stop", "S1/retry-payment"] {
                 let answer = try post(server, "/v1/users/u1/sessions/\(path)")
@@ -400,7 +400,7 @@ import Testing
         }
     }
 
-    @Test func anAPIThatCanNotBeReachedIs502WithRetryAfter() throws {
+    @Test func `an API that cannot be reached is 502 with Retry-After`() throws {
         try withGateway(
             Upstream { _, _ in nil }, { $0.driveApi.baseURL = "unix:/nonexistent/chargefold.sock" }
         ) { server in
@@ -414,7 +414,7 @@ import Testing
         }
     }
 
-    @Test func methodsAndPathsOfOthersAreNoneOfOurs() throws {
+    @Test func `methods and paths of others are none of ours`() throws {
         try withGateway(Upstream { _, _ in Self.started }) { server in
             let found26 = try server.get("/v1/users/u1/sessions/start").status
             #expect(found26 == 405)

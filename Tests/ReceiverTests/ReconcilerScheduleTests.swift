@@ -22,14 +22,14 @@ import Testing
     ]
 
     @Test(arguments: patience)
-    func nothingIsAskedBeforeItsTime(_ status: SessionStatus, _ seconds: UInt64) {
+    func `nothing is asked before its time`(_ status: SessionStatus, _ seconds: UInt64) {
         var schedule = schedule()
         schedule.noted(a, status, now: 0)
         #expect(schedule.takeDue(now: seconds * Self.second - 1) == nil)
         #expect(schedule.takeDue(now: seconds * Self.second * 6 / 5) == a)
     }
 
-    @Test func newsMoveTheQuestion() {
+    @Test func `news move the question`() {
         var schedule = schedule()
         schedule.noted(a, .waitingToStart, now: 0)
         schedule.noted(a, .started, now: 100 * Self.second)
@@ -38,7 +38,7 @@ import Testing
         #expect(schedule.takeDue(now: 9_999 * Self.second) == nil)
     }
 
-    @Test func theWaitDoublesUpToItsBoundAndTheTriesEnd() {
+    @Test func `the wait doubles up to its bound and the tries end`() {
         var schedule = schedule {
             $0.triesMax = 6
             $0.backOffSecondsMax = 100
@@ -63,7 +63,7 @@ import Testing
         #expect(schedule.count == 1)
     }
 
-    @Test func aChangeOfStatusBeginsTheWaitsAnew() {
+    @Test func `a change of status begins the waits anew`() {
         var schedule = schedule()
         schedule.noted(a, .stopped, now: 0)
         #expect(schedule.takeDue(now: 400 * Self.second) == a)
@@ -75,7 +75,7 @@ import Testing
         #expect(schedule.count == 0)
     }
 
-    @Test func whatIsHeardOfACompleteSessionNeverPutsItsQuestionOff() {
+    @Test func `what is heard of a complete session never puts its question off`() {
         var schedule = schedule { $0.completeSeconds = 10 }
         schedule.noted(a, .complete, now: 0)
         for second in 1...9 as ClosedRange<UInt64> { schedule.noted(a, .complete, now: second * Self.second) }
@@ -85,7 +85,7 @@ import Testing
         #expect(schedule.takeDue(now: 26 * Self.second) == a)
     }
 
-    @Test func whatIsHeardDuringAQuestionIsNotLost() {
+    @Test func `what is heard during a question is not lost`() {
         var schedule = schedule()
         schedule.noted(a, .started, now: 0)
         #expect(schedule.takeDue(now: 3_000 * Self.second) == a)
@@ -95,7 +95,7 @@ import Testing
         #expect(schedule.takeDue(now: 3_361 * Self.second) == a)
     }
 
-    @Test func afterADowntimeASessionIsAskedAboutSoonWhateverIsHeardMeanwhile() {
+    @Test func `after a downtime a session is asked about soon whatever is heard meanwhile`() {
         var schedule = schedule()
         schedule.noted(a, .started, now: 0)
         schedule.add(a, .started, at: 10 * Self.second)
@@ -105,7 +105,7 @@ import Testing
         #expect(schedule.takeDue(now: 1_000 * Self.second) == nil)
     }
 
-    @Test func openSessionsAreSpreadAfterADowntime() {
+    @Test func `open sessions are spread after a downtime`() {
         var schedule = schedule { $0.spreadSeconds = 30 }
         for number in 0..<300 { schedule.add(SessionKey("\(number)"), .started, at: 0) }
         var counts = [0, 0, 0]
@@ -116,7 +116,7 @@ import Testing
         #expect(counts.allSatisfy { $0 > 50 })
     }
 
-    @Test func anAnswerThatDoesNotComeIsNoTry() {
+    @Test func `an answer that does not come is no try`() {
         var schedule = schedule { $0.triesMax = 1 }
         schedule.noted(a, .complete, now: 0)
         var now = 100 * Self.second
@@ -130,7 +130,7 @@ import Testing
         #expect(schedule.givenUpCount == 0)
     }
 
-    @Test func memoryIsBoundedAndWhatIsLeftOutIsLookedUpAgain() {
+    @Test func `memory is bounded and what is left out is looked up again`() {
         var schedule = schedule { $0.sessionsMax = 10 }
         for number in 0..<30 { schedule.noted(SessionKey("\(number)"), .complete, now: 0) }
         #expect(schedule.count == 10)
@@ -144,7 +144,7 @@ import Testing
         #expect(!schedule.wantsMore)
     }
 
-    @Test func theHeapDoesNotGrowWithNews() {
+    @Test func `the heap does not grow with news`() {
         var schedule = schedule()
         for second in 0..<50_000 as Range<UInt64> { schedule.noted(a, .started, now: second * Self.second) }
         #expect(schedule.heapCount < 2_000)
@@ -152,7 +152,7 @@ import Testing
         #expect(schedule.takeDue(now: 90_000 * Self.second) == nil)
     }
 
-    @Test func aRefundEndsIt() {
+    @Test func `a refund ends it`() {
         var schedule = schedule()
         schedule.noted(a, .complete, now: 0)
         schedule.noted(a, .refunded, now: 1)
@@ -175,7 +175,7 @@ import Testing
 
     private static let complete = #"{"event":"SESSION_COMPLETE","payload":{$}}"#
 
-    @Test func openUntilCompleteThenUnsettledUntilPaid() throws {
+    @Test func `open until complete then unsettled until paid`() throws {
         let observed = { (extra: String) in
             #"{"event":"DRIVE_API_SESSION","payload":{$,"sessionStatus":"COMPLETE"\#(extra)}}"#
         }

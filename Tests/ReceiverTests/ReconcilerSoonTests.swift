@@ -28,7 +28,7 @@ import Testing
         schedule.nextDueAt.map { $0 / Self.second }
     }
 
-    @Test func aSessionIsAskedAboutSoonAfterItsFirstFactAndNotAgainWhileItsChargerIsKnown() {
+    @Test func `a session is asked about soon after its first fact and not again while its charger is known`() {
         var schedule = schedule()
         schedule.noted(a, .waitingToStart, now: 0)
         #expect(dueInSeconds(schedule) == 2)
@@ -37,7 +37,7 @@ import Testing
         #expect(schedule.takeDue(now: 1_800 * Self.second) == nil)
     }
 
-    @Test func whereTheFirstAnswerNamesNoChargerTheNextStatusIsAskedAboutSoonToo() {
+    @Test func `where the first answer names no charger the next status is asked about soon too`() {
         var schedule = schedule()
         schedule.noted(a, .waitingToStart, now: 0)
         ask(&schedule, at: 2, .waitingToStart, isDescribed: false)
@@ -48,14 +48,14 @@ import Testing
         #expect(schedule.takeDue(now: 1_800 * Self.second) == nil)
     }
 
-    @Test func newsBeforeTheQuestionDoNotPutItOff() {
+    @Test func `news before the question do not put it off`() {
         var schedule = schedule()
         schedule.noted(a, .started, now: 0)
         schedule.noted(a, .started, now: Self.second)
         #expect(schedule.takeDue(now: 2 * Self.second) == a)
     }
 
-    @Test func aCompleteSessionIsAskedAboutSoonAndThenAsEver() {
+    @Test func `a complete session is asked about soon and then as ever`() {
         var schedule = schedule()
         schedule.noted(a, .started, now: 0)
         ask(&schedule, at: 2, .started)
@@ -71,14 +71,14 @@ import Testing
         #expect(schedule.doneCallCount == 3)
     }
 
-    @Test func whatTheDriveAPIHasToldNeedsNoQuestion() {
+    @Test func `what the Drive API has told needs no question`() {
         var schedule = schedule()
         schedule.noted(a, .started, isDescribed: true, now: 0)
         schedule.noted(a, .waitingToStop, now: 1)
         #expect(schedule.takeDue(now: 120 * Self.second) == nil)
     }
 
-    @Test func aRequestOfOursIsFollowedByAQuestionAlsoWhereOneIsUnderWay() {
+    @Test func `a request of ours is followed by a question also where one is under way`() {
         var schedule = schedule()
         schedule.noted(a, .started, isDescribed: true, now: 0)
         schedule.requested(a, at: 12 * Self.second)
@@ -90,7 +90,7 @@ import Testing
         #expect(schedule.takeDue(now: 15 * Self.second) == a)
     }
 
-    @Test func ofASessionThatIsNotWatchedARequestIsAReasonToAsk() {
+    @Test func `of a session that is not watched a request is a reason to ask`() {
         var schedule = schedule()
         schedule.requested(a, at: 0)
         #expect(schedule.takeDue(now: 0) == a)
@@ -112,7 +112,7 @@ import Testing
         try withReconciliation(upstream, { $0.reconciliation.soonSeconds = 2 }, body)
     }
 
-    @Test func aSessionShowsItsChargerWithinSecondsAndItsPriceSoonAfterTheEndByTwoCalls() throws {
+    @Test func `a session shows its charger within seconds and its price soon after the end by two calls`() throws {
         let upstream = Upstream { _, number in
             number == 1
                 ? Self.session("STARTED")
@@ -141,7 +141,7 @@ import Testing
         }
     }
 
-    @Test func anIgnoredStopIsSeenWithinSeconds() throws {
+    @Test func `an ignored stop is seen within seconds`() throws {
         let upstream = Upstream { call, _ in
             call.method == "POST" ? Response(status: 200) : Self.session("STARTED")
         }
@@ -158,7 +158,7 @@ import Testing
         }
     }
 
-    @Test func aStopThatIsRefusedTellsThatTheSessionIsALocalOne() throws {
+    @Test func `a stop that is refused tells that the session is a local one`() throws {
         let upstream = Upstream { call, _ in
             call.method == "POST"
                 ? Upstream.json(#"{"code":"NOT_REMOTE"}"#, status: 409)
@@ -176,7 +176,7 @@ import Testing
         }
     }
 
-    @Test func whatAPaymentRetryAnswersIsShownAtOnceAndWhatItDoesNotSayIsAskedFor() throws {
+    @Test func `what a payment retry answers is shown at once and what it does not say is asked for`() throws {
         let price = ##","price":{"minorInclVat":95}"##
         let upstream = Upstream { call, number in
             call.method == "POST"
@@ -205,7 +205,7 @@ import Testing
         }
     }
 
-    @Test func aPaymentRetryThatIsRefusedTellsThatThePaymentIsNotWhatItWas() throws {
+    @Test func `a payment retry that is refused tells that the payment is not what it was`() throws {
         let price = ##","price":{"minorInclVat":95}"##
         let upstream = Upstream { call, number in
             call.method == "POST"

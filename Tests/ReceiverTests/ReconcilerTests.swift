@@ -14,7 +14,7 @@ import Testing
         Upstream.json(#"{"sessionId":"S1","sessionStatus":"\#(status)"\#(extra)}"#)
     }
 
-    @Test func aSessionWithoutAPriceIsAskedAboutUntilItIsSettledAndThenNoMore() throws {
+    @Test func `a session without a price is asked about until it is settled and then no more`() throws {
         let upstream = Upstream { _, number in
             number == 1
                 ? Self.session("COMPLETE", extra: #","balanceStatus":"PROCESSING""#)
@@ -44,7 +44,7 @@ import Testing
         #expect(upstream.calls.count == 2)
     }
 
-    @Test func openSessionsAreAskedAboutAfterADowntimeAndTheLedgerSaysSo() throws {
+    @Test func `open sessions are asked about after a downtime and the ledger says so`() throws {
         let directory = TestDirectory()
         try withApplication(in: directory) { server in
             _ = try server.post(Callback.body("SESSION_STARTED", "S1", extra: #","userId":"u1""#))
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func theOutcomeOfAPaymentIsAskedForAtOnce() throws {
+    @Test func `the outcome of a payment is asked for at once`() throws {
         let upstream = Upstream { call, _ in
             call.method == "POST" ? Upstream.json("{}") : Self.session("COMPLETE", extra: #","balanceStatus":"PAID""#)
         }
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    @Test func whileTheAPIIsDownNothingIsLostAndNoTryIsSpent() throws {
+    @Test func `while the API is down nothing is lost and no try is spent`() throws {
         let upstream = Upstream { _, number in
             number <= 20 ? Upstream.json("{}", status: 500) : Self.session("STOPPED")
         }

@@ -27,7 +27,7 @@ import Testing
         try time.pass(0, server)
     }
 
-    @Test func aRefundIsFoundAWeekLaterAlsoByAnotherProcess() throws {
+    @Test func `a refund is found a week later also by another process`() throws {
         let directory = TestDirectory()
         let time = ReconcilerTime()
         let upstream = Upstream { _, number in number == 1 ? Self.complete() : Self.refunded }
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func oneCallASessionAndNoneWhereItIsOff() throws {
+    @Test func `one call a session and none where it is off`() throws {
         for (hours, calls): (Int64, Int) in [(168, 2), (0, 1)] {
             let upstream = Upstream { _, _ in Self.complete() }
             try withReconciliation(upstream, { $0.reconciliation.refundCheckHours = hours }) { server, time throws in
@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test func noAnswerIsNoCheckAndAFewOfThemAreTheEnd() throws {
+    @Test func `no answer is no check and a few of them are the end`() throws {
         let upstream = Upstream { _, number in number == 1 ? Self.complete() : Upstream.json("{}", status: 500) }
         try withReconciliation(upstream) { server, time throws in
             try settle(server, time)
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test func aSessionThatIsGoneIsNotAskedAbout() throws {
+    @Test func `a session that is gone is not asked about`() throws {
         let upstream = Upstream { _, _ in Self.complete() }
         try withReconciliation(
             upstream, { $0.api.adminToken = try Callback.key("token-of-an-operator") }

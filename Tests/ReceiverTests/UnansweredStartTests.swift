@@ -43,7 +43,7 @@ import Testing
         upstream.calls.filter { $0.path.hasSuffix("/history") }.map(\.body)
     }
 
-    @Test func theSessionAppearsByItself() throws {
+    @Test func `the session appears by itself`() throws {
         let time = ReconcilerTime()
         let began = time.now
         let upstream = Self.upstream { _ in Self.session("lost", "STARTED", start: began.adding(seconds: 2)) }
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test func aSessionThatWaitsAndHasNoStartTimeIsFoundToo() throws {
+    @Test func `a session that waits and has no start time is found too`() throws {
         let upstream = Self.upstream { call in
             // As upstream says: the bound is on the session's start.
             call.body.contains("startTime") ? "" : Self.session("lost", "WAITING_TO_START")
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test func whatIsNotThereIsLookedForWithBackOffAndGivenUp() throws {
+    @Test func `what is not there is looked for with back off and given up`() throws {
         let began = testTime
         let upstream = Self.upstream { _ in
             // Another connector's, and one that is too old.
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test func aSessionThatAnotherStartWasAnsweredWithIsNotIt() throws {
+    @Test func `a session that another start was answered with is not it`() throws {
         let time = ReconcilerTime()
         let began = time.now
         let there = Locked("")
@@ -127,7 +127,7 @@ import Testing
         }
     }
 
-    @Test func anotherProcessGoesOnLooking() throws {
+    @Test func `another process goes on looking`() throws {
         let directory = TestDirectory()
         let time = ReconcilerTime()
         let upstream = Self.upstream { _ in Self.session("lost", "STARTED", start: testTime.adding(seconds: 61)) }
@@ -144,7 +144,7 @@ import Testing
         }
     }
 
-    @Test func whileTheAPIIsDownNoTryIsSpent() throws {
+    @Test func `while the API is down no try is spent`() throws {
         let isDown = Locked(true)
         let upstream = Upstream { call, _ in
             if isDown.withLock({ $0 }) { return Upstream.json("{}", status: 500) }
@@ -164,7 +164,7 @@ import Testing
     }
 
     @Test(arguments: [(200, #"{"sessionId":"S1"}"#), (404, "{}"), (503, "{}"), (200, #"{"threeDSClientSecret":"s"}"#)])
-    func whatIsKnownIsNotLookedFor(status: UInt16, body: String) throws {
+    func `what is known is not looked for`(status: UInt16, body: String) throws {
         let directory = TestDirectory()
         let upstream = Upstream { call, _ in
             call.path.hasSuffix("/start")
@@ -178,7 +178,7 @@ import Testing
         #expect(searches(upstream).isEmpty)
     }
 
-    @Test func anErasedUserIsNotLookedFor() throws {
+    @Test func `an erased user is not looked for`() throws {
         let directory = TestDirectory()
         let upstream = Self.upstream { _ in Self.session("lost", "STARTED") }
         try withReconciliation(
@@ -193,7 +193,7 @@ import Testing
         }
     }
 
-    @Test func theStoreKeepsABoundedNumber() throws {
+    @Test func `the store keeps a bounded number`() throws {
         let directory = TestDirectory()
         let ledger = try Ledger(directory: directory.path, logger: LogCapture(in: directory).logger())
         defer { ledger.closeAndWait() }

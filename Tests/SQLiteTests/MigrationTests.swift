@@ -11,7 +11,7 @@ struct MigrationTests {
             migrations: (1...count).map { SchemaMigration(version: $0, sql: "CREATE TABLE t\($0)(a)") })
     }
 
-    @Test func stepsAreAppliedOnceAndInOrder() throws {
+    @Test func `steps are applied once and in order`() throws {
         let database = try Database(path: directory.file("x.sqlite"), mode: .readWriteCreate)
         #expect(try steps(1).migrate(database) == 0)
         try database.execute("INSERT INTO t1 VALUES(7)")
@@ -23,7 +23,7 @@ struct MigrationTests {
         database.close()
     }
 
-    @Test func aStepThatFailsLeavesTheVersionBeforeIt() throws {
+    @Test func `a step that fails leaves the version before it`() throws {
         let database = try Database(path: directory.file("x.sqlite"), mode: .readWriteCreate)
         let broken = Schema(
             applicationId: 42,

@@ -6,7 +6,7 @@ struct PageScrubberTests {
     let directory = TemporaryDirectory()
 
     /// Whether anything is left where cells were moved depends on how SQLite splits pages; what must hold afterwards not.
-    @Test func nothingOfDeletedRowsIsLeftInTheFile() throws {
+    @Test func `nothing of deleted rows is left in the file`() throws {
         let database = try Database(path: directory.file("x.sqlite"), mode: .readWriteCreate)
         defer { database.close() }
         try database.execute(
@@ -25,7 +25,7 @@ struct PageScrubberTests {
         #expect(try database.text("PRAGMA integrity_check") == "ok")
     }
 
-    @Test func aFileThatIsCleanIsNotWritten() throws {
+    @Test func `a file that is clean is not written`() throws {
         let database = try Database(path: directory.file("x.sqlite"), mode: .readWriteCreate)
         defer { database.close() }
         try database.execute("CREATE TABLE t(a); INSERT INTO t VALUES(1)")

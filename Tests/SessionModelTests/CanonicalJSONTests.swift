@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    @Test func everyTextOfAValueHasTheSameCanonicalText() throws {
+    @Test func `every text of a value has the same canonical text`() throws {
         var random = SeededRandom(seed: 21)
         for _ in 0..<3000 {
             let value = Value.random(&random, depth: 0)
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    @Test func differentValuesHaveDifferentTexts() throws {
+    @Test func `different values have different texts`() throws {
         let texts = [
             "1", "-1", "1.1", "\"1\"", "true", "null", "[]", "{}", "[1]", "{\"1\":1}", "\"é\"", "\"e\u{301}\"", "1e30",
             "1e31",
@@ -122,7 +122,7 @@ import Testing
         #expect(canonical.count == texts.count)
     }
 
-    @Test func readsMembers() throws {
+    @Test func `members are read`() throws {
         let json = try CanonicalJSON(
             parsing: #"{"b":"x\"y","a":[1,{"a":2}],"t":"2025-06-12T10:56:51Z","n":null,"o":{"c":"}"},"é":1}"#)
         #expect(json.member("a")?.text == #"[1,{"a":2}]"#)
@@ -135,7 +135,7 @@ import Testing
         #expect(try CanonicalJSON(parsing: "[1]").member("a") == nil)
     }
 
-    @Test func largeObjectsAreNotQuadratic() throws {
+    @Test func `large objects are not quadratic`() throws {
         // Half a megabyte of members in the wrong order; a quadratic check would compare names ten billion times.
         let members = (0..<100_000).reversed().map { "\"k\($0)\":0" }
         let json = try CanonicalJSON(parsing: "{" + members.joined(separator: ",") + "}")
@@ -144,7 +144,7 @@ import Testing
         #expect(throws: JSONError.self) { try CanonicalJSON(parsing: repeated) }
     }
 
-    @Test func alteredTextsNeverTrap() {
+    @Test func `altered texts never trap`() {
         var random = SeededRandom(seed: 22)
         for _ in 0..<20_000 {
             var bytes = Array(Value.random(&random, depth: 0).text(&random).utf8)
@@ -161,7 +161,7 @@ import Testing
         }
     }
 
-    @Test func writerEscapesAndSeparates() throws {
+    @Test func `the writer escapes and separates`() throws {
         var writer = JSONWriter()
         writer.beginObject()
         writer.key("a\"\u{1}" as String)

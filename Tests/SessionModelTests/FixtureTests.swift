@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test func thereAreLogsOfAllKinds() {
+    @Test func `there are logs of all kinds`() {
         #expect(Self.names.count >= 13)
         for name in [
             "normal", "local-stop", "out-of-order", "repeated", "failed-start-revives", "stop-failed-then-stopped",
@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    @Test(arguments: names) func endsInTheExpectedState(name: String) throws {
+    @Test(arguments: names) func `each ends in the expected state`(name: String) throws {
         let events = try Self.contents(name + ".ndjson").split(separator: UInt8(ascii: "\n"))
             .map { try SessionEvent.decode(Array($0)) }
         let expected = try #require(

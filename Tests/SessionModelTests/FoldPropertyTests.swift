@@ -6,7 +6,7 @@ import Testing
 /// function of the set of facts, and all that is shown one of the set of deliveries.
 @Suite struct FoldPropertyTests {
     /// Each argument is a seed of 2,500 histories: 10,000 realistic and 10,000 adversarial ones in all.
-    @Test(arguments: [1, 2, 3, 4]) func realisticHistories(seed: Int) throws {
+    @Test(arguments: [1, 2, 3, 4]) func `realistic histories`(seed: Int) throws {
         var random = SeededRandom(seed: UInt64(seed))
         var options = GeneratorOptions()
         options.seed = UInt64(seed)
@@ -19,7 +19,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [5, 6, 7, 8]) func adversarialHistories(seed: Int) throws {
+    @Test(arguments: [5, 6, 7, 8]) func `adversarial histories`(seed: Int) throws {
         var random = SeededRandom(seed: UInt64(seed))
         for _ in 0..<2500 {
             let bodies = (0..<random.between(1, 9)).map { _ in Self.adversarialBody(&random) }
@@ -28,7 +28,7 @@ import Testing
     }
 
     /// Every status there is, at few instants: runs that break and grow at both ends, and what is final among them.
-    @Test(arguments: [9, 10]) func historiesOfAllStatuses(seed: Int) throws {
+    @Test(arguments: [9, 10]) func `histories of all statuses`(seed: Int) throws {
         var random = SeededRandom(seed: UInt64(seed))
         for _ in 0..<2500 {
             let finalToo = random.chance(0.3)
@@ -159,7 +159,7 @@ import Testing
         #expect(state.fees.count == reference.feeCount)
     }
 
-    @Test func aFloodOfFactsFoldsLikeAnyOther() throws {
+    @Test func `a flood of facts folds like any other`() throws {
         let events = try (0..<3000).map {
             try callback(
                 "SESSION_STARTED", "2025-06-12T10:00:00Z", extras: #","site":"s","n":\#($0),"userId":"u\#($0 % 50)""#)

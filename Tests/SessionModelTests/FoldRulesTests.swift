@@ -114,7 +114,7 @@ import Testing
             status: "MELTED", since: t1, reason: .latestTimestamp, apiStatuses: [("MELTED", t1)]),
     ]
 
-    @Test(arguments: cases) func rule(_ test: Case) throws {
+    @Test(arguments: cases) func `each rule of the fold holds`(_ test: Case) throws {
         let callbacks = try test.events.map { try callback($0.0, $0.1, extras: $0.2) }
         let answers = try test.apiStatuses.map {
             try event(
@@ -135,7 +135,7 @@ import Testing
         #expect(canonical.count == 1)
     }
 
-    @Test func ranksAreThoseOfTheTable() {
+    @Test func `ranks are those of the table`() {
         let names = [
             "CREATED", "WAITING_TO_START", "FAILED", "STARTED", "WAITING_TO_STOP", "STOP_FAILED", "STOPPED", "COMPLETE",
             "REFUNDED",
@@ -153,7 +153,7 @@ import Testing
         #"{ "event" : "SESSION_COMPLETE", "payload" : {"sessionId":"\u00531","timestamp":"2025-06-12t10:00:00z","n":{"a":10e-1,"b":"\u00e9"}}, "more":[1]}"#,
         #"{"event":"\u0053ESSION_COMPLETE","payload":{"sessionId":"S1","timestamp":"2025-06-12 10:00:00-00:00","n":{"a":1.0,"b":"\u00E9"}}}"#,
     ])
-    func rule5SameFact(text: String) throws {
+    func `rule 5: the same fact`(text: String) throws {
         let first = try event(
             #"{"event":"SESSION_COMPLETE","payload":{"sessionId":"S1","timestamp":"2025-06-12T10:00:00Z","n":{"a":1,"b":"é"}}}"#
         )
@@ -175,7 +175,7 @@ import Testing
         #"{"event":"SESSION_STOPPED","payload":{"sessionId":"S1","timestamp":"2025-06-12T10:00:00Z","n":1}}"#,
         #"{"event":"NEW","payload":{"sessionId":"S1","timestamp":"2025-06-12T10:00:00Z","n":1}}"#,
     ])
-    func rule5AnotherFact(text: String) throws {
+    func `rule 5: another fact`(text: String) throws {
         let first = try event(
             #"{"event":"SESSION_COMPLETE","payload":{"sessionId":"S1","timestamp":"2025-06-12T10:00:00Z","n":1}}"#)
         var record = try record([first])
@@ -183,7 +183,7 @@ import Testing
         #expect(record.state.version == 2)
     }
 
-    @Test func furtherFactsOfTheState() throws {
+    @Test func `further facts of the state follow`() throws {
         let events = try [
             callback("SESSION_STARTED", "2025-06-12T10:00:05Z"), callback("SESSION_STARTED", "2025-06-12T10:00:03Z"),
             callback("SESSION_STOPPED", "2025-06-12T10:20:00Z"), callback("SESSION_STOPPED", "2025-06-12T10:10:00Z"),
@@ -204,7 +204,7 @@ import Testing
         }
     }
 
-    @Test func userIdIsTheDecidersAndConflictsAreTold() throws {
+    @Test func `the user id is the decider's, and conflicts are told`() throws {
         let events = try [
             callback("SESSION_STARTED", "2025-06-12T10:00:00Z", extras: #","userId":"b""#),
             callback("SESSION_STOPPED", "2025-06-12T11:00:00Z", extras: #","userId":"a""#),
@@ -224,7 +224,7 @@ import Testing
         #expect(try record([events[0], events[2]]).state.userId == "b")
     }
 
-    @Test func enrichmentFollowsTheOrderThatDecides() throws {
+    @Test func `enrichment follows the order that decides`() throws {
         func answer(_ status: String, _ timestamp: String, _ extras: String) throws -> SessionEvent {
             try event(
                 #"{"event":"DRIVE_API_SESSION","payload":{"sessionId":"S1","timestamp":"\#(timestamp)","sessionStatus":"\#(status)"\#(extras)}}"#,
@@ -249,7 +249,7 @@ import Testing
         }
     }
 
-    @Test func deliveriesAreCounted() throws {
+    @Test func `deliveries are counted`() throws {
         let events = try [
             callback("SESSION_STOPPED", Self.t2), callback("SESSION_STARTED", Self.t1),
             callback("SESSION_STOPPED", Self.t2),
@@ -271,7 +271,7 @@ import Testing
         #expect(record.encoded() == before)
     }
 
-    @Test func whatWasReceivedEarlierElsewhereCameFirst() throws {
+    @Test func `what was received earlier elsewhere came first`() throws {
         let (here, elsewhere) = (Identity(high: 0, low: 2), Identity(high: 0, low: 1))
         func at(_ seconds: Int64) -> Instant { Instant(seconds: 1_800_000_000 + seconds) }
         let (stopped, started) = try (callback("SESSION_STOPPED", Self.t2), callback("SESSION_STARTED", Self.t1))

@@ -245,7 +245,8 @@ import Testing
         return record
     }
 
-    @Test(arguments: starting + ongoing + stopping + ended) func guidance(_ test: Case) throws {
+    @Test(arguments: starting + ongoing + stopping + ended) func `guidance is what the table says`(_ test: Case) throws
+    {
         let record = try Self.history(test.steps)
         let now = Self.base.adding(seconds: test.now)
         let guidance = Guidance(record, now: now)
@@ -272,7 +273,7 @@ import Testing
         }
     }
 
-    @Test func aClockAheadOfOursDoesNotBlock() throws {
+    @Test func `a clock ahead of ours does not block`() throws {
         let failed = try callback("SESSION_START_FAILED", "2099-01-01T00:00:00Z")
         let receivedAt = try instant("2025-06-12T10:00:00Z")
         let record = try record([failed], receivedFrom: receivedAt)
@@ -280,7 +281,7 @@ import Testing
         #expect(Anomaly.all(of: record, now: receivedAt) == [.timestampInFuture])
     }
 
-    @Test func settingsAndOtherSessionsOfTheConnector() throws {
+    @Test func `settings and other sessions of the connector count`() throws {
         let record = try Self.history(Self.running)
         let now = Self.base.adding(seconds: 300)
         var settings = GuidanceSettings()
@@ -332,7 +333,7 @@ import Testing
             (stuck + [.callback("SESSION_STOPPED", 1100)], 1190, []),
             ([.api("COMPLETE", 9, #","startTime":"2025-06-15T15:06:40Z""#)], 20, [.stoppedMissing]),
         ] as [([Step], Int64, [Anomaly])])
-    func anomalies(steps: [Step], now: Int64, expected: [Anomaly]) throws {
+    func `anomalies are told`(steps: [Step], now: Int64, expected: [Anomaly]) throws {
         #expect(Anomaly.all(of: try Self.history(steps), now: Self.base.adding(seconds: now)) == expected)
     }
 }

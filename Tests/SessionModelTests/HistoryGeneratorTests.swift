@@ -10,7 +10,7 @@ import Testing
         return options
     }
 
-    @Test func theSameSeedGivesTheSameBytes() {
+    @Test func `the same seed gives the same bytes`() {
         let first = HistoryGenerator(options(sessions: 300)).map(\.body)
         #expect(first == HistoryGenerator(options(sessions: 300)).map(\.body))
         #expect(first != HistoryGenerator(options(sessions: 300, seed: 8)).map(\.body))
@@ -19,7 +19,7 @@ import Testing
         #expect((0..<2).map { _ in random.next() } == [0x99EC_5F36_CB75_F2B4, 0xBF6E_1F78_4956_452A])
     }
 
-    @Test func sessionsDoNotDependOnTheirNumber() {
+    @Test func `sessions do not depend on their number`() {
         func bySession(_ sessions: Int) -> [String: [[UInt8]]] {
             Dictionary(grouping: HistoryGenerator(options(sessions: sessions)), by: \.sessionId)
                 .mapValues { $0.map(\.body) }
@@ -29,7 +29,7 @@ import Testing
         for (sessionId, bodies) in few { #expect(many[sessionId] == bodies) }
     }
 
-    @Test func everyFlowComesAndEveryBodyIsAnEvent() throws {
+    @Test func `every flow comes and every body is an event`() throws {
         var flows: Set<SessionFlow> = []
         var names: Set<String> = []
         var lastArrival = Instant.earliest
@@ -57,7 +57,7 @@ import Testing
         #expect(repeats > 50)
     }
 
-    @Test func aSmallWindowBoundsWhatIsHeldBack() {
+    @Test func `a small window bounds what is held back`() {
         var small = options(sessions: 500)
         small.pendingMax = 16
         let bounded = HistoryGenerator(small).map(\.body)
@@ -67,11 +67,11 @@ import Testing
         #expect(bounded.count == unbounded.count)
     }
 
-    @Test func noSessionsNoDeliveries() {
+    @Test func `no sessions, no deliveries`() {
         #expect(HistoryGenerator(options(sessions: 0)).map(\.body).isEmpty)
     }
 
-    @Test func variantsAreTheSameFact() throws {
+    @Test func `variants are the same fact`() throws {
         var all = options(sessions: 400)
         all.repeatShare = 0.5
         all.variantShare = 1

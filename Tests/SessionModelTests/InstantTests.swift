@@ -27,7 +27,7 @@ import Testing
         ("1990-12-31T15:59:60-08:00", 662_688_000, 0),
         ("2015-07-01T01:59:60.5+02:00", 1_435_708_800, 500_000_000),
     ])
-    func readsKnownValues(text: String, seconds: Int64, nanoseconds: Int32) throws {
+    func `known values are read`(text: String, seconds: Int64, nanoseconds: Int32) throws {
         let instant = try instant(text)
         #expect(instant.seconds == seconds)
         #expect(instant.nanoseconds == nanoseconds)
@@ -44,11 +44,11 @@ import Testing
         "2025-06-12T1a:56:51Z", "0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "9999-12-31T23:59:60Z",
         "1749725811", "2025-06-12T10:56:51.5+", "2025-06-12T10:56:51é", "２025-06-12T10:56:51Z",
     ])
-    func refuses(text: String) {
+    func `others are refused`(text: String) {
         #expect(Instant(rfc3339: text) == nil)
     }
 
-    @Test func writesCanonicalText() throws {
+    @Test func `canonical text is written`() throws {
         #expect(try instant("2025-06-12t12:56:51.120000+02:00").rfc3339 == "2025-06-12T10:56:51.120Z")
         #expect(try instant("2025-06-12T10:56:51.12345Z").rfc3339 == "2025-06-12T10:56:51.123450Z")
         #expect(try instant("2025-06-12T10:56:51.1234567Z").rfc3339 == "2025-06-12T10:56:51.123456700Z")
@@ -60,7 +60,7 @@ import Testing
         #expect(Instant.latest.rfc3339 == "9999-12-31T23:59:59.999999999Z")
     }
 
-    @Test func everyDayOfFourCenturiesReadsBackAndIsOneDayLater() throws {
+    @Test func `every day of four centuries reads back and is one day later`() throws {
         var seconds = try instant("1899-12-31T12:34:56Z").seconds
         var previous = ""
         for _ in 0..<146_097 {
@@ -75,7 +75,7 @@ import Testing
         #expect(previous == "2299-12-31T12:34:56Z")
     }
 
-    @Test func randomInstantsReadBack() throws {
+    @Test func `random instants read back`() throws {
         var random = SeededRandom(seed: 11)
         for _ in 0..<20_000 {
             let instant = Instant(
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func randomBytesNeverTrap() {
+    @Test func `random bytes never trap`() {
         var random = SeededRandom(seed: 12)
         let alphabet = Array("0123456789-:+TZz. ".utf8)
         for _ in 0..<20_000 {
@@ -96,7 +96,7 @@ import Testing
         }
     }
 
-    @Test func carriesAndClamps() {
+    @Test func `sums carry, and stop at the bounds`() {
         #expect(Instant(seconds: 1, nanoseconds: -1) == Instant(seconds: 0, nanoseconds: 999_999_999))
         #expect(Instant(seconds: 1, nanoseconds: 2_000_000_001) == Instant(seconds: 3, nanoseconds: 1))
         #expect(Instant(seconds: .max, nanoseconds: .max) == .latest)

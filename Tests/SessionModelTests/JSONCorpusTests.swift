@@ -19,7 +19,7 @@ import Testing
         ("{\"!\":1,\"\\u0001\":2,\"\\\\\":3,\"\\\"\":4}", "{\"\\u0001\":2,\"!\":1,\"\\\"\":4,\"\\\\\":3}"),
         ("{\"ab\":1,\"a\\n\":2,\"a\":3}", "{\"a\":3,\"a\\n\":2,\"ab\":1}"),
     ])
-    func accepts(text: String, canonical: String) throws {
+    func `sound texts are accepted`(text: String, canonical: String) throws {
         #expect(try CanonicalJSON(parsing: text).text == canonical)
     }
 
@@ -49,7 +49,7 @@ import Testing
         ("3.141592653589793238462643383279502884197", "3.141592653589793238462643383279502884197"),
         ("9007199254740993", "9007199254740993"), ("9007199254740993.0", "9007199254740993"),
     ])
-    func numbersAreExactDecimals(text: String, canonical: String) throws {
+    func `numbers are exact decimals`(text: String, canonical: String) throws {
         #expect(try CanonicalJSON(parsing: text).text == canonical)
         #expect(try CanonicalJSON(parsing: canonical).text == canonical)
         #expect(try CanonicalJSON(parsing: "[\(text) , \(text)]").text == "[\(canonical),\(canonical)]")
@@ -65,7 +65,7 @@ import Testing
         "'a'", "// c\n1", "/* c */1", "[1]//", "[\u{A0}1]", "[\u{b}1]", "[\u{c}1]", "{\"a\":1;\"b\":2}",
         "[\"a\",\n4\n,1,", "{\"a\":\"b\"}#", "<null>", "[1\u{0}]", "a", "\\u0041", "[\"\\\u{1F600}\"]",
     ])
-    func refusesSyntax(text: String) {
+    func `wrong syntax is refused`(text: String) {
         #expect(throws: JSONError.self) { try CanonicalJSON(parsing: text) }
         #expect(reason(of: Array(text.utf8)) == .syntax)
     }
@@ -77,7 +77,7 @@ import Testing
             [0xF0, 0x8F, 0xBF, 0xBF], [0xF0, 0x9F, 0x98], [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xFE],
             [0xFF],
         ] as [[UInt8]])
-    func refusesInvalidUTF8(bytes: [UInt8]) {
+    func `invalid UTF-8 is refused`(bytes: [UInt8]) {
         #expect(reason(of: [0x22] + bytes + [0x22]) == .invalidUTF8)
         #expect(reason(of: Array("{\"".utf8) + bytes + Array("\":1}".utf8)) == .invalidUTF8)
     }
@@ -86,7 +86,7 @@ import Testing
         "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800a\"", "\"\\ud800\\n\"", "\"\\ud800\\u0041\"", "\"\\ud800\\ud800\"",
         "\"\\udc00\\ud800\"", "{\"\\uDFFF\":1}", "\"\\ud800\\\"\"",
     ])
-    func refusesLoneSurrogates(text: String) {
+    func `lone surrogates are refused`(text: String) {
         #expect(reason(of: Array(text.utf8)) == .loneSurrogate)
     }
 
@@ -94,16 +94,16 @@ import Testing
         #"{"a":1,"a":1}"#, #"{"a":1,"b":2,"a":3}"#, #"{"a":1,"\u0061":1}"#, #"{"":1,"":1}"#, #"[{"x":{"k":1,"k":2}}]"#,
         #"{"\n":1,"\u000a":2}"#, #"{"é":1,"\u00e9":2}"#, #"{"z":1,"b":2,"a":3,"b":4}"#,
     ])
-    func refusesDuplicateKeys(text: String) {
+    func `duplicate keys are refused`(text: String) {
         #expect(reason(of: Array(text.utf8)) == .duplicateKey)
     }
 
     @Test(arguments: ["1e1000000000", "-1e-1000000000", "10e999999999", "1e99999999999999999999999", "0.01e-999999999"])
-    func refusesNumbersOutOfRange(text: String) {
+    func `numbers out of range are refused`(text: String) {
         #expect(reason(of: Array(text.utf8)) == .numberOutOfRange)
     }
 
-    @Test func boundsDepth() throws {
+    @Test func `depth is bounded`() throws {
         func nested(_ depth: Int) -> String {
             String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
         }

@@ -8,7 +8,7 @@ import Testing
     static let fee =
         #"{"event":"SESSION_FEE_INCURRING","payload":{"sessionId":"L60XMxWy0oP","timestamp":"2025-10-15T08:52:48Z","feeWillApplyFrom":"2025-10-15T09:02:48Z","feeType":"BLOCKING"}}"#
 
-    @Test func decodesTheDocumentedSamples() throws {
+    @Test func `the documented samples are decoded`() throws {
         let started = try event(Self.started)
         #expect(started.name == .sessionStarted)
         #expect(started.status == .started)
@@ -37,7 +37,7 @@ import Testing
             ("session_started", "session_started", nil), ("SESSION_START_REQUESTED", "SESSION_START_REQUESTED", nil),
             ("SESSION_STARTED ", "SESSION_STARTED ", nil), ("é\\n", "é\n", nil),
         ] as [(String, String, SessionStatus?)])
-    func readsNames(wire: String, name: String, status: SessionStatus?) throws {
+    func `names are read`(wire: String, name: String, status: SessionStatus?) throws {
         let event = try callback(wire, "2025-06-12T10:56:51Z")
         #expect(event.name.text == name)
         #expect(event.name == EventName(name))
@@ -73,12 +73,12 @@ import Testing
         ("{\"event\":\"A\",\"payload\":{\"x\":{\"a\":1,\"a\":1}}}", "DUPLICATE_KEY"),
         ("{\"event\":\"\\ud800\"}", "LONE_SURROGATE"), ("{\"event\":1e9999999999}", "NUMBER_OUT_OF_RANGE"),
     ])
-    func refusesWithACode(body: String, code: String) {
+    func `what is refused has a code`(body: String, code: String) {
         let error = #expect(throws: EventError.self) { try event(body) }
         #expect(error?.code.rawValue == code)
     }
 
-    @Test func errorsHaveACodeAndQuoteNothing() throws {
+    @Test func `errors have a code and quote nothing`() throws {
         #expect(Set(EventError.Code.allCases.map(\.rawValue)).count == EventError.Code.allCases.count)
         let error = #expect(throws: EventError.self) { try event(#"{"event":"secretword""#) }
         #expect(error?.detail == "The body is not valid JSON (RFC 8259) (at byte 21).")
@@ -86,7 +86,7 @@ import Testing
         #expect(throws: EventError(.invalidUTF8, byteOffset: 2)) { try SessionEvent.decode([0x7B, 0x22, 0xFF]) }
     }
 
-    @Test func bounds() throws {
+    @Test func `bounds are kept`() throws {
         func body(sessionId: String) -> String {
             #"{"event":"A","payload":{"sessionId":"\#(sessionId)","timestamp":"2025-06-12T10:56:51Z"}}"#
         }
@@ -110,7 +110,7 @@ import Testing
         #expect(#expect(throws: EventError.self) { try event(nested("[\(deep)]")) }?.code == .tooDeep)
     }
 
-    @Test func isLenientWhereItCanBe() throws {
+    @Test func `it is lenient where it can be`() throws {
         let event = try event(
             #"""
              { "id": [1,2], "payload" : {"timestamp":"2025-06-12T12:56:51.000+02:00","userId":17,"sessionId":"a b/é",
@@ -123,7 +123,7 @@ import Testing
         #expect(try callback("A", "2025-06-12T10:56:51Z", extras: #","userId":"""#).userId == nil)
     }
 
-    @Test func otherSourcesUseTheSameEnvelope() throws {
+    @Test func `other sources use the same envelope`() throws {
         let now = try instant("2025-06-12T10:56:51Z")
         let start = try SessionEvent.decode(
             SessionEvent.clientBody(.start, sessionId: "S1", userId: "u", connectorId: "c/1\"", at: now),
@@ -148,7 +148,7 @@ import Testing
         #expect(throws: EventError(.missingSessionStatus)) { try status("") }
     }
 
-    @Test func equalEventsAreTheSameFact() throws {
+    @Test func `equal events are the same fact`() throws {
         let first = try callback("SESSION_FAILED", "2025-06-12T10:56:51Z", extras: #","n":1"#)
         let same = try callback("SESSION_START_FAILED", "2025-06-12T12:56:51+02:00", extras: #","n":1.0"#)
         #expect(first == same)
@@ -157,14 +157,14 @@ import Testing
         #expect(try callback("\u{e9}", "2025-06-12T10:56:51Z") != callback("e\u{301}", "2025-06-12T10:56:51Z"))
     }
 
-    @Test func sessionKeysCompareBytes() {
+    @Test func `session keys are compared by their bytes`() {
         #expect("\u{e9}" == "e\u{301}")
         #expect(SessionKey("\u{e9}") != SessionKey("e\u{301}"))
         #expect(SessionKey("a") == SessionKey("a"))
         #expect(Set([SessionKey("\u{e9}"), SessionKey("e\u{301}"), SessionKey("a"), SessionKey("a")]).count == 3)
     }
 
-    @Test func alteredBodiesNeverTrap() {
+    @Test func `altered bodies never trap`() {
         var random = SeededRandom(seed: 31)
         let samples = [Self.started, Self.fee].map { Array($0.utf8) }
         var accepted = 0

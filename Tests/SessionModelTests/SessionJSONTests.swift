@@ -2,7 +2,7 @@ import SessionModel
 import Testing
 
 @Suite struct SessionJSONTests {
-    @Test func session() throws {
+    @Test func `the answer for a session`() throws {
         let record = try record(
             [
                 event(SessionEventTests.fee),
@@ -18,7 +18,7 @@ import Testing
         #expect(throws: Never.self) { try CanonicalJSON(parsing: record.sessionJSON()) }
     }
 
-    @Test func extrasComeLast() throws {
+    @Test func `extras come last`() throws {
         let record = try record([callback("SESSION_STOPPED", "2025-06-12T10:00:00Z")])
         let now = try instant("2025-06-12T10:00:05Z")
         let json = record.sessionJSON { writer in
@@ -34,7 +34,7 @@ import Testing
         #expect(throws: Never.self) { try CanonicalJSON(parsing: json) }
     }
 
-    @Test func conflictsAndAbsentValues() throws {
+    @Test func `conflicts and absent values`() throws {
         let lone = try record([callback("SESSION_DANCED", "2025-06-12T10:00:00Z", extras: "")])
         #expect(text(lone.state.canonicalJSON) == #"{"sessionId":"S1","sessionStatus":"UNKNOWN","version":1}"#)
         let conflict = try record([
@@ -47,7 +47,7 @@ import Testing
             ))
     }
 
-    @Test func facts() throws {
+    @Test func `the answer with its facts`() throws {
         let record = try record([
             callback("SESSION_STOPPED", "2025-06-12T12:00:00Z"), callback("SESSION_COMPLETED", "2025-06-12T11:00:00Z"),
             callback("SESSION_STARTED", "2025-06-12T11:00:00Z", extras: #","n":1.50"#),
@@ -74,7 +74,7 @@ import Testing
         #expect(throws: Never.self) { try CanonicalJSON(parsing: record.factsJSON) }
     }
 
-    @Test func reasonsOfTiesBeyondThePayload() throws {
+    @Test func `reasons of ties beyond the payload`() throws {
         func answer(_ status: String) throws -> SessionEvent {
             try event(
                 #"{"event":"CHARGE_DETAIL_RECORD","payload":{"sessionId":"S1","timestamp":"2025-06-12T10:00:00Z","sessionStatus":"\#(status)"}}"#,

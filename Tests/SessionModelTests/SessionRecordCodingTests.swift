@@ -32,7 +32,7 @@ import Testing
         try SessionRecord(sessionId: "S1", decoding: bytes)
     }
 
-    @Test func otherOriginsAreWrittenOnceAndASequenceAsItsDistanceFromThePosition() throws {
+    @Test func `other origins are written once and a sequence as its distance from the position`() throws {
         let (home, other) = (Identity(high: 1, low: 2), Identity(high: 3, low: 4))
         func bytes(_ places: (Int64) -> Place) throws -> Int {
             var record = SessionRecord(sessionId: "S1")
@@ -50,7 +50,7 @@ import Testing
         #expect(try bytes { Place(origin: $0 < 5 ? home : other, sequence: 1000 + $0) } == usual + 16 + 4 * 2)
     }
 
-    @Test func aPayloadLikeTheOneBeforeIsNotWrittenAgain() throws {
+    @Test func `a payload like the one before is not written again`() throws {
         func bytes(_ extras: (Int) -> String) throws -> Int {
             var record = SessionRecord(sessionId: "S1")
             for index in 1...3 {
@@ -64,7 +64,7 @@ import Testing
         #expect(try bytes { #","n":\#($0)"# } - bytes { _ in #","n":1"# } == 2 * (1 + #"{"n":1}"#.utf8.count))
     }
 
-    @Test func aRecordOfAnotherSessionOrOfAnotherReceiverIsRefused() throws {
+    @Test func `a record of another session or of another receiver is refused`() throws {
         let (record, home) = (try sample(), Identity(high: 7, low: 8))
         let bytes = record.encoded(home: home)
         #expect(try SessionRecord(sessionId: "S1", decoding: bytes, home: home).encoded(home: home) == bytes)
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test func readsBackExactly() throws {
+    @Test func `it reads back exactly`() throws {
         let record = try sample()
         let copy = try decoded(record.encoded())
         #expect(copy.encoded() == record.encoded())
@@ -96,14 +96,14 @@ import Testing
         #expect(try decoded(empty.encoded()).state == empty.state)
     }
 
-    @Test func everyTruncationIsRefused() throws {
+    @Test func `every truncation is refused`() throws {
         let bytes = try sample().encoded()
         for count in 0..<bytes.count {
             #expect(throws: RecordCodingError.self) { try decoded(Array(bytes[..<count])) }
         }
     }
 
-    @Test func everySingleChangeIsRefused() throws {
+    @Test func `every single change is refused`() throws {
         let bytes = try sample().encoded()
         for index in bytes.indices {
             for bit in 0..<8 {
@@ -120,7 +120,7 @@ import Testing
     }
 
     /// Behind a checksum that is right, the bytes may still be anything.
-    @Test func alteredContentWithAValidChecksumNeverTraps() throws {
+    @Test func `altered content with a valid checksum never traps`() throws {
         let bytes = try sample().encoded()
         var random = SeededRandom(seed: 41)
         var accepted = 0
