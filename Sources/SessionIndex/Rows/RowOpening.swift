@@ -79,10 +79,10 @@ struct RowOpening {
         do {
             let (database, mode) = try openReadOnly()
             let known = try RowWriter.knownLog(database)
-            let positions = try database.integer("SELECT value FROM properties WHERE name = 'partition_positions'")
+            let partitioning = Partitioning(positionsMin: options.positionsPerPartition)
             guard let known, known.identity == log.identity, known.end <= log.lastPosition,
-                positions == options.positionsPerPartition
-            else { throw StoreError(.damaged, "\(path) does not belong to the log; start the server once") }
+                try RowWriter.areOurs(database, partitioning)
+            else { throw StoreError(.damaged, "\(path) does not belong to the log, or is another release's; start the server once") }
             return try opened(nil, covered: known.end, mode: mode)
         } catch let error as StoreError {
             throw error

@@ -10,6 +10,8 @@ enum RowSchema {
     /// two indexes with an entry for every session at a random place begin with the partition of the session
     /// (`Partitioning`), so that new sessions change few pages, however many there are. Skewed sessions are few.
     ///
+    /// A change of this has no step of its own: it raises `SessionRecord.codingVersion`, and the rows are made again.
+    ///
     /// In `properties`: the log that the rows belong to and the position that they cover (`KnownLog`), and the seal of the
     /// log there.
     static let schema = Schema(

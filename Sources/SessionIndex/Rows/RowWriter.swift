@@ -286,9 +286,7 @@ extension RowWriter {
             try RowSchema.schema.migrate(database)
             guard let known = try knownLog(database) else { throw Unusable(reason: "they do not say whose they are") }
             guard known.identity == log.identity else { throw Unusable(reason: "they belong to another log") }
-            let version = try database.integer("SELECT value FROM properties WHERE name = 'record_version'")
-            let positions = try database.integer("SELECT value FROM properties WHERE name = 'partition_positions'")
-            guard version == Int64(SessionRecord.codingVersion), positions == partitioning.positionsMin else {
+            guard try areOurs(database, partitioning) else {
                 throw Unusable(reason: "another release has written them", isDamage: false)
             }
             if size <= options.checkedBeforeOpeningBytesMax, let damage = try Self.damage(of: database) {
@@ -309,6 +307,13 @@ extension RowWriter {
         } catch let error as SQLiteError {
             throw error.isCorruption || error.code == SQLITE_ERROR ? Unusable(reason: "\(error)") : error
         }
+    }
+
+    /// Whether rows have the form that this release gives them.
+    static func areOurs(_ database: Database, _ partitioning: Partitioning) throws(SQLiteError) -> Bool {
+        let version = try database.integer("SELECT value FROM properties WHERE name = 'record_version'")
+        let positions = try database.integer("SELECT value FROM properties WHERE name = 'partition_positions'")
+        return version == Int64(SessionRecord.codingVersion) && positions == partitioning.positionsMin
     }
 
     /// Which log rows belong to, and how far they cover it; nil where that cannot be read.

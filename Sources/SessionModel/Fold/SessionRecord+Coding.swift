@@ -19,7 +19,7 @@ package struct RecordCodingError: Error, Hashable, Sendable {
 
 extension SessionRecord {
     /// The first byte of every encoded record.
-    package static let codingVersion: UInt8 = 1
+    package static let codingVersion: UInt8 = 2
 
     /// Appends the record in its stored form: the version, the origins of first deliveries, the facts in fold order, each by
     /// what differs from the fact before it and from what is usual, and a checksum. Integers are variable-length quantities.
