@@ -82,7 +82,10 @@ struct RowOpening {
             let partitioning = Partitioning(positionsMin: options.positionsPerPartition)
             guard let known, known.identity == log.identity, known.end <= log.lastPosition,
                 try RowWriter.areOurs(database, partitioning)
-            else { throw StoreError(.damaged, "\(path) does not belong to the log, or is another release's; start the server once") }
+            else {
+                throw StoreError(
+                    .damaged, "\(path) does not belong to the log, or is another release's; start the server once")
+            }
             return try opened(nil, covered: known.end, mode: mode)
         } catch let error as StoreError {
             throw error
