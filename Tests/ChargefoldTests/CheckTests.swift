@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("UPDATE sessions SET start_time = 7 WHERE session_id = 'S2'", "different: S2"),
+        ("UPDATE sessions SET tie = 7 WHERE session_id = 'S2'", "different: S2"),
         ("UPDATE sessions SET record = x'00' WHERE session_id = 'S3'", "different: S3"),
         ("UPDATE sessions SET user_id = 'mallory' WHERE session_id = 'S1'", "different: S1"),
         ("DELETE FROM sessions WHERE session_id = 'S1'", "missing: S1"),
