@@ -22,7 +22,7 @@ struct FailureTests {
         func fail(write: Int32 = 0, sync: Int32 = 0) { faults.withLock { $0 = (write, sync) } }
 
         func hook(_ step: LogOptions.WriteStep) -> Int32 {
-            faults.withLock { step == .write ? $0.write : $0.sync }
+            faults.withLock { step == .sync ? $0.sync : $0.write }
         }
     }
 
