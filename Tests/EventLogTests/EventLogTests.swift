@@ -348,6 +348,28 @@ struct LogFailureTests {
         #expect(try TestLog(directory).rows.count == 1_003)
     }
 
+    @Test func `files that cannot be written again are told of once`() throws {
+        let directory = TemporaryDirectory()
+        let lines = LogLines()
+        let log = try TestLog(directory, logger: lines.logger)
+        log.append(["first"])
+        unlink(log.segmentPaths[0])
+        rmdir(directory.file("log"))
+        TemporaryDirectory.write([], to: directory.file("log"))
+        for _ in 0..<5 {
+            log.log.queue.sync { log.log.watch() }
+            #expect(log.append(["refused"])[0].error?.code == .filesMoved)
+        }
+        #expect(lines.critical.count == 1)
+        unlink(directory.file("log"))
+        #expect(log.append(["second"])[0].position == 2)
+        log.log.queue.sync { log.log.watch() }
+        #expect(log.log.obstacle == nil)
+        #expect(lines.critical.count == 1)
+        let crashed = try TestLog(directory.copyAsAfterCrash())
+        #expect(try crashed.rows == [1: "first", 2: "second"])
+    }
+
     @Test func `an erasure reaches the file that is read, wherever its path leads`() throws {
         let directory = TemporaryDirectory()
         let log = try TestLog(directory)

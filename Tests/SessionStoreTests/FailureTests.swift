@@ -228,6 +228,29 @@ struct FailureTests {
         store.close()
     }
 
+    @Test func `a ledger that cannot be written for a while is said once`() async throws {
+        let faults = Faults("ledger.sqlite")
+        let lines = LogLines()
+        let store = try openStore(
+            directory,
+            manualOptions {
+                $0.ledger.virtualFileSystem = faults.name
+                $0.noteMilliseconds = 1
+            }, lines)
+        faults.failWrites(Faults.wal, SQLITE_FULL)
+        func said(_ text: String) -> Int { lines.lines.count { $0.contains(text) } }
+        let acknowledged = try await ingest(1, into: store)
+        while said("the ledger cannot be written") == 0 { await Task.yield() }
+        let before = faults.count
+        while faults.count < before + 20 { await Task.yield() }
+        #expect(said("the ledger cannot be written") == 1)
+        faults.failWrites(0, 0)
+        while said("the ledger is written again") == 0 { await Task.yield() }
+        try await expectKept(acknowledged, in: store)
+        store.close()
+        #expect(said("the ledger cannot be written") == 1 && said("the ledger is written again") == 1)
+    }
+
     @Test func `a ledger that cannot be written is said, and callbacks are taken all the same`() async throws {
         let faults = Faults("ledger.sqlite")
         let store = try openStore(directory, manualOptions { $0.ledger.virtualFileSystem = faults.name })
