@@ -195,6 +195,30 @@ import Testing
         await account.stop()
     }
 
+    @Test func aDowntimeThatLastsIsShown() throws {
+        let store = FakeStore(.fails(FakeStore.diskFull))
+        try withReceiver(store, access: .operators()) { server, _ in
+            try BackgroundExecutor.wait { [account = server.features.downtime] in
+                await account.began(lastDelivery: nil)
+            }
+            func open() throws -> [CanonicalJSON] {
+                try #require(try server.get("/v1/downtime").json?.member("open")).elements
+            }
+            #expect(try open().isEmpty)
+            #expect(try server.post(Callback.body("SESSION_STARTED")).status == 503)
+            let downtime = try #require(try open().first)
+            #expect(downtime.instant("from") == testTime && downtime.member("to") == nil)
+            #expect(downtime.string("cause") == "store-unavailable")
+            store.behave(.works)
+            try BackgroundExecutor.wait { [account = server.features.downtime] in
+                await account.tick()
+                await account.tick()
+            }
+            #expect(try open().isEmpty)
+            #expect(try server.get("/v1/downtime").json?.member("downtimes")?.elements.count == 1)
+        }
+    }
+
     @Test func theTimeBetweenEndAndStartIsInTheLedgerWithTheOpenSessions() throws {
         let directory = TestDirectory()
         let started = Instant(seconds: testTime.seconds + 100)
