@@ -97,7 +97,8 @@ let package = Package(
         .testTarget(
             name: "EventLogTests",
             dependencies: [
-                "Base", "CLinux", "EventLog", "TestSupport", .product(name: "Logging", package: "swift-log"),
+                "Base", "CLinux", "EventLog", "StoreTestSupport", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
             ]
         ),
         .target(

@@ -96,10 +96,12 @@ function refusalsCard(callbacks) {
           h("td", { class: "number" }, number(lastHour)), h("td", { class: "number" }, number(total)))))));
 }
 
-function downtimeCard(downtimes) {
-  const last = downtimes?.[0];
+function downtimeCard(answer) {
+  const last = answer?.downtimes[0];
+  const lasting = answer?.open.find(({ to }) => !to);
   const causes = { stopped: "it was stopped", crashed: "it ended without a word", "store-unavailable": "nothing could be made durable" };
   return card("Last downtime",
+    lasting && h("p", {}, h("strong", {}, "Callbacks are not accepted"), " since ", time(lasting.from), "."),
     !last ? h("p", {}, "None that is known.") : [
       h("p", {}, time(last.to), ` for ${duration(last.seconds)}: ${causes[last.cause] ?? last.cause}.`),
       last.nobodyAccepted && h("p", {}, last.nobodyAccepted.length === 0 ? "Another receiver accepted all the time."
@@ -159,7 +161,7 @@ async function overviewView() {
     content: [
       verdict(findings(overview, list, secrets), overview),
       h("div", { class: "grid" }, callbacksCard(overview, secrets), receiversCard(overview, list), sessionsCard(overview),
-        anomaliesCard(overview), refusalsCard(overview.callbacks), downtimeCard(downtime?.downtimes),
+        anomaliesCard(overview), refusalsCard(overview.callbacks), downtimeCard(downtime),
         card("Quarantine", h("p", {}, quarantineLink(`${number(overview.quarantine.verified)} authentic, ${number(overview.quarantine.unverified)} not`)),
           h("p", { class: "small soft" }, "Bodies that were refused, kept to be retried."))),
       h("p", { class: "small soft" }, `Chargefold ${overview.version}, running since ${dateTime(overview.startedAt)}.`),

@@ -289,7 +289,7 @@ extension EventLog {
     /// The same, on the log's queue: nothing is appended between what the caller has seen and the writing.
     package func write(_ patches: LogPatches) throws(StoreError) {
         dispatchPrecondition(condition: .onQueue(queue))
-        try proveIfDoubtful()
+        try proveEndIfDoubtful()
         // By their paths: they must lead to what is read.
         try restoreIfMoved()
         let segments = segments.withLock { $0 }

@@ -39,10 +39,11 @@ extension EventLog {
         let isClaimed = right.isInPlace()
         if moved.isEmpty && isClaimed { return false }
         let outage = StoreError(.filesMoved, "files of the data directory were removed or replaced while in use")
-        setOutage(outage)
-        logger.critical(
-            "files of the log were removed or replaced while in use",
-            metadata: ["files": "\(moved.map(\.name).joined(separator: " "))"])
+        if setOutage(outage) {
+            logger.critical(
+                "files of the log were removed or replaced while in use",
+                metadata: ["files": "\(moved.map(\.name).joined(separator: " "))"])
+        }
         try right.renew()
         do throws(LogFileError) {
             if mkdir(directory, 0o700) != 0 && errno != EEXIST {
@@ -64,8 +65,13 @@ extension EventLog {
         return true
     }
 
-    private func setOutage(_ error: StoreError?) {
-        outage.withLock { $0 = error }
+    /// - Returns: whether there was none.
+    @discardableResult
+    private func setOutage(_ error: StoreError?) -> Bool {
+        outage.withLock { outage in
+            defer { outage = error }
+            return outage == nil
+        }
     }
 }
 

@@ -82,6 +82,8 @@ package final class EventLog: Sendable {
         /// Somebody was told of own rows that could not be made durable: their places may have that content elsewhere.
         var mustBeginOrigin = false
         var isProbeScheduled = false
+        /// Until then nobody tries again to become writable.
+        var restsUntil = DispatchTime(uptimeNanoseconds: 0)
 
         init(_ appender: LogAppender?) { self.appender = appender }
     }
@@ -361,21 +363,40 @@ package final class EventLog: Sendable {
         return error
     }
 
+    /// Where the log is in doubt, tries to become writable; once in `proofPauseMilliseconds`, and in between the answer is
+    /// that of the last try.
     func proveIfDoubtful() throws(StoreError) {
         switch state.withLock({ $0 }) {
         case .open: return
         case .closed: throw StoreError(.closed, "the log is closed")
-        case .doubt: break
+        case .doubt(let error):
+            guard .now() >= onQueue.restsUntil else { throw error }
         }
+        defer { confined.restsUntil = .now() + .milliseconds(options.proofPauseMilliseconds) }
         try restoreIfMoved()
-        let appender = onQueue.appender
+        try prove { (appender) throws(LogFileError) in try appender.proveEnd() }
+        if confined.mustBeginOrigin { _ = try renewOrigin() }
+        // At last, as this is where the next commit goes.
+        try prove { (appender) throws(LogFileError) in try appender.proveRoom() }
+        if state.withLock({ $0.proved() }) == .becameOpen { logger.notice("the log is writable again") }
+    }
+
+    /// Sees to it that nothing stands behind the end that was answered as failed. What only writes over what is there needs
+    /// no more than that: not to be able to erase on a full disk would keep it full.
+    func proveEndIfDoubtful() throws(StoreError) {
+        guard state.withLock({ $0 }) != .closed else { throw StoreError(.closed, "the log is closed") }
+        guard onQueue.appender?.isEndDoubtful ?? false else { return }
+        try restoreIfMoved()
+        try prove { (appender) throws(LogFileError) in try appender.proveEnd() }
+    }
+
+    private func prove(_ body: (LogAppender) throws(LogFileError) -> Void) throws(StoreError) {
+        guard let appender = onQueue.appender else { return }
         do throws(LogFileError) {
-            try stall.during { () throws(LogFileError) in try appender?.prove() }
+            try stall.during { () throws(LogFileError) in try body(appender) }
         } catch {
             throw failed(error.storeError)
         }
-        if confined.mustBeginOrigin { _ = try renewOrigin() }
-        if state.withLock({ $0.proved() }) == .becameOpen { logger.notice("the log is writable again") }
     }
 
     /// One try to become writable again, some time from now, unless one is due already: nobody may append meanwhile.

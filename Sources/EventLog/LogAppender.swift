@@ -29,6 +29,10 @@ final class LogAppender {
     private var buffer = AlignedBuffer()
     /// After a failure: up to where something may have been written.
     private var doubtfulEnd = 0
+    /// Of the largest commit for which no room could be made since the last proof.
+    private var unplacedBytes = 0
+    /// Of a usual commit, many deliveries together: as much room is there before the log counts as writable again.
+    private static let usualCommitBytes = 256 << 10
     private var seals: SystemRandomNumberGenerator
 
     /// Where a log ends.
@@ -105,9 +109,17 @@ final class LogAppender {
     /// Begins a new segment where a batch has no room in this one, or where this one is to be left as it is.
     func makeRoom(for runs: [Run], leavingSegment isLeaving: Bool) throws(LogFileError) {
         guard offset > LogFormat.entriesStart else { return }
-        let bytes = runs.reduce(0) { $0 + LogFormat.aligned($1.bytes) }
-        if isLeaving || offset + bytes > options.segmentBytes { try beginSegment(origin) }
+        let bytes = Self.bytes(of: runs)
+        guard isLeaving || offset + bytes > options.segmentBytes else { return }
+        do throws(LogFileError) {
+            try beginSegment(origin)
+        } catch {
+            unplacedBytes = max(unplacedBytes, bytes)
+            throw error
+        }
     }
+
+    private static func bytes(of runs: [Run]) -> Int { runs.reduce(0) { $0 + LogFormat.aligned($1.bytes) } }
 
     /// What is received here from now on is of another origin: a segment begins with it.
     func begin(_ origin: Identity) throws(LogFileError) {
@@ -142,8 +154,13 @@ final class LogAppender {
     /// - Throws: `isFull` where there was no room: then nothing was written, or announced. Otherwise nobody knows what is on
     ///   disk, and `prove` must come first.
     func append(_ runs: [Run], announcing announce: () -> Void) throws(LogFileError) -> [CommittedBatch.Entry] {
-        let end = runs.reduce(offset) { $0 + LogFormat.aligned($1.bytes) }
-        try file.reserve(through: LogFormat.wholeBlocks(end), preparer: preparer)
+        let end = offset + Self.bytes(of: runs)
+        do throws(LogFileError) {
+            try file.reserve(through: LogFormat.wholeBlocks(end))
+        } catch {
+            unplacedBytes = max(unplacedBytes, end - offset)
+            throw error
+        }
 
         let start = offset & ~(LogFormat.blockBytes - 1)
         let kept = offset - start
@@ -232,19 +249,33 @@ final class LogAppender {
             header: header, path: directory + "/" + LogFormat.fileName(firstPosition: header.firstPosition))
     }
 
+    /// Something may stand behind the end.
+    var isEndDoubtful: Bool { doubtfulEnd > 0 }
+
     /// After a failure: writes the end anew, with nothing behind it, so that what was answered as failed is not there, and
     /// what is written is known to stay.
-    func prove() throws(LogFileError) {
+    func proveEnd() throws(LogFileError) {
         let start = offset & ~(LogFormat.blockBytes - 1)
-        // Also where nothing is in doubt: without room nothing more would fit.
         let end = max(doubtfulEnd, start + LogFormat.blockBytes)
-        try file.reserve(through: end, preparer: preparer)
+        try file.reserve(through: end)
         let kept = offset - start
         let blocks = buffer.reserve(end - start, keeping: kept)
         blocks.slice(kept, blocks.count - kept).initializeMemory(as: UInt8.self, repeating: 0)
         try file.file.write(UnsafeRawBufferPointer(blocks), at: start)
         try file.file.sync()
         doubtfulEnd = 0
+    }
+
+    /// After a failure: makes room for a usual commit, and for any that had none, wherever the next one may go: here, and in
+    /// the next segment where it would not fit. What is prepared already is no proof: on a full disk the log would count as
+    /// writable again, and fail with the next commit, again and again.
+    func proveRoom() throws(LogFileError) {
+        let bytes = LogFormat.wholeBlocks(max(unplacedBytes, Self.usualCommitBytes))
+        let end = LogFormat.wholeBlocks(offset) + bytes
+        let mayLeave = end > options.segmentBytes && offset > LogFormat.entriesStart
+        try file.reserve(through: mayLeave ? max(LogFormat.wholeBlocks(offset), options.segmentBytes) : end)
+        if mayLeave { try preparer.reserveSpare(through: LogFormat.entriesStart + bytes) }
+        unplacedBytes = 0
     }
 
     /// Writes over a piece of what is in the file already, and syncs nothing. Needed for the file that is appended to,
@@ -291,7 +322,7 @@ final class PreparedFile: @unchecked Sendable {
     private static let leastStepBytes = 256 << 10
 
     /// Before a commit writes up to `end`.
-    func reserve(through end: Int, preparer: LogPreparer) throws(LogFileError) {
+    func reserve(through end: Int) throws(LogFileError) {
         guard preparedBytes < end else { return }
         do throws(LogFileError) {
             try prepare(through: end, stepBytes: max(Self.leastStepBytes, end - preparedBytes))
@@ -312,7 +343,7 @@ final class PreparedFile: @unchecked Sendable {
                 let count = LogFormat.wholeBlocks(min(stepBytes, max(end - start, LogFormat.blockBytes)))
                 let bytes = zeros.reserve(count)
                 bytes.initializeMemory(as: UInt8.self, repeating: 0)
-                try file.write(UnsafeRawBufferPointer(bytes), at: start)
+                try file.write(UnsafeRawBufferPointer(bytes), at: start, .prepare(bytes: count))
                 try file.sync()
                 prepared.store(start + count, ordering: .releasing)
             }
@@ -359,9 +390,36 @@ final class LogPreparer: Sendable {
     private var hasSpare: Bool { spare.withLock { $0 != nil } }
 
     private func makeSpare() throws(LogFileError) {
-        let made = try create()
-        try made.prepare(through: min(options.preparedBytes, options.segmentBytes))
-        spare.withLock { $0 = made }
+        _ = try spareFile { (file) throws(LogFileError) in
+            try file.prepare(through: min(options.preparedBytes, options.segmentBytes))
+        }
+    }
+
+    /// Makes room in the next segment now. Waits for what is under way; blocks.
+    func reserveSpare(through end: Int) throws(LogFileError) {
+        try onQueue { () throws(LogFileError) in
+            _ = try spareFile { (file) throws(LogFileError) in try file.reserve(through: end) }
+        }
+    }
+
+    /// The file for the next segment. What could not be prepared for want of room stays, and the next try goes on behind it.
+    private func spareFile(
+        _ prepare: (PreparedFile) throws(LogFileError) -> Void
+    ) throws(LogFileError) -> PreparedFile {
+        let file: PreparedFile
+        if let ready = spare.withLock({ $0 }) { file = ready } else { file = try create() }
+        spare.withLock { $0 = file }
+        do throws(LogFileError) {
+            try prepare(file)
+        } catch {
+            if !error.isFull { spare.withLock { $0 = nil } }
+            throw error
+        }
+        return file
+    }
+
+    private func onQueue<Value>(_ body: () throws(LogFileError) -> Value) throws(LogFileError) -> Value {
+        try queue.sync { Result { () throws(LogFileError) in try body() } }.get()
     }
 
     private func create() throws(LogFileError) -> PreparedFile {
@@ -372,13 +430,13 @@ final class LogPreparer: Sendable {
     /// A new segment with its header, durable and under its name.
     func makeSegment(_ header: SegmentHeader) throws(LogFileError) -> PreparedFile {
         // Nobody makes the spare file meanwhile.
-        let file = try queue.sync { () -> Result<PreparedFile, LogFileError> in
-            Result { () throws(LogFileError) in
-                if let ready = spare.withLock({ $0.take() }) { return ready }
-                return try create()
+        let file = try onQueue { () throws(LogFileError) in
+            let file = try spareFile { (file) throws(LogFileError) in
+                try file.prepare(through: Self.firstBytes, stepBytes: Self.firstBytes)
             }
-        }.get()
-        try file.prepare(through: Self.firstBytes, stepBytes: Self.firstBytes)
+            spare.withLock { $0 = nil }
+            return file
+        }
         var buffer = AlignedBuffer()
         let block = buffer.reserve(LogFormat.blockBytes)
         block.initializeMemory(as: UInt8.self, repeating: 0)

@@ -69,8 +69,11 @@ struct LogFile: ~Copyable {
     }
 
     /// Writes all of `bytes`: whole blocks, at a multiple of a block, from memory aligned likewise.
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(LogFileError) {
-        if let code = hook?(.write), code != 0 { throw LogFileError(code: code, action: "writing the log") }
+    /// - Parameter step: what of it tests are told.
+    func write(
+        _ bytes: UnsafeRawBufferPointer, at offset: Int, _ step: LogOptions.WriteStep = .write
+    ) throws(LogFileError) {
+        if let code = hook?(step), code != 0 { throw LogFileError(code: code, action: "writing the log") }
         var done = 0
         while done < bytes.count {
             let written = pwrite(

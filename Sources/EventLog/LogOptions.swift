@@ -20,11 +20,17 @@ package struct LogOptions: Sendable {
     package var stallMilliseconds = 5_000
     /// Milliseconds between two tries to recover while nothing can be written and nobody appends.
     package var probeMilliseconds = 1_000
+    /// Milliseconds between two tries to recover at least, however many append meanwhile: they are refused at once.
+    package var proofPauseMilliseconds = 100
     /// Milliseconds between two looks whether the files are still where they belong; 0: nobody looks by itself.
     package var watchMilliseconds = 1_000
 
     /// Before a write and before a sync: an `errno` other than 0 is what becomes of it. Tests inject faults with it.
-    package enum WriteStep: Sendable { case write, sync }
+    package enum WriteStep: Sendable, Equatable {
+        /// Of zeros, ahead of the commits: it needs so much more room.
+        case prepare(bytes: Int)
+        case write, sync
+    }
     package typealias WriteHook = @Sendable (WriteStep) -> Int32
     package var writeHook: WriteHook?
 

@@ -6,7 +6,8 @@ package import Base
 ///       └─────closed────┴────closed────► closed
 ///
 /// After a failed write or sync nobody knows what of it is on disk. Nothing more is written until it has been proved that
-/// what is written stays: the end of the log is written anew and synced.
+/// what is written stays: the end of the log is written anew and synced. And nothing counts as proved before there is room
+/// for a whole usual commit, so that the next one does not fail again: who watches the state sees it change once.
 package enum LogState: Sendable, Equatable {
     case open
     /// Why nothing can be made durable now.

@@ -134,7 +134,7 @@ package final class Features: Sendable {
             ledger: ledger, store: store, verifier: verifier, reconciler: reconciler,
             others: others)
         log = LogExport(store: store)
-        downtimes = DowntimeRequests(ledger: ledger)
+        downtimes = DowntimeRequests(ledger: ledger, account: downtime)
         backfills = BackfillRequests(backfill: driveAPI?.backfill, reconciler: reconciler)
         samples = Samples(metrics, store: store, directory: configuration.data.directory, clock: clock)
         canary = try configuration.canary(logger: logger, clock: clock)

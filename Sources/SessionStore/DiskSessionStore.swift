@@ -23,6 +23,8 @@ package final class DiskSessionStore: SessionStore {
     private let observing = Locked<FoldObserver?>(nil)
     private let restartReason = Locked<StoreError?>(nil)
     private let closing = Locked(false)
+    /// It was said that the end of the log could not be noted.
+    private let isLedgerMissed = Atomic(false)
     /// Makes the index anew, and notes how far the log goes.
     private let upkeep = DispatchQueue(label: "chargefold.store.upkeep", qos: .utility)
     private let verification = Locked<IdleThread?>(nil)
@@ -301,7 +303,9 @@ package final class DiskSessionStore: SessionStore {
                 try ledger.checkFiles()
                 try ledger.noteLog(now)
             }
+            if isLedgerMissed.exchange(false, ordering: .relaxed) { logger.notice("the ledger is written again") }
         } catch {
+            guard !isLedgerMissed.exchange(true, ordering: .relaxed) else { return }
             logger.warning("the ledger cannot be written", metadata: ["reason": "\(error)"])
         }
     }

@@ -2,6 +2,7 @@ import Base
 import CLinux
 import Dispatch
 import Glibc
+import StoreTestSupport
 import TestSupport
 import Testing
 
@@ -215,7 +216,7 @@ struct LogFailureTests {
     @Test func `a full disk takes nobody's origin`() throws {
         let code = Locked<Int32>(0)
         let log = try TestLog(TemporaryDirectory()) { options in
-            options.writeHook = { $0 == .write ? code.withLock { $0 } : 0 }
+            options.writeHook = { $0 == .sync ? 0 : code.withLock { $0 } }
         }
         let told = Locked(0)
         log.log.observeOwn { _, _, items in told.withLock { $0 += items.count } }
@@ -229,6 +230,97 @@ struct LogFailureTests {
         #expect(log.append(["c"])[0].position == 2)
         #expect(log.log.origin == origin)
         #expect(told.withLock { $0 } == 2)
+    }
+
+    /// In the segment and at its end, for usual commits and larger ones: what is prepared already takes small ones, and is no
+    /// reason to be writable.
+    @Test(arguments: [
+        (segmentBytes: 8 << 20, bytes: 60 << 10), (8 << 20, 700 << 10), (1 << 20, 700 << 10), (256 << 10, 60 << 10),
+    ])
+    func `a full disk is said once, until there is room for a whole commit`(segmentBytes: Int, bytes: Int) throws {
+        let room = Locked(Int.max)
+        let lines = LogLines()
+        let directory = TemporaryDirectory()
+        let log = try TestLog(directory, logger: lines.logger) { options in
+            options.segmentBytes = segmentBytes
+            options.writeHook = { step in
+                guard case .prepare(let bytes) = step else { return 0 }
+                return room.withLock { room in
+                    guard bytes <= room else { return ENOSPC }
+                    room -= bytes
+                    return 0
+                }
+            }
+        }
+        func expectSaid(_ refused: Int, _ writable: Int, sourceLocation: SourceLocation = #_sourceLocation) {
+            let lines = lines.lines
+            #expect(lines.count { $0.contains("callbacks are refused") } == refused, sourceLocation: sourceLocation)
+            #expect(lines.count { $0.contains("writable again") } == writable, sourceLocation: sourceLocation)
+        }
+        let large = String(repeating: "x", count: bytes)
+        log.append(["first"])
+        for round in 1...3 {
+            room.withLock { $0 = 0 }
+            // Up to the end of what is prepared.
+            while log.append([large])[0].error == nil {}
+            let last = log.log.lastPosition
+            for left in [0, 0, 0, 100 << 10, 0, 0] {
+                room.withLock { $0 = left }
+                for text in ["small", large] { #expect(log.append([text])[0].error?.code == .unavailable) }
+                #expect(log.log.obstacle != nil)
+            }
+            #expect(log.log.lastPosition == last)
+            expectSaid(round, round - 1)
+            room.withLock { $0 = 8 << 20 }
+            #expect(log.append(["small"])[0].position == last + 1)
+            // That was what was proved.
+            room.withLock { $0 = 0 }
+            #expect(log.append([large])[0].position == last + 2)
+            expectSaid(round, round)
+        }
+        let crashed = try TestLog(directory.copyAsAfterCrash())
+        #expect(try crashed.rows == log.rows)
+        #expect(try crashed.log.verify().isSound)
+    }
+
+    @Test func `however many append, the disk is tried once in a while`() throws {
+        let steps = Locked(0)
+        let code = Locked<Int32>(0)
+        let log = try TestLog(TemporaryDirectory()) { options in
+            options.proofPauseMilliseconds = 3_600_000
+            options.writeHook = { _ in
+                steps.withLock { $0 += 1 }
+                return code.withLock { $0 }
+            }
+        }
+        log.append(["first"])
+        code.withLock { $0 = EIO }
+        // The commit, and at once the first try.
+        log.append(["second"])
+        log.append(["third"])
+        let tried = steps.withLock { $0 }
+        for text in texts(0..<20) { #expect(log.append([text])[0].error?.code == .unavailable) }
+        #expect(steps.withLock { $0 } == tried)
+    }
+
+    @Test func `on a full disk what is erased is gone, for that may be what gives it room`() throws {
+        let isFull = Locked(false)
+        let directory = TemporaryDirectory()
+        let log = try TestLog(directory) { options in
+            options.writeHook = { step in
+                if case .prepare = step, isFull.withLock({ $0 }) { ENOSPC } else { 0 }
+            }
+        }
+        log.append(["secret", "kept"])
+        isFull.withLock { $0 = true }
+        log.append([String(repeating: "b", count: 300 << 10)])
+        #expect(log.append(["refused"])[0].error?.code == .unavailable)
+        try log.log.apply(log.log.plan([RowErasure(position: 1, body: nil)]))
+        #expect(try log.rows == [2: "kept"])
+        #expect(!directory.holds("secret"))
+        #expect(log.log.obstacle != nil)
+        isFull.withLock { $0 = false }
+        #expect(log.append(["more"])[0].position == 3)
     }
 
     @Test func `files that are removed are written again, and nothing is lost`() throws {
@@ -254,6 +346,28 @@ struct LogFailureTests {
         log.append(["last"])
         log.log.close()
         #expect(try TestLog(directory).rows.count == 1_003)
+    }
+
+    @Test func `files that cannot be written again are told of once`() throws {
+        let directory = TemporaryDirectory()
+        let lines = LogLines()
+        let log = try TestLog(directory, logger: lines.logger)
+        log.append(["first"])
+        unlink(log.segmentPaths[0])
+        rmdir(directory.file("log"))
+        TemporaryDirectory.write([], to: directory.file("log"))
+        for _ in 0..<5 {
+            log.log.queue.sync { log.log.watch() }
+            #expect(log.append(["refused"])[0].error?.code == .filesMoved)
+        }
+        #expect(lines.critical.count == 1)
+        unlink(directory.file("log"))
+        #expect(log.append(["second"])[0].position == 2)
+        log.log.queue.sync { log.log.watch() }
+        #expect(log.log.obstacle == nil)
+        #expect(lines.critical.count == 1)
+        let crashed = try TestLog(directory.copyAsAfterCrash())
+        #expect(try crashed.rows == [1: "first", 2: "second"])
     }
 
     @Test func `an erasure reaches the file that is read, wherever its path leads`() throws {

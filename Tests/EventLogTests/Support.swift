@@ -53,18 +53,19 @@ final class TestLog {
 
     init(
         _ directory: TemporaryDirectory, known: KnownLog? = nil, acceptsLoss: Bool = false, readOnly: Bool = false,
-        _ change: (inout LogOptions) -> Void = { _ in }
+        logger: Logger = quietLogger, _ change: (inout LogOptions) -> Void = { _ in }
     ) throws {
         var options = LogOptions()
         // Small, so that there are many; and nothing happens by itself.
         options.segmentBytes = 32 << 10
         options.preparedBytes = 0
         options.probeMilliseconds = 3_600_000
+        options.proofPauseMilliseconds = 0
         options.watchMilliseconds = 0
         change(&options)
         log = try EventLog(
             directory: directory.path, known: known, acceptsLoss: acceptsLoss, readOnly: readOnly, right: FreeRight(),
-            options: options, logger: quietLogger)
+            options: options, logger: logger)
         log.setConsumer(consumer)
     }
 

@@ -1,10 +1,12 @@
 import Base
+import CSQLite
 import HTTPClient
 import Ledger
 import Receiver
 import SessionIndex
 import SessionModel
 import SessionStore
+import TestSupport
 import Testing
 
 @Suite struct DowntimeTests {
@@ -80,6 +82,140 @@ import Testing
             #expect(downtime.isSearched && !downtime.isTruncated)
             let sessions = try await ledger.affected(by: downtime.id, limit: 100).map(\.sessionId)
             #expect(sessions == (0..<7).map { "open\($0)" })
+        }
+    }
+
+    /// An account of a receiver that was killed at 0 and listens again at 20, with a ledger that cannot be written meanwhile.
+    private struct Crashed {
+        let directory = TestDirectory()
+        let faults = Faults("ledger.sqlite")
+        let clock = Clock()
+        let log: LogCapture
+        let ledger: Ledger
+        let account: DowntimeLedger
+
+        final class Clock: Sendable {
+            let now = Locked(DowntimeTests.at(0))
+        }
+
+        init() async throws {
+            log = LogCapture(in: directory)
+            var options = LedgerOptions()
+            options.virtualFileSystem = faults.name
+            ledger = try Ledger(directory: directory.path, options: options, logger: log.logger())
+            try await ledger.beat(at: DowntimeTests.at(0), isClean: false)
+            account = DowntimeLedger(
+                ledger: ledger, store: FakeStore(), logger: log.logger(),
+                clock: { [clock] in clock.now.withLock { $0 } })
+            faults.failWrites(Faults.wal, SQLITE_FULL)
+            clock.now.withLock { $0 = DowntimeTests.at(20) }
+            await account.began(lastDelivery: nil)
+        }
+
+        func tick(at second: Int64) async {
+            clock.now.withLock { $0 = DowntimeTests.at(second) }
+            await account.tick()
+        }
+
+        func recorded() async throws -> [Downtime] { try await ledger.downtimes(limit: 10) }
+    }
+
+    @Test func `a downtime that cannot be written is written when it can`() async throws {
+        let crashed = try await Crashed()
+        let expected = OpenDowntime(beganAt: Self.at(0), endedAt: Self.at(20), cause: .crashed)
+        for second in 21...40 {
+            await crashed.tick(at: Int64(second))
+            #expect(crashed.account.open == [expected])
+        }
+        #expect(try await crashed.recorded().isEmpty)
+        // As long as it is missing, the last sign of life is the one before it, for the next start.
+        #expect(try await crashed.ledger.lastHeartbeat()?.at == Self.at(0))
+        #expect(crashed.log.lines("the downtime could not be recorded").count == 1)
+        crashed.faults.failWrites(0, 0)
+        await crashed.tick(at: 41)
+        await crashed.tick(at: 42)
+        let found = try await crashed.recorded()
+        #expect(found.map(\.beganAt) == [Self.at(0)] && found.map(\.endedAt) == [Self.at(20)])
+        #expect(found.map(\.cause) == [.crashed])
+        #expect(crashed.account.open.isEmpty)
+        await crashed.tick(at: 50)
+        #expect(try await crashed.ledger.lastHeartbeat()?.at == Self.at(50))
+        await crashed.account.stop()
+        await crashed.ledger.close()
+    }
+
+    @Test func `what could not be written until the end is found by the next start`() async throws {
+        let crashed = try await Crashed()
+        await crashed.tick(at: 30)
+        await crashed.account.stop()
+        crashed.faults.failWrites(0, 0)
+        let next = DowntimeLedger(
+            ledger: crashed.ledger, store: FakeStore(), logger: crashed.log.logger(), clock: { Self.at(60) })
+        await next.began(lastDelivery: nil)
+        let found = try await crashed.recorded()
+        #expect(found.map(\.beganAt) == [Self.at(0)] && found.map(\.endedAt) == [Self.at(60)])
+        await crashed.ledger.close()
+    }
+
+    @Test func `a search that was interrupted goes on`() async throws {
+        let directory = TestDirectory()
+        try withApplication(in: directory) { server in
+            for index in 0..<3 { _ = try server.post(Callback.body("SESSION_STARTED", "open\(index)")) }
+        }
+        let faults = Faults("ledger.sqlite")
+        let log = LogCapture(in: directory)
+        var options = StoreOptions()
+        options.ledger.virtualFileSystem = faults.name
+        let store = try DiskSessionStore(
+            directory: directory.file("data"), options: options, logger: log.logger())
+        defer { store.close() }
+        let ledger = try store.ledger
+        let account = DowntimeLedger(
+            ledger: ledger, store: store, logger: log.logger(), clock: { testTime.adding(seconds: 100) })
+        await account.began(lastDelivery: nil)
+        // The first tick begins the search.
+        faults.failWrites(Faults.wal, SQLITE_FULL)
+        await account.tick()
+        await account.searching?.value
+        #expect(try await ledger.downtimes(limit: 1).first?.isSearched == false)
+        for _ in 0..<3 * DowntimeLedger.searchRetrySeconds {
+            await account.tick()
+            await account.searching?.value
+        }
+        #expect(log.lines("sessions that may have missed events are not all noted").count == 1)
+        faults.failWrites(0, 0)
+        for _ in 0...DowntimeLedger.searchRetrySeconds {
+            await account.tick()
+            await account.searching?.value
+        }
+        let downtime = try #require(try await ledger.downtimes(limit: 10).last)
+        #expect(downtime.isSearched)
+        let noted = try await ledger.affected(by: downtime.id, limit: 100).map(\.sessionId)
+        #expect(noted == ["open0", "open1", "open2"])
+        await account.stop()
+    }
+
+    @Test func `a downtime that lasts is shown`() throws {
+        let store = FakeStore(.fails(FakeStore.diskFull))
+        try withReceiver(store, access: .operators()) { server, _ in
+            try BackgroundExecutor.wait { [account = server.features.downtime] in
+                await account.began(lastDelivery: nil)
+            }
+            func open() throws -> [CanonicalJSON] {
+                try #require(try server.get("/v1/downtime").json?.member("open")).elements
+            }
+            #expect(try open().isEmpty)
+            #expect(try server.post(Callback.body("SESSION_STARTED")).status == 503)
+            let downtime = try #require(try open().first)
+            #expect(downtime.instant("from") == testTime && downtime.member("to") == nil)
+            #expect(downtime.string("cause") == "store-unavailable")
+            store.behave(.works)
+            try BackgroundExecutor.wait { [account = server.features.downtime] in
+                await account.tick()
+                await account.tick()
+            }
+            #expect(try open().isEmpty)
+            #expect(try server.get("/v1/downtime").json?.member("downtimes")?.elements.count == 1)
         }
     }
 

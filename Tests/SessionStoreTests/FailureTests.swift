@@ -22,7 +22,7 @@ struct FailureTests {
         func fail(write: Int32 = 0, sync: Int32 = 0) { faults.withLock { $0 = (write, sync) } }
 
         func hook(_ step: LogOptions.WriteStep) -> Int32 {
-            faults.withLock { step == .write ? $0.write : $0.sync }
+            faults.withLock { step == .sync ? $0.sync : $0.write }
         }
     }
 
@@ -226,6 +226,29 @@ struct FailureTests {
         #expect(error?.code == .queueFull)
         try await store.ingest(try delivery("SESSION_STARTED", "a", at: 1))
         store.close()
+    }
+
+    @Test func `a ledger that cannot be written for a while is said once`() async throws {
+        let faults = Faults("ledger.sqlite")
+        let lines = LogLines()
+        let store = try openStore(
+            directory,
+            manualOptions {
+                $0.ledger.virtualFileSystem = faults.name
+                $0.noteMilliseconds = 1
+            }, lines)
+        faults.failWrites(Faults.wal, SQLITE_FULL)
+        func said(_ text: String) -> Int { lines.lines.count { $0.contains(text) } }
+        let acknowledged = try await ingest(1, into: store)
+        while said("the ledger cannot be written") == 0 { await Task.yield() }
+        let before = faults.count
+        while faults.count < before + 20 { await Task.yield() }
+        #expect(said("the ledger cannot be written") == 1)
+        faults.failWrites(0, 0)
+        while said("the ledger is written again") == 0 { await Task.yield() }
+        try await expectKept(acknowledged, in: store)
+        store.close()
+        #expect(said("the ledger cannot be written") == 1 && said("the ledger is written again") == 1)
     }
 
     @Test func `a ledger that cannot be written is said, and callbacks are taken all the same`() async throws {

@@ -27,6 +27,7 @@ package func manualLogOptions() -> LogOptions {
     options.preparedBytes = 0
     options.watchMilliseconds = 0
     options.probeMilliseconds = 3_600_000
+    options.proofPauseMilliseconds = 0
     return options
 }
 

@@ -10,6 +10,10 @@ package import SessionStore
 package actor DowntimeLedger {
     /// Sessions noted for one interval.
     package static let affectedMax = 100_000
+    /// Downtimes that are kept while they cannot be written; beyond it the two oldest become one.
+    private static let unwrittenMax = 100
+    /// Seconds from a search that has failed to the next one.
+    package static let searchRetrySeconds = 5
     /// Downtimes among which the last one is looked for in which no receiver accepted.
     private static let lastMax = 100
 
@@ -31,15 +35,40 @@ package actor DowntimeLedger {
     package private(set) var searching: Task<Void, Never>?
     /// An interval was recorded meanwhile.
     private var mustSearchAgain = false
+    /// Seconds until a search is due; nil: none is.
+    private var secondsToSearch: Int?
+    /// It was said that something could not be written, or looked up.
+    private var isUnwrittenTold = false
+    private var isSearchTold = false
 
     private struct State {
         var tracker: DowntimeTracker?
         /// Without a break.
         var acceptingSince = Instant.earliest
         var last = Last()
-        /// Intervals that could not be written yet.
-        var unwritten: [(from: Instant, to: Instant)] = []
+        /// What was before the start, until it is known.
+        var beginning: Beginning?
+        /// Downtimes that could not be written yet, the oldest first.
+        var unwritten: [(from: Instant, to: Instant, cause: Downtime.Cause)] = []
         var isStopped = false
+
+        /// To be written: what a tracker has found.
+        mutating func add(_ action: DowntimeTracker.Action) {
+            guard case .record(let from, let to) = action else { return }
+            unwritten.append((from, to, .storeUnavailable))
+            guard unwritten.count > unwrittenMax else { return }
+            // Rather a longer one than none.
+            let oldest = unwritten.removeFirst()
+            unwritten[0].from = min(oldest.from, unwritten[0].from)
+        }
+    }
+
+    /// What a start goes by.
+    private struct Beginning {
+        /// The receiver listens as of then.
+        let at: Instant
+        /// When the newest row of the log was received.
+        let lastDelivery: Instant?
     }
 
     /// When the last downtime ended.
@@ -72,21 +101,10 @@ package actor DowntimeLedger {
         state.withLock { state in
             state.tracker = DowntimeTracker(now: now)
             state.acceptingSince = now
+            state.beginning = Beginning(at: now, lastDelivery: lastDelivery)
         }
         others.accepted(since: now, until: now)
-        do throws(StoreError) {
-            // Of those that are not looked up yet nobody knows what others did.
-            for downtime in try await ledger.downtimes(limit: Self.lastMax)
-            where downtime.isSearched || others.log == nil { noteLast(downtime) }
-            if let last = try await ledger.lastHeartbeat() {
-                let began = min(now, max(last.at, last.isClean ? last.at : lastDelivery ?? last.at))
-                noted(try await ledger.addDowntime(from: began, to: now, cause: last.isClean ? .stopped : .crashed))
-            } else {
-                try await ledger.beat(at: now, isClean: false)
-            }
-        } catch {
-            logger.error("the downtime could not be recorded", metadata: ["reason": "\(error)"])
-        }
+        await writeUnwritten()
     }
 
     /// Starts to watch, and looks for sessions that may have missed events. Does nothing after `stop`.
@@ -101,6 +119,17 @@ package actor DowntimeLedger {
         state.withLock { $0.tracker?.refused(at: instant) }
     }
 
+    /// Downtimes that are not in the ledger yet, the newest first. From any thread.
+    package nonisolated var open: [OpenDowntime] {
+        state.withLock { state in
+            let ended = state.unwritten.map { OpenDowntime(beganAt: $0.from, endedAt: $0.to, cause: $0.cause) }
+            let lasting = state.tracker?.outageSince.map {
+                OpenDowntime(beganAt: $0, endedAt: nil, cause: .storeUnavailable)
+            }
+            return (ended + [lasting].compactMap(\.self)).reversed()
+        }
+    }
+
     /// When the last downtimes ended. From any thread.
     nonisolated var last: Last { state.withLock { $0.last } }
 
@@ -109,15 +138,16 @@ package actor DowntimeLedger {
     /// The receiver accepts nothing more.
     package func stop() async {
         let now = clock()
-        let (action, since) = state.withLock { state -> (DowntimeTracker.Action, Instant?) in
+        let since = state.withLock { state -> Instant? in
             state.isStopped = true
-            guard let tracker = state.tracker else { return (.none, nil) }
-            return (tracker.stopped(at: now), tracker.isAccepting ? state.acceptingSince : nil)
+            guard let tracker = state.tracker else { return nil }
+            state.add(tracker.stopped(at: now))
+            return tracker.isAccepting ? state.acceptingSince : nil
         }
         if let since { others.accepted(since: since, until: now) }
         others.acceptanceEnded()
         await watching.stop()
-        await perform(action)
+        guard await writeUnwritten() else { return }
         do throws(StoreError) {
             try await ledger.beat(at: now, isClean: true)
         } catch {
@@ -125,47 +155,74 @@ package actor DowntimeLedger {
         }
     }
 
-    /// Looks whether callbacks are accepted, once a second.
-    func tick() async {
+    /// Looks whether callbacks are accepted, once a second, and does what could not be done before.
+    package func tick() async {
         let (now, isAccepting) = (clock(), store.isWritable)
         let (action, since) = state.withLock { state -> (DowntimeTracker.Action, Instant?) in
             guard !state.isStopped, var tracker = state.tracker else { return (.none, nil) }
             let action = tracker.tick(now: now, isAccepting: isAccepting)
             state.tracker = tracker
             if case .record(_, let ended) = action { state.acceptingSince = ended }
+            state.add(action)
             return (action, tracker.isAccepting ? state.acceptingSince : nil)
         }
         if let since { others.accepted(since: since, until: now) } else { others.acceptanceEnded() }
-        await perform(action)
-    }
-
-    private func perform(_ action: DowntimeTracker.Action) async {
-        switch action {
-        case .none: break
-        case .beat(let now):
+        if await writeUnwritten(), case .beat(let now) = action {
             // One that can't be written makes the next downtime look longer, never shorter.
             try? await ledger.beat(at: now, isClean: false)
-        case .record(let from, let to): state.withLock { $0.unwritten.append((from, to)) }
         }
-        let unwritten = state.withLock { state in
-            defer { state.unwritten = [] }
-            return state.unwritten
-        }
-        guard !unwritten.isEmpty else { return }
-        for (index, interval) in unwritten.enumerated() {
-            do throws(StoreError) {
-                noted(try await ledger.addDowntime(from: interval.from, to: interval.to, cause: .storeUnavailable))
-            } catch {
-                state.withLock { $0.unwritten = Array(unwritten[index...].suffix(100)) + $0.unwritten }
-                return
+        guard let seconds = secondsToSearch else { return }
+        if seconds > 0 { secondsToSearch = seconds - 1 } else { beginSearch() }
+    }
+
+    // MARK: Writing
+
+    /// Writes what is not in the ledger yet, the oldest first.
+    ///
+    /// - Returns: whether all of it is. Before, no beat may be written: where this process ends first, the next start finds
+    ///   the time that is missing behind the last one.
+    @discardableResult
+    private func writeUnwritten() async -> Bool {
+        do throws(StoreError) {
+            try await findBeginning()
+            while let next = state.withLock({ $0.unwritten.first }) {
+                noted(try await ledger.addDowntime(from: next.from, to: next.to, cause: next.cause))
+                state.withLock { _ = $0.unwritten.removeFirst() }
+                secondsToSearch = 0
             }
+            isUnwrittenTold = false
+            return true
+        } catch {
+            if !isUnwrittenTold {
+                logger.error("the downtime could not be recorded", metadata: ["reason": "\(error)"])
+            }
+            isUnwrittenTold = true
+            return false
         }
-        beginSearch()
+    }
+
+    /// Finds out what was before the start.
+    private func findBeginning() async throws(StoreError) {
+        guard let beginning = state.withLock({ $0.beginning }) else { return }
+        // Of those that are not looked up yet nobody knows what others did.
+        for downtime in try await ledger.downtimes(limit: Self.lastMax)
+        where downtime.isSearched || others.log == nil { noteLast(downtime) }
+        if let last = try await ledger.lastHeartbeat() {
+            let began = max(last.at, last.isClean ? last.at : beginning.lastDelivery ?? last.at)
+            state.withLock { state in
+                state.unwritten.insert(
+                    (min(beginning.at, began), beginning.at, last.isClean ? .stopped : .crashed), at: 0)
+            }
+        } else {
+            try await ledger.beat(at: beginning.at, isClean: false)
+        }
+        state.withLock { $0.beginning = nil }
     }
 
     // MARK: The search
 
     private func beginSearch() {
+        secondsToSearch = nil
         guard searching == nil else {
             mustSearchAgain = true
             return
@@ -176,7 +233,12 @@ package actor DowntimeLedger {
     private func search() async {
         repeat {
             mustSearchAgain = false
-            do throws(StoreError) { try await noteOpenSessions() } catch { searchFailed(error) }
+            do throws(StoreError) {
+                try await noteOpenSessions()
+                isSearchTold = false
+            } catch {
+                searchFailed(error)
+            }
             // After the end the tables are closed, and the next start looks for what is left.
         } while mustSearchAgain && !isStopped
         searching = nil
@@ -189,7 +251,7 @@ package actor DowntimeLedger {
     private func noteOpenSessions() async throws(StoreError) {
         var downtimes = try await ledger.unsearchedDowntimes()
         guard !downtimes.isEmpty else { return }
-        await findGaps(of: &downtimes)
+        try await findGaps(of: &downtimes)
         var selection = SessionSelection(.expecting(.events), limit: sessionsPerPage)
         var count = 0
         var pace = Pace()
@@ -210,7 +272,7 @@ package actor DowntimeLedger {
     }
 
     /// What another receiver accepted is not missed. Where nobody could say so, all are as if there were no others.
-    private func findGaps(of downtimes: inout [Downtime]) async {
+    private func findGaps(of downtimes: inout [Downtime]) async throws(StoreError) {
         let unknown = downtimes.indices.filter { downtimes[$0].gaps == nil }
         guard others.log != nil, !unknown.isEmpty else { return }
         let newest = unknown.reduce(Instant.earliest) { max($0, downtimes[$1].endedAt) }
@@ -218,11 +280,7 @@ package actor DowntimeLedger {
         for index in unknown where !isStopped {
             guard let gaps = await others.gaps(of: downtimes[index]) else { continue }
             downtimes[index].gaps = gaps
-            do throws(StoreError) {
-                try await ledger.setGaps(gaps, of: downtimes[index].id)
-            } catch {
-                searchFailed(error)
-            }
+            try await ledger.setGaps(gaps, of: downtimes[index].id)
         }
     }
 
@@ -236,7 +294,11 @@ package actor DowntimeLedger {
         onAffected(open)
     }
 
+    /// It is begun again after a while.
     private func searchFailed(_ error: StoreError) {
+        secondsToSearch = Self.searchRetrySeconds
+        defer { isSearchTold = true }
+        guard !isSearchTold else { return }
         logger.error("sessions that may have missed events are not all noted", metadata: ["reason": "\(error)"])
     }
 
@@ -257,6 +319,20 @@ package actor DowntimeLedger {
             guard let missedUntil = downtime.missedUntil else { return }
             state.last.everywhere = max(state.last.everywhere ?? missedUntil, missedUntil)
         }
+    }
+}
+
+/// A downtime that is not in the ledger yet.
+package struct OpenDowntime: Sendable, Equatable {
+    package let beganAt: Instant
+    /// nil: it lasts.
+    package let endedAt: Instant?
+    package let cause: Downtime.Cause
+
+    package init(beganAt: Instant, endedAt: Instant?, cause: Downtime.Cause) {
+        self.beganAt = beganAt
+        self.endedAt = endedAt
+        self.cause = cause
     }
 }
 

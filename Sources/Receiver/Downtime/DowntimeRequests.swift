@@ -8,9 +8,10 @@ import SessionStore
 /// What operators ask of downtimes.
 struct DowntimeRequests: Sendable {
     let ledger: Ledger
+    let account: DowntimeLedger
 
     /// `GET /v1/downtime?limit=n&sessions=n&id=n`: times in which callbacks could not be accepted, the newest first, with
-    /// the sessions that may have missed events.
+    /// the sessions that may have missed events; and those that are not in the ledger yet.
     func list(_ call: borrowing Call<Operator>) throws(Problem) {
         guard let query = QueryParameters(call.request.head.query),
             query.names.allSatisfy({ ["limit", "sessions", "id"].contains($0) }),
@@ -23,8 +24,10 @@ struct DowntimeRequests: Sendable {
         case .some(nil): throw .malformedQuery
         case .some(let number?): id = number
         }
-        call.exchange.answer { [ledger] () async throws(Problem) in
+        call.exchange.answer { [ledger, account] () async throws(Problem) in
             do throws(StoreError) {
+                // First: what is written meanwhile is shown twice, and not missed.
+                let open = account.open
                 var writer = JSONWriter(capacity: 4096)
                 writer.beginObject()
                 writer.key("downtimes")
@@ -32,6 +35,10 @@ struct DowntimeRequests: Sendable {
                 for downtime in try await ledger.downtimes(id: id, limit: Int(limit)) {
                     writer.downtime(downtime, try await ledger.affected(by: downtime.id, limit: Int(sessions)))
                 }
+                writer.endArray()
+                writer.key("open")
+                writer.beginArray()
+                for downtime in open { writer.downtime(downtime) }
                 writer.endArray()
                 writer.endObject()
                 return Response(json: writer.bytes)
@@ -43,6 +50,14 @@ struct DowntimeRequests: Sendable {
 }
 
 extension JSONWriter {
+    fileprivate mutating func downtime(_ downtime: OpenDowntime) {
+        beginObject()
+        field("from", downtime.beganAt)
+        if let endedAt = downtime.endedAt { field("to", endedAt) }
+        field("cause", downtime.cause.rawValue)
+        endObject()
+    }
+
     fileprivate mutating func downtime(_ downtime: Downtime, _ affected: [AffectedSession]) {
         beginObject()
         field("id", downtime.id)

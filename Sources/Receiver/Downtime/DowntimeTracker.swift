@@ -15,7 +15,8 @@ package struct DowntimeTracker: Sendable {
     private let beatSeconds: Int64
     private var lastAccepting: Instant
     private var lastBeat: Instant
-    private var outageSince: Instant?
+    /// Since when it has not accepted; nil while it does.
+    package private(set) var outageSince: Instant?
     private var wasRefused = false
 
     /// - Parameters:
