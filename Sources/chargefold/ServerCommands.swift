@@ -71,9 +71,11 @@ struct SessionsCommand: ParsableCommand {
         commandName: "sessions",
         abstract: "List sessions by user, status, age and anomaly, as the running server knows them.",
         discussion: """
-            Through the control socket in the data directory: no token is needed. Of several conditions all must hold.
+            Through the control socket in the data directory: no token is needed. Of several conditions all must hold; \
+            without any it lists everybody's sessions, the latest first.
 
             EXAMPLE
+              chargefold sessions --limit 10
               chargefold sessions --user user1
               chargefold sessions --status STOP_FAILED,WAITING_TO_STOP --older-than 10m
               chargefold sessions --anomaly STARTED_TOO_LONG
@@ -91,12 +93,6 @@ struct SessionsCommand: ParsableCommand {
     @Option(name: .long, help: "How long the status has lasted at least: 30s, 10m, 2h.") var olderThan: String?
 
     @Option(name: .long, help: "Sessions at most.") var limit: Int?
-
-    func validate() throws {
-        if [user, anomaly, status, olderThan].allSatisfy({ $0 == nil }) {
-            throw ValidationError("give --user, --anomaly, --status or --older-than")
-        }
-    }
 
     func run() throws {
         let query = ServerQuestion.query([

@@ -35,7 +35,7 @@ import Testing
         ["replay", "x", "--repeat", "2"], ["generate", "--late", "1.5"], ["generate", "--sessions", "-1"],
         ["export", "--from", "0"], ["quarantine", "retry"], ["quarantine", "drop", "1", "--all"],
         ["quarantine", "show"],
-        ["quarantine", "drop", "x"], ["sessions"],
+        ["quarantine", "drop", "x"],
         ["user", "u", "praise"], ["check-proxy"], ["check-proxy", "http://h", "--rate", "0"], ["check-proxy", "h"],
         ["healthcheck", "--url", "h"], ["replay", "x", "--to", "ftp://h"], ["sandbox", "--callback", "h"],
         ["sandbox", "--header", "x"],

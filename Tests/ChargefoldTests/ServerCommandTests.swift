@@ -1,0 +1,31 @@
+import Base
+import Glibc
+import SessionModel
+import Testing
+
+@Suite struct ServerCommandTests {
+    /// A started session of `user1`.
+    private func start(_ id: String, _ command: Command, _ server: Server) throws {
+        let body =
+            #"{"event":"SESSION_STARTED","payload":{"sessionId":"\#(id)","userId":"user1","timestamp":"2025-06-12T10:00:00Z"}}"#
+        try command.succeed(["replay", "-", "--to", server.url, "--quiet"], input: Array(body.utf8))
+    }
+
+    /// The ids of a list of sessions.
+    private func ids(_ outcome: Command.Outcome) throws -> [String] {
+        let sessions = try CanonicalJSON(parsing: outcome.output).member("sessions")?.elements ?? []
+        return sessions.compactMap { $0.string("sessionId") }
+    }
+
+    @Test func `sessions lists everybody's where no condition is given`() throws {
+        try withCommand { command throws in
+            let server = try Server(command)
+            try start("S1", command, server)
+            try start("S2", command, server)
+            #expect(Set(try ids(command.succeed(["sessions"]))) == ["S1", "S2"])
+            #expect(try ids(command.succeed(["sessions", "--limit", "1"])).count == 1)
+            #expect(try ids(command.succeed(["sessions", "--user", "nobody"])).isEmpty)
+            #expect(server.end(SIGTERM) == 0)
+        }
+    }
+}
