@@ -48,6 +48,13 @@ package enum FileSystem {
         access(path, F_OK) == 0
     }
 
+    /// What keeps a path from being looked at, as `errno` has it: 0 where something is there, `ENOENT` where nothing is, `EACCES`
+    /// where this user may not know.
+    package static func lookup(_ path: String) -> Int32 {
+        var status = stat()
+        return stat(path, &status) == 0 ? 0 : errno
+    }
+
     package static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
@@ -223,4 +230,7 @@ package struct SystemCallError: Error, CustomStringConvertible {
     package init(_ code: Int32) { self.code = code }
 
     package var description: String { String(cString: strerror(code)) }
+
+    /// The same for whoever wanted something of a data directory, which is its owner's alone.
+    package var withRemedy: String { code == EACCES ? "\(self); run this as its owner" : description }
 }

@@ -7,7 +7,7 @@ struct ServerQuestion {
     private let control: ControlSocket
 
     init(_ options: ConfigurationOptions) throws {
-        control = ControlSocket(path: Application.controlSocketPath(try options.load(for: .tool).configuration))
+        control = ControlSocket(try options.load(for: .tool).configuration)
     }
 
     func ask(_ method: String, _ target: String, body: [UInt8] = []) throws -> [UInt8] {
