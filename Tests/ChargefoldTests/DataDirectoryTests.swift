@@ -63,7 +63,7 @@ import Testing
             let other = isRoot ? ["--reuid=65534", "--regid=65534", "--clear-groups", Command.path] : []
             for words in [
                 ["export"], ["check"], ["quarantine"], ["backup", "/nowhere/copy"],
-                ["session", "S1"], ["secrets"],
+                ["session", "S1"], ["secrets"], ["healthcheck", "--data-directory", data],
             ] {
                 let outcome = try command.run(other + words, executable: isRoot ? "/usr/bin/setpriv" : Command.path)
                 #expect(outcome.status == 1 && outcome.output.isEmpty)

@@ -116,6 +116,25 @@ import Testing
         }
     }
 
+    @Test func `healthcheck is of the data directory's server and of no other`() throws {
+        try withCommand { command throws in
+            let server = try Server(command)
+            // By the control socket: nobody is where this configuration would let it listen.
+            let elsewhere = ["CHARGEFOLD_HTTP_UNIX_SOCKET": command.directory.file("other.sock")]
+            for words in [["healthcheck"], ["healthcheck", "--ready"]] {
+                try command.succeed(words + ["--data-directory", "data"], environment: elsewhere)
+                try command.succeed(words, environment: elsewhere)
+            }
+            // Another directory's server is none of those that run.
+            let other = try command.run(["healthcheck", "--data-directory", command.directory.file("other")])
+            #expect(other.status == 1 && other.errors.contains("none runs on"), "\(other.errors)")
+            // Without a directory at all: where it listens.
+            try command.succeed(
+                ["healthcheck"], environment: ["CHARGEFOLD_DATA_DIRECTORY": command.directory.file("other")])
+            #expect(server.end(SIGTERM) == 0)
+        }
+    }
+
     @Test(arguments: [94, 95, 96, 120, 300]) func `a data directory's path may be long`(bytes: Int) throws {
         try withCommand { command throws in
             var command = command
