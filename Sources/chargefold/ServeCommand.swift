@@ -64,9 +64,9 @@ struct ServeCommand: ParsableCommand {
         }
         let obstacles = loaded.obstacles()
         if !obstacles.isEmpty {
-            // What is in the way now may be gone at the next try: only who asks for a check is told of a wrong configuration.
+            // What is in the way now may be gone at the next try: only who asks for a check has it as a wrong configuration.
             throw failure(
-                "can't start: \(ConfigurationError(problems: obstacles))",
+                "can't start, as this machine is now:\n\(ConfigurationError(problems: obstacles).lines)",
                 code: checkConfig ? configurationExitCode : EXIT_FAILURE)
         }
         if checkConfig {

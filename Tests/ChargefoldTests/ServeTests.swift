@@ -103,6 +103,18 @@ import Testing
         }
     }
 
+    @Test func `what this machine does not let it do is no problem of the configuration`() throws {
+        try withCommand { command throws in
+            Workspace.write("", to: command.directory.file("data"))
+            let outcome = try command.run(["serve"])
+            #expect(outcome.status == 1)
+            #expect(outcome.errors.hasPrefix("chargefold: can't start, as this machine is now:\n  - data.directory"))
+            let wrong = try command.run(["serve"], environment: ["CHARGEFOLD_HTTP_PORT": "x"])
+            #expect(wrong.status == 78)
+            #expect(wrong.errors.hasPrefix("chargefold: the configuration has a problem:\n  - http.port"))
+        }
+    }
+
     @Test func `healthcheck tells a running server from none`() throws {
         try withCommand { command throws in
             #expect(try command.run(["healthcheck"]).status == 1)

@@ -47,8 +47,11 @@ package struct ConfigurationError: Error, Sendable, CustomStringConvertible {
 
     package var description: String {
         "the configuration has \(problems.count == 1 ? "a problem" : "\(problems.count) problems"):\n"
-            + problems.map { "  - \($0)" }.joined(separator: "\n")
+            + lines
     }
+
+    /// A line a problem.
+    package var lines: String { problems.map { "  - \($0)" }.joined(separator: "\n") }
 }
 
 /// Finds what somebody may have meant.
