@@ -111,6 +111,26 @@ import WebhookSecurity
         if let meant { #expect(found.first?.hasSuffix("did you mean \(meant)?") == true, "\(found)") }
     }
 
+    @Test func `what only follows from something that could not be read is not said`() throws {
+        let broken = try TemporaryFile("webhook: {\n  secretCurrent: from-the-file-0123\nhttp: ]")
+        #expect(problems([:], broken).count == 1)
+        #expect(problems(["CHARGEFOLD_CONFIG": "/nowhere/at-all.yaml"]).count == 1)
+        #expect(problems(["CHARGEFOLD_WEBHOOK_SECRET_NEXT": "short"], broken).count == 1)
+        let next = ["CHARGEFOLD_WEBHOOK_SECRET_NEXT": "another-secret-here"]
+        for (name, value) in [
+            ("CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE", "/nowhere/secret"), ("CHARGEFOLD_WEBHOOK_SECRET_CURENT", "x"),
+        ] {
+            let found = problems([name: value] + next)
+            #expect(found.count == 1 && found.first?.contains(value == "x" ? name : "/nowhere") == true, "\(found)")
+        }
+        // What could be read is said all the same.
+        #expect(problems(next).map { $0.contains("needs webhook.secretCurrent") } == [true])
+        let socket = ["CHARGEFOLD_HTTP_HOST": "none", "CHARGEFOLD_HTTP_UNIX_SOKET": "/run/x"]
+        #expect(problems(socket + Self.secret).count == 1)
+        let short = ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT": "short", "CHARGEFOLD_WEBHOOK_ALLOW_SHORT_SECRETS": "maybe"]
+        #expect(problems(short).count == 1)
+    }
+
     @Test func `the sandbox's variables may stand in the same environment`() throws {
         #expect(try load(["CHARGEFOLD_SANDBOX_SECRET": "x"] + Self.secret).path == nil)
     }
