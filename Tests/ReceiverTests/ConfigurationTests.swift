@@ -91,7 +91,7 @@ import WebhookSecurity
                 "http.port (\(file.path):3): \"eighty\" is not allowed; allowed: a whole number from 0 to 65535",
                 "webhook.bodyBytesMax (\(file.path):6): \"12\" is not allowed; allowed: a whole number from 1024 to 16777216 (bytes), with KiB, MiB or GiB after it if you like",
                 "log.format (environment CHARGEFOLD_LOG_FORMAT): \"xml\" is not allowed; allowed: text or json",
-                "CHARGEFOLD_WEBHOOK_SECRET (environment CHARGEFOLD_WEBHOOK_SECRET): is no key of ours",
+                "CHARGEFOLD_WEBHOOK_SECRET (environment CHARGEFOLD_WEBHOOK_SECRET): is no key of ours; did you mean CHARGEFOLD_WEBHOOK_SECRET_CURRENT?",
                 "gudiance.startTimeoutSeconds (\(file.path):8): is no key of ours; did you mean guidance.startTimeoutSeconds?",
                 "http.prot (\(file.path):2): is no key of ours; did you mean http.port?",
                 "log (\(file.path):9): is a section and takes no value; its keys are level, format",
@@ -101,6 +101,7 @@ import WebhookSecurity
     @Test(arguments: [
         ("CHARGEFOLD_HTTP_PROT", "CHARGEFOLD_HTTP_PORT"), ("CHARGEFOLD_PORT_HTTP", nil),
         ("CHARGEFOLD_WEBHOOK_SECRET_CURENT", "CHARGEFOLD_WEBHOOK_SECRET_CURRENT"),
+        ("CHARGEFOLD_WEBHOOK_SECRET", "CHARGEFOLD_WEBHOOK_SECRET_CURRENT"), ("CHARGEFOLD_HTTP", nil),
         ("CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FIEL", "CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE"),
         ("CHARGEFOLD_DATA_DIR", "CHARGEFOLD_DATA_DIRECTORY"), ("CHARGEFOLD_TOKEN", "CHARGEFOLD_API_TOKEN"),
         ("CHARGEFOLD_DIRECTORY", "CHARGEFOLD_DATA_DIRECTORY"), ("CHARGEFOLD_", nil),
@@ -210,6 +211,7 @@ import WebhookSecurity
 
     @Test func `near misses count swaps as one step`() {
         #expect(NearMissProbe.suggestion("http.prot") == "http.port")
+        #expect(NearMissProbe.suggestion("webhook.secret") == "webhook.secretCurrent")
     }
 }
 

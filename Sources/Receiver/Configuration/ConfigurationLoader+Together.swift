@@ -15,6 +15,7 @@ extension ConfigurationLoader {
         if webhook.secretNext != nil, webhook.secretCurrent == nil, !isGivenWrongly(in: "webhook") {
             add(.init("webhook.secretNext", origins["webhook.secretNext"], "needs webhook.secretCurrent"))
         }
+        warnAboutEqualSecrets(webhook.secretCurrent, webhook.secretNext)
         checkHost(configuration.http)
         checkCanary()
         for (name, secret) in [
@@ -43,6 +44,13 @@ extension ConfigurationLoader {
     private func isGivenWrongly(in section: String) -> Bool {
         let variables = Self.variableName(of: section) + "_"
         return problems.contains { $0.key?.hasPrefix(section + ".") == true || $0.key?.hasPrefix(variables) == true }
+    }
+
+    private mutating func warnAboutEqualSecrets(_ current: SecretKey?, _ next: SecretKey?) {
+        guard let current, let next else { return }
+        guard current.withUnsafeBytes({ Array($0) }) == next.withUnsafeBytes({ Array($0) }) else { return }
+        let key = "webhook.secretNext"
+        warn(.init(key, origins[key], "is the same text as webhook.secretCurrent: no rotation is under way"))
     }
 
     private mutating func checkCanary() {
