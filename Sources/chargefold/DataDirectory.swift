@@ -62,8 +62,18 @@ final class ControlSocket {
     ///
     /// - Throws: an exit code, after the reason was printed.
     func send(_ method: String, _ target: String, body: [UInt8] = []) throws -> [UInt8] {
+        try send(method, target, body: body, absentStatus: nil) ?? []
+    }
+
+    /// The same for something that may not be there, of which the server says no more than that: nil then.
+    func find(_ method: String, _ target: String) throws -> [UInt8]? {
+        try send(method, target, body: [], absentStatus: 404)
+    }
+
+    private func send(_ method: String, _ target: String, body: [UInt8], absentStatus: Int?) throws -> [UInt8]? {
         do {
             let response = try connection.send(ClientRequest(method: method, target: target, body: body))
+            if response.status == absentStatus { return nil }
             guard (200..<300).contains(response.status) else {
                 // What arguments may be is known by the server alone: what it can't take is wrong usage.
                 throw failure(
