@@ -28,4 +28,18 @@ import Testing
             #expect(server.end(SIGTERM) == 0)
         }
     }
+
+    @Test(arguments: [
+        (["downtime", "--limit", "0"], "limit must be a whole number from 1 to 1000."),
+        (["sessions", "--limit", "501"], "limit must be a whole number from 1 to 500."),
+        (["sessions", "--status", "COMPLET"], "Did you mean COMPLETE?"),
+        (["sessions", "--older-than", "long"], "olderThan must be a duration, such as 10m."),
+    ]) func `what the server can't take is named`(words: [String], detail: String) throws {
+        try withCommand { command throws in
+            let server = try Server(command)
+            let outcome = try command.run(words)
+            #expect(outcome.status == 64 && outcome.errors.hasSuffix(detail + "\n"), "\(outcome.errors)")
+            #expect(server.end(SIGTERM) == 0)
+        }
+    }
 }
