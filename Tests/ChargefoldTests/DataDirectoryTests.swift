@@ -138,6 +138,8 @@ import Testing
             try command.succeed(["backup", "copy"])
             #expect(try command.run(["backup", "copy"]).status == 1)
             #expect(try command.run(["restore", "copy"]).errors.contains("is not empty"))
+            #expect(try command.run(["restore", "no-copy"]).errors.contains("there is no backup at no-copy"))
+            #expect(try command.run(["restore", "data"]).errors.contains("data is no complete backup"))
             let restored = command.directory.file("restored")
             try command.succeed(["restore", "copy", "--data-directory", restored])
             var other = command

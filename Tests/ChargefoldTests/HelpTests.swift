@@ -38,7 +38,7 @@ import Testing
         ["quarantine", "drop", "x"],
         ["user", "u", "praise"], ["check-proxy"], ["check-proxy", "http://h", "--rate", "0"], ["check-proxy", "h"],
         ["healthcheck", "--url", "h"], ["replay", "x", "--to", "ftp://h"], ["sandbox", "--callback", "h"],
-        ["sandbox", "--header", "x"],
+        ["sandbox", "--header", "x"], ["sandbox", "--chaos", "milde"],
     ]) func `what makes no sense is a usage error`(words: [String]) throws {
         try withCommand { command throws in
             let outcome = try command.run(words)
