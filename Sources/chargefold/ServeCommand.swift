@@ -13,13 +13,14 @@ struct ServeCommand: ParsableCommand {
         commandName: "serve",
         abstract: "Run the receiver.",
         discussion: """
-            Takes callbacks at POST /webhooks/session-events and answers queries at GET /v1/sessions/{sessionId}.
-            SIGTERM and SIGINT stop it: what is in flight is finished, and it exits with 0. Sockets that systemd or another
-            program passes (LISTEN_FDS) are listened on in place of the configured ones, and a restart refuses nobody then.
+            Takes callbacks at POST /webhooks/session-events and answers queries at GET /v1/sessions/{sessionId}. \
+            SIGTERM and SIGINT stop it: what is in flight is finished, and it exits with 0. Sockets that systemd or another \
+            program passes (LISTEN_FDS) are listened on in place of the configured ones, and a restart refuses nobody then. \
             SIGHUP, or a changed file that a secret comes from, reads secrets, tokens and the log's level again.
 
             EXAMPLE
-              CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret CHARGEFOLD_API_TOKEN=my-own-api-token chargefold serve
+              CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret \\
+                CHARGEFOLD_API_TOKEN=my-own-api-token chargefold serve
             """
     )
 

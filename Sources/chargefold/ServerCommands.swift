@@ -194,7 +194,7 @@ struct SecretsCommand: ParsableCommand {
         commandName: "secrets",
         abstract: "Say which secret callbacks are signed with, and whether the old one can go.",
         discussion: """
-            Through the control socket in the data directory: no token is needed. Nothing of the secrets is shown. Exit status 1
+            Through the control socket in the data directory: no token is needed. Nothing of the secrets is shown. Exit status 1 \
             where the newest callbacks are all refused.
 
             EXAMPLE
