@@ -144,6 +144,9 @@ extension FileSystem {
         return parent == outer || parent.hasPrefix(outer + "/")
     }
 
+    /// Where a path leads, from the root on and without links, `.` and `..`; as it is where nothing is there.
+    package static func resolved(_ path: String) -> String { withoutLinks(path) ?? path }
+
     private static func withoutLinks(_ path: String) -> String? {
         guard let real = realpath(path, nil) else { return nil }
         defer { free(real) }

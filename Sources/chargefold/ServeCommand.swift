@@ -88,12 +88,13 @@ struct ServeCommand: ParsableCommand {
             live.elapsedMicroseconds = { Int64(SystemClock.monotonicNanoseconds() / 1_000) }
             application = try Application(
                 loaded.configuration, logger: logger, live: live, acceptsLostLog: acceptLostLog)
+            let directory = FileSystem.resolved(loaded.configuration.data.directory)
             let addresses = try BackgroundExecutor.wait { [application] in try await application.start() }
             logger.info(
                 "listening",
                 metadata: [
                     "addresses": "\(addresses.joined(separator: ", "))",
-                    "data": "\(loaded.configuration.data.directory)", "version": "\(Version.current)",
+                    "data": "\(directory)", "version": "\(Version.current)",
                 ])
         } catch {
             writer.flush()

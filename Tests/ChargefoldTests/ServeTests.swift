@@ -103,6 +103,14 @@ import Testing
         }
     }
 
+    @Test func `it says where its data is, wherever it was started`() throws {
+        try withCommand { command throws in
+            let server = try Server(command, environment: ["CHARGEFOLD_DATA_DIRECTORY": "./data"])
+            #expect(server.startLog.contains(" data=\(command.directory.file("data")) "), "\(server.startLog)")
+            #expect(server.end(SIGTERM) == 0)
+        }
+    }
+
     @Test func `what this machine does not let it do is no problem of the configuration`() throws {
         try withCommand { command throws in
             Workspace.write("", to: command.directory.file("data"))
