@@ -46,10 +46,10 @@ struct Quarantine {
         case .files(_, let ledger):
             guard let entry = try await reading({ () throws(StoreError) in try await ledger.quarantined(id: id) })
             else { throw Self.absent(id) }
-            print(String(decoding: entry.json(withBody: true), as: UTF8.self))
+            ServerQuestion.show(entry.json(withBody: true))
         case .server(let control):
             guard let entry = try control.find("GET", "/v1/quarantine/\(id)") else { throw Self.absent(id) }
-            print(String(decoding: entry, as: UTF8.self))
+            ServerQuestion.show(entry)
         }
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Receiver
 import SessionModel
 
@@ -16,7 +17,12 @@ struct ServerQuestion {
 
     func show(_ method: String, _ target: String, body: [UInt8] = []) throws {
         let answer = try ask(method, target, body: body)
-        if !answer.isEmpty { print(String(decoding: answer, as: UTF8.self)) }
+        if !answer.isEmpty { Self.show(answer) }
+    }
+
+    /// On a line of its own, as programs want it; laid out where a terminal shows it.
+    static func show(_ json: [UInt8]) {
+        print(String(decoding: isatty(STDOUT_FILENO) == 1 ? JSONLayout.indented(json) : json, as: UTF8.self))
     }
 
     /// A path's segment or a query's value: everything is encoded that is not unreserved (RFC 3986, section 2.3).
@@ -204,9 +210,16 @@ struct SecretsCommand: ParsableCommand {
 
     @OptionGroup var options: ConfigurationOptions
 
+    @Flag(name: .long, help: "Print the server's answer as it is, for programs.") var json = false
+
     func run() throws {
         let answer = try ServerQuestion(options).ask("GET", "/v1/secrets")
         guard let use = try? CanonicalJSON(parsing: answer) else { throw failure("the server's answer can't be read") }
+        if json { ServerQuestion.show(answer) } else { Self.describe(use) }
+        if use.member("wrong")?.bool == true { throw ExitCode.failure }
+    }
+
+    private static func describe(_ use: CanonicalJSON) {
         for (name, key) in [("CURRENT", "current" as StaticString), ("NEXT", "next")] {
             guard let account = use.member(key), account.member("configured")?.bool == true else {
                 print("\(name): not configured")
@@ -221,12 +234,11 @@ struct SecretsCommand: ParsableCommand {
             print("refused: \(count) callbacks since the start were signed with no secret that is known here\(last)")
         }
         if use.member("wrong")?.bool == true {
-            print(
+            return print(
                 """
                 the newest callbacks are all refused: set the secret that they are signed with (or the value of the agreed \
                 header), then: chargefold quarantine retry --all
                 """)
-            throw ExitCode.failure
         }
         switch use.string("rotation") {
         case "through":

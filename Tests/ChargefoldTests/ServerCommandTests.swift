@@ -29,6 +29,16 @@ import Testing
         }
     }
 
+    @Test func `secrets are shown to people, and with --json to programs, in a line`() throws {
+        try withCommand { command throws in
+            let server = try Server(command)
+            #expect(try command.succeed(["secrets"]).text.hasPrefix("CURRENT: 0 callbacks verified"))
+            let answer = try command.succeed(["secrets", "--json"]).output
+            #expect(try lines(answer).count == 1 && CanonicalJSON(parsing: answer).string("rotation") == "none")
+            #expect(server.end(SIGTERM) == 0)
+        }
+    }
+
     @Test(arguments: [
         (["downtime", "--limit", "0"], "limit must be a whole number from 1 to 1000."),
         (["sessions", "--limit", "501"], "limit must be a whole number from 1 to 500."),
