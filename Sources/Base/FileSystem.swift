@@ -114,17 +114,24 @@ package enum FileSystem {
 
 extension FileSystem {
     /// The names in a directory, without `.` and `..`; none where it cannot be read.
-    package static func names(in path: String) -> [String] {
-        guard let directory = opendir(path) else { return [] }
+    package static func names(in path: String) -> [String] { (try? listing(of: path)) ?? [] }
+
+    /// The same, for whom it makes a difference whether there are none or nobody can say.
+    package static func listing(of path: String) throws(SystemCallError) -> [String] {
+        guard let directory = opendir(path) else { throw SystemCallError(errno) }
         defer { closedir(directory) }
         var names: [String] = []
-        while let entry = readdir(directory) {
+        while true {
+            errno = 0
+            guard let entry = readdir(directory) else {
+                guard errno == 0 else { throw SystemCallError(errno) }
+                return names
+            }
             let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             if name != "." && name != ".." { names.append(name) }
         }
-        return names
     }
 
     /// A path from the root on; `.` and `..` stay in it.

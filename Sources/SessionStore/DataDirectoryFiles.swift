@@ -35,8 +35,11 @@ package enum DataDirectoryFiles {
         case let code: throw StoreError(.directory, unreadable(path, code))
         }
         if FileSystem.isDirectory(path) {
-            guard access(path, R_OK | X_OK) == 0 else { throw StoreError(.directory, unreadable(path, errno)) }
-            if FileSystem.names(in: path).allSatisfy(foreign.contains) { return }
+            do throws(SystemCallError) {
+                if try FileSystem.listing(of: path).allSatisfy(foreign.contains) { return }
+            } catch {
+                throw StoreError(.directory, unreadable(path, error.code))
+            }
         }
         throw StoreError(.directory, "\(path) is not empty: nothing is written over what is there")
     }

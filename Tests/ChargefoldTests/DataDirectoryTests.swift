@@ -73,6 +73,13 @@ import Testing
             }
             #expect(chmod(data, 0o700) == 0)
             #expect(server.end(SIGTERM) == 0)
+            // Nor is a log that cannot be read a lost one.
+            #expect(chmod(data, 0o755) == 0 && chmod(data + "/log", isRoot ? 0o700 : 0) == 0)
+            let outcome = try command.run(other + ["export"], executable: isRoot ? "/usr/bin/setpriv" : Command.path)
+            #expect(chmod(data + "/log", 0o700) == 0)
+            #expect(
+                outcome.errors == "chargefold: \(data)/log cannot be read: Permission denied; run this as its owner\n",
+                "\(outcome.errors)")
         }
     }
 
