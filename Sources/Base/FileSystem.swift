@@ -48,6 +48,13 @@ package enum FileSystem {
         access(path, F_OK) == 0
     }
 
+    /// What keeps a path from being looked at, as `errno` has it: 0 where something is there, `ENOENT` where nothing is, `EACCES`
+    /// where this user may not know.
+    package static func lookup(_ path: String) -> Int32 {
+        var status = stat()
+        return stat(path, &status) == 0 ? 0 : errno
+    }
+
     package static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
@@ -107,17 +114,24 @@ package enum FileSystem {
 
 extension FileSystem {
     /// The names in a directory, without `.` and `..`; none where it cannot be read.
-    package static func names(in path: String) -> [String] {
-        guard let directory = opendir(path) else { return [] }
+    package static func names(in path: String) -> [String] { (try? listing(of: path)) ?? [] }
+
+    /// The same, for whom it makes a difference whether there are none or nobody can say.
+    package static func listing(of path: String) throws(SystemCallError) -> [String] {
+        guard let directory = opendir(path) else { throw SystemCallError(errno) }
         defer { closedir(directory) }
         var names: [String] = []
-        while let entry = readdir(directory) {
+        while true {
+            errno = 0
+            guard let entry = readdir(directory) else {
+                guard errno == 0 else { throw SystemCallError(errno) }
+                return names
+            }
             let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             if name != "." && name != ".." { names.append(name) }
         }
-        return names
     }
 
     /// A path from the root on; `.` and `..` stay in it.
@@ -136,6 +150,9 @@ extension FileSystem {
         else { return false }
         return parent == outer || parent.hasPrefix(outer + "/")
     }
+
+    /// Where a path leads, from the root on and without links, `.` and `..`; as it is where nothing is there.
+    package static func resolved(_ path: String) -> String { withoutLinks(path) ?? path }
 
     private static func withoutLinks(_ path: String) -> String? {
         guard let real = realpath(path, nil) else { return nil }
@@ -223,4 +240,7 @@ package struct SystemCallError: Error, CustomStringConvertible {
     package init(_ code: Int32) { self.code = code }
 
     package var description: String { String(cString: strerror(code)) }
+
+    /// The same for whoever wanted something of a data directory, which is its owner's alone.
+    package var withRemedy: String { code == EACCES ? "\(self); run this as its owner" : description }
 }

@@ -1,5 +1,6 @@
 internal import Base
 internal import CLinux
+internal import Glibc
 
 /// What the files of the log look like; see the picture in `EventLog`. Integers are little-endian.
 ///
@@ -41,6 +42,17 @@ enum LogFormat {
     static func fileName(firstPosition: Int64) -> String {
         let text = String(firstPosition)
         return String(repeating: "0", count: max(0, digits - text.utf8.count)) + text + suffix
+    }
+
+    /// The first positions of the files in a log's directory, in order; none where there is no directory.
+    /// - Throws: `directory` where it cannot be read now: its files are not lost.
+    static func firstPositions(in directory: String) throws(StoreError) -> [Int64] {
+        do throws(SystemCallError) {
+            return try FileSystem.listing(of: directory).compactMap(firstPosition(fileName:)).sorted()
+        } catch {
+            if error.code == ENOENT || error.code == ENOTDIR { return [] }
+            throw StoreError(.directory, "\(directory) cannot be read: \(error.withRemedy)")
+        }
     }
 
     static func firstPosition(fileName: String) -> Int64? {

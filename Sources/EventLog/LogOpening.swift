@@ -25,8 +25,7 @@ struct LogOpening {
     }
 
     func open(known: KnownLog?) throws(StoreError) -> Opened {
-        let names = FileSystem.names(in: path)
-        let positions = names.compactMap(LogFormat.firstPosition(fileName:)).sorted()
+        let positions = try LogFormat.firstPositions(in: path)
         guard !positions.isEmpty else { return try make(known) }
         var files = try positions.map { (first) throws(StoreError) in try Found(path, first) }
         guard let identity = identity(of: files, known) else {

@@ -172,7 +172,7 @@ final class Transfer {
     }
 
     private func failure(_ code: CURLcode) -> HTTPClientError {
-        let text = errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
+        let text = reason(code)
         let isSent = sentCount > 0
         let kind: HTTPClientError.Code =
             switch code {
@@ -193,6 +193,15 @@ final class Transfer {
             default: .ioFailed
             }
         return HTTPClientError(kind, "\(endpoint): \(text)")
+    }
+
+    private func reason(_ code: CURLcode) -> String {
+        // Of a Unix socket libcurl speaks as of port 80 of this machine.
+        if case .unix = endpoint.transport, code == CURLE_COULDNT_CONNECT {
+            let system = Int32(ccurl_system_error(easy))
+            return system == 0 ? "nobody listens there" : String(cString: strerror(system))
+        }
+        return errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
     }
 
     /// At least 1: for libcurl 0 is no limit at all.

@@ -1,4 +1,5 @@
 package import Base
+internal import Glibc
 internal import SessionModel
 
 /// The list of a backup, written last: a backup without it is not complete.
@@ -94,8 +95,12 @@ package struct BackupManifest: Sendable, Equatable {
     /// - Throws: `directory` where there is no complete backup.
     package static func read(from directory: String) throws(StoreError) -> BackupManifest {
         let path = FileSystem.join(directory, name)
-        guard FileSystem.exists(path) else {
-            throw StoreError(.directory, "\(directory) is no complete backup: it has no \(name)")
+        switch FileSystem.lookup(path) {
+        case 0: break
+        case ENOENT where !FileSystem.exists(directory):
+            throw StoreError(.directory, "there is no backup at \(directory): no such directory")
+        case ENOENT, ENOTDIR: throw StoreError(.directory, "\(directory) is no complete backup: it has no \(name)")
+        case let code: throw StoreError(.directory, DataDirectoryFiles.unreadable(directory, code))
         }
         guard FileSystem.size(path) <= bytesMax, let bytes = FileSystem.content(of: path),
             let manifest = BackupManifest(decoding: bytes)

@@ -130,6 +130,6 @@ final class DirectoryLock: DirectoryRight {
     }
 
     private static func reason() -> String {
-        String(cString: strerror(errno))
+        SystemCallError(errno).withRemedy
     }
 }

@@ -53,9 +53,7 @@ package final class DiskSessionStore: SessionStore {
         self.directory = directory
         self.options = options
         self.logger = logger
-        guard options.makesDirectory || DataDirectoryFiles.isDataDirectory(directory) else {
-            throw StoreError(.directory, "there is no data directory at \(directory): it has no log and no ledger")
-        }
+        if !options.makesDirectory { try DataDirectoryFiles.requireDataDirectory(directory) }
         upkeep.setSpecific(key: Self.ownQueue, value: ObjectIdentifier(upkeep))
         lock = try DirectoryLock(directory: directory, readOnly: readOnly)
         // Whoever has made it, and with whatever mask.

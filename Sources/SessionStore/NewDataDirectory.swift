@@ -5,9 +5,7 @@ package enum NewDataDirectory {
     /// - Parameter target: absent, or an empty directory; it is again where `body` throws.
     /// - Throws: `StoreError` where there is something, or it cannot be made; what `body` throws.
     package static func make<Value>(at target: String, _ body: () throws -> Value) throws -> Value {
-        guard DataDirectoryFiles.isAbsentOrEmpty(target) else {
-            throw StoreError(.directory, "\(target) is not empty: nothing is written over what is there")
-        }
+        try DataDirectoryFiles.requireAbsentOrEmpty(target)
         let isMade = !FileSystem.exists(target)
         let created = isMade ? FileSystem.makeDirectory(target) : 0
         guard created == 0 else {

@@ -11,7 +11,7 @@ struct BackfillCommand: ParsableCommand {
         commandName: "backfill",
         abstract: "Read a user's session history from the Drive API into the log.",
         discussion: """
-            Every session of the history becomes a fact, unless it tells nothing new: running it again changes nothing.
+            Every session of the history becomes a fact, unless it tells nothing new: running it again changes nothing. \
             Works through the running server, or without one. Needs the key of the Drive API.
 
             EXAMPLE

@@ -10,8 +10,8 @@ struct CheckCommand: ParsableCommand {
         abstract:
             "Verify the log, fold it again and compare it with the session rows; exit with 1 when anything is wrong.",
         discussion: """
-            Needs the data directory to itself: stop the server first. The log is verified first, byte by byte. Where it
-            is sound and rows differ, the rows are damaged: they can be moved aside, and the next start makes them again.
+            Needs the data directory to itself: stop the server first. The log is verified first, byte by byte. Where it \
+            is sound and rows differ, the rows are damaged: they can be moved aside, and the next start makes them again. \
             Where the log is damaged, keep both: rows may hold what the log has lost.
 
             EXAMPLE

@@ -46,6 +46,13 @@ struct CheckProxyCommand: ParsableCommand {
 
     func run() throws {
         let webhook = try options.load(for: .tool).configuration.webhook
+        guard webhook.verifies || webhook.allowUnverified else {
+            throw failure(
+                """
+                no secret to sign probes with: set CHARGEFOLD_WEBHOOK_SECRET_CURRENT \
+                (or CHARGEFOLD_WEBHOOK_AUTHORIZATION_HEADERS), or the same in the configuration file
+                """)
+        }
         do {
             let endpoint =
                 url.target == "/" ? Endpoint(transport: url.transport, target: "/webhooks/session-events") : url
@@ -56,6 +63,7 @@ struct CheckProxyCommand: ParsableCommand {
             ProxyCheck.endOnInterrupt()
             check.run()
             print(check.account)
+            if let refusal = check.refusal { throw failure(refusal) }
             if !check.isClean { throw ExitCode.failure }
         } catch let error as HTTPClientError {
             throw failure("\(error)")
@@ -68,6 +76,7 @@ private final class ProxyCheck: Sendable {
     private struct Account {
         var takenCount = 0
         var lost: [String: Int] = [:]
+        var refusals: Set<Int> = []
         var slowestSeconds = 0.0
         var lastAnswerNanoseconds: UInt64?
         var longestSilenceSeconds = 0.0
@@ -105,6 +114,16 @@ private final class ProxyCheck: Sendable {
     }
 
     var isClean: Bool { kept.withLock { $0.lost.isEmpty && $0.takenCount > 0 } }
+
+    /// What to do where probes were not believed, which says nothing of restarts; nil where none was refused so.
+    var refusal: String? {
+        let statuses = kept.withLock { $0.refusals }.sorted().map(String.init)
+        guard !statuses.isEmpty else { return nil }
+        return """
+            probes were answered \(statuses.joined(separator: " and ")): the secret or the agreed headers here are not the \
+            server's, or the proxy wants credentials of its own
+            """
+    }
 
     var account: String {
         let account = kept.withLock { $0 }
@@ -153,10 +172,12 @@ private final class ProxyCheck: Sendable {
         let body = Canary.body(at: time)
         let began = SystemClock.monotonicNanoseconds()
         let loss: String?
+        var refusal: Int?
         do throws(HTTPClientError) {
             let response = try connection.send(
                 ClientRequest(
                     method: "POST", target: endpoint.target, fields: signer.fields(for: body, at: time), body: body))
+            if response.status == 401 || response.status == 403 { refusal = response.status }
             loss =
                 switch response.status {
                 case 200: Canary.isAnswer(response.body) ? nil : "200, but not by a receiver"
@@ -167,6 +188,7 @@ private final class ProxyCheck: Sendable {
         }
         let ended = SystemClock.monotonicNanoseconds()
         kept.withLock { account in
+            if let refusal { account.refusals.insert(refusal) }
             account.slowestSeconds = max(account.slowestSeconds, Double(ended - began) / 1_000_000_000)
             if let loss {
                 account.lost[loss, default: 0] += 1

@@ -38,7 +38,7 @@ struct ConfigurationOptions: ParsableArguments {
         do {
             return try read(for: use, further)
         } catch {
-            throw failure("the configuration has errors\n\(error)", code: configurationExitCode)
+            throw failure("\(error)", code: configurationExitCode)
         }
     }
 }

@@ -26,7 +26,7 @@ enum DataDirectory {
                     logger: Logger(label: "chargefold") { _ in SwiftLogNoOpLogHandler() }))
         } catch {
             guard error.code == .locked else { throw failure("\(error)") }
-            return .server(ControlSocket(path: Application.controlSocketPath(configuration)))
+            return .server(ControlSocket(configuration))
         }
     }
 
@@ -42,24 +42,38 @@ enum DataDirectory {
 
 /// Requests to the running server's control socket.
 final class ControlSocket {
-    private let path: String
+    private let configuration: ReceiverConfiguration
     private let connection: HTTPConnection
 
-    init(path: String) {
-        self.path = path
+    init(_ configuration: ReceiverConfiguration) {
+        self.configuration = configuration
         var options = ClientOptions()
         // A backup takes as long as it takes.
         options.responseSeconds = 86_400
         options.bodyBytesMax = 512 << 20
-        connection = HTTPConnection(Endpoint(transport: .unix(path: path)), options: options)
+        connection = HTTPConnection(Self.endpoint(configuration), options: options)
+    }
+
+    static func endpoint(_ configuration: ReceiverConfiguration) -> Endpoint {
+        Endpoint(transport: .unix(path: Application.controlSocketPath(configuration)))
     }
 
     /// Sends a request and expects a 2xx answer.
     ///
     /// - Throws: an exit code, after the reason was printed.
     func send(_ method: String, _ target: String, body: [UInt8] = []) throws -> [UInt8] {
+        try send(method, target, body: body, absentStatus: nil) ?? []
+    }
+
+    /// The same for something that may not be there, of which the server says no more than that: nil then.
+    func find(_ method: String, _ target: String) throws -> [UInt8]? {
+        try send(method, target, body: [], absentStatus: 404)
+    }
+
+    private func send(_ method: String, _ target: String, body: [UInt8], absentStatus: Int?) throws -> [UInt8]? {
         do {
             let response = try connection.send(ClientRequest(method: method, target: target, body: body))
+            if response.status == absentStatus { return nil }
             guard (200..<300).contains(response.status) else {
                 // What arguments may be is known by the server alone: what it can't take is wrong usage.
                 throw failure(
@@ -68,8 +82,29 @@ final class ControlSocket {
             }
             return response.body
         } catch let error as HTTPClientError {
-            throw failure("the server can't be reached at \(path); does one run on that data directory? \(error)")
+            throw failure(unreachable(error))
         }
+    }
+
+    /// Why nobody can be asked through the control socket of a data directory; nil where it is there and this user may use it.
+    static func obstacle(_ configuration: ReceiverConfiguration) -> String? {
+        let directory = configuration.data.directory
+        let path = Application.controlSocketPath(configuration)
+        switch FileSystem.lookup(path) {
+        case 0: return access(path, R_OK | W_OK) == 0 ? nil : DataDirectoryFiles.unreadable(path, errno)
+        case ENOENT, ENOTDIR:
+            let name = Application.controlSocketName
+            return "the server can't be reached: none runs on \(directory), which has no \(name)"
+        case let code: return DataDirectoryFiles.unreadable(directory, code)
+        }
+    }
+
+    /// Why nobody answers: what the file tells, before what the connection does.
+    private func unreachable(_ error: HTTPClientError) -> String {
+        if let obstacle = Self.obstacle(configuration) { return obstacle }
+        guard error.code == .connectionFailed else { return "the server does not answer: \(error)" }
+        // A sudden end leaves the file behind.
+        return "the server can't be reached: none runs on \(configuration.data.directory)"
     }
 
     /// What a problem says to people (RFC 9457, section 3.1); anything else as it came.

@@ -11,7 +11,7 @@ struct ExportCommand: ParsableCommand {
         commandName: "export",
         abstract: "Write the event log as NDJSON to standard output.",
         discussion: """
-            One line a delivery: position, receivedAt, source, body (as received). Works beside a running server too.
+            One line a delivery: position, receivedAt, source, body (as received). Works beside a running server too. \
             Replayed into an empty server, the log gives the same states.
 
             EXAMPLE

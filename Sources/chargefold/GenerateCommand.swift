@@ -10,7 +10,8 @@ struct GenerateCommand: ParsableCommand {
             The same options give the same bytes. Memory stays bounded, however many sessions there are.
 
             EXAMPLE
-              chargefold generate --sessions 1000 --seed 7 | chargefold replay - --to http://127.0.0.1:8080
+              chargefold generate --sessions 1000 --seed 7 \\
+                | chargefold replay - --to http://127.0.0.1:8080
             """
     )
 

@@ -7,6 +7,9 @@ struct HealthcheckCommand: ParsableCommand {
         commandName: "healthcheck",
         abstract: "Ask a running receiver whether it is alive; exit with 0 if so. For a container's HEALTHCHECK.",
         discussion: """
+            Asks through the control socket in the data directory, which tells of the server there and of no other; where \
+            there is none, and no --data-directory is given, where the configuration lets it listen.
+
             EXAMPLE
               chargefold healthcheck --ready
             """
@@ -15,7 +18,7 @@ struct HealthcheckCommand: ParsableCommand {
     @OptionGroup var options: ConfigurationOptions
 
     @Option(
-        name: .long, help: "The receiver's base URL; by default where the configuration lets it listen.",
+        name: .long, help: "The receiver's base URL, in place of the control socket.",
         transform: endpoint)
     var url: Endpoint?
 
@@ -24,7 +27,7 @@ struct HealthcheckCommand: ParsableCommand {
 
     func run() throws {
         do {
-            let endpoint = try url ?? Self.configured(options.load(for: .tool).configuration.http)
+            let endpoint = try url ?? here()
             var client = ClientOptions()
             client.connectSeconds = 2
             client.responseSeconds = 2
@@ -35,6 +38,15 @@ struct HealthcheckCommand: ParsableCommand {
         } catch let error as HTTPClientError {
             throw failure("\(error)")
         }
+    }
+
+    /// Where the server of the data directory is asked.
+    private func here() throws -> Endpoint {
+        let configuration = try options.load(for: .tool).configuration
+        guard let obstacle = ControlSocket.obstacle(configuration) else { return ControlSocket.endpoint(configuration) }
+        // Whoever answers at the port may be another one.
+        if options.dataDirectory != nil { throw failure(obstacle) }
+        return Self.configured(configuration.http)
     }
 
     /// Where this machine reaches a server with that configuration.

@@ -45,10 +45,11 @@ struct Quarantine {
         switch way {
         case .files(_, let ledger):
             guard let entry = try await reading({ () throws(StoreError) in try await ledger.quarantined(id: id) })
-            else { throw failure("there is no entry \(id)") }
-            print(String(decoding: entry.json(withBody: true), as: UTF8.self))
+            else { throw Self.absent(id) }
+            ServerQuestion.show(entry.json(withBody: true))
         case .server(let control):
-            print(String(decoding: try control.send("GET", "/v1/quarantine/\(id)"), as: UTF8.self))
+            guard let entry = try control.find("GET", "/v1/quarantine/\(id)") else { throw Self.absent(id) }
+            ServerQuestion.show(entry)
         }
     }
 
@@ -81,26 +82,39 @@ struct Quarantine {
         if isRefused { throw ExitCode.failure }
     }
 
-    /// - Parameter ids: nil for all.
-    func drop(_ ids: [Int64]?) async throws {
+    /// - Parameter given: nil for all.
+    /// - Throws: an exit code, also where one of those given is not there; the others are gone then.
+    func drop(_ given: [Int64]?) async throws {
         defer { close() }
-        var ids = ids ?? []
-        if ids.isEmpty {
+        var ids = given ?? []
+        if given == nil {
             try await forEachEntry { line in
                 if let id = (try? CanonicalJSON(parsing: line))?.member("id").flatMap({ Int64($0.text) }) {
                     ids.append(id)
                 }
             }
         }
+        if given == nil, case .files(_, let ledger) = way {
+            let count = try await reading { [ids] () throws(StoreError) in try await ledger.removeQuarantined(ids) }
+            return print("\(count) dropped")
+        }
+        var missing: [Int64] = []
+        for id in ids where try await !drop(id) { missing.append(id) }
+        print("\(ids.count - missing.count) dropped")
+        // Of all those that were there somebody else may have dropped one meanwhile.
+        if given != nil, let id = missing.first { throw Self.absent(id) }
+    }
+
+    /// - Returns: whether it was there.
+    private func drop(_ id: Int64) async throws -> Bool {
         switch way {
         case .files(_, let ledger):
-            let count = try await reading { [ids] () throws(StoreError) in try await ledger.removeQuarantined(ids) }
-            print("\(count) dropped")
-        case .server(let control):
-            for id in ids { _ = try control.send("DELETE", "/v1/quarantine/\(id)") }
-            print("\(ids.count) dropped")
+            try await reading { () throws(StoreError) in try await ledger.removeQuarantined([id]) } > 0
+        case .server(let control): try control.find("DELETE", "/v1/quarantine/\(id)") != nil
         }
     }
+
+    private static func absent(_ id: Int64) -> ExitCode { failure("there is no entry \(id)") }
 
     private func forEachEntry(_ body: ([UInt8]) -> Void) async throws {
         var last: Int64 = 0

@@ -14,7 +14,8 @@ struct RestoreCommand: ParsableCommand {
             restored copy and its original at the same time.
 
             EXAMPLE
-              chargefold restore /backups/chargefold-2026-11-27 --data-directory /var/lib/chargefold
+              chargefold restore /backups/chargefold-2026-11-27 \\
+                --data-directory /var/lib/chargefold
             """
     )
 

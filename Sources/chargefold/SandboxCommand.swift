@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import HTTPClient
 import Sandbox
 import WebhookSecurity
@@ -82,6 +83,10 @@ struct SandboxCommand: ParsableCommand {
         }
         guard (1...604_800).contains(cdrRetrySeconds) else {
             throw ValidationError("--cdr-retry-seconds must be from 1 to 604800")
+        }
+        guard Chaos.presetNames.contains(chaos) || chaos == "-" || FileSystem.exists(chaos) else {
+            let names = Chaos.presetNames.joined(separator: ", ")
+            throw ValidationError("--chaos must be one of \(names), or a file: there is no file \(chaos)")
         }
         // Without the value: it may be a secret.
         guard header.allSatisfy({ Self.field($0) != nil }) else {

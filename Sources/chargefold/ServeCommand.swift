@@ -13,13 +13,14 @@ struct ServeCommand: ParsableCommand {
         commandName: "serve",
         abstract: "Run the receiver.",
         discussion: """
-            Takes callbacks at POST /webhooks/session-events and answers queries at GET /v1/sessions/{sessionId}.
-            SIGTERM and SIGINT stop it: what is in flight is finished, and it exits with 0. Sockets that systemd or another
-            program passes (LISTEN_FDS) are listened on in place of the configured ones, and a restart refuses nobody then.
+            Takes callbacks at POST /webhooks/session-events and answers queries at GET /v1/sessions/{sessionId}. \
+            SIGTERM and SIGINT stop it: what is in flight is finished, and it exits with 0. Sockets that systemd or another \
+            program passes (LISTEN_FDS) are listened on in place of the configured ones, and a restart refuses nobody then. \
             SIGHUP, or a changed file that a secret comes from, reads secrets, tokens and the log's level again.
 
             EXAMPLE
-              CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret CHARGEFOLD_API_TOKEN=my-own-api-token chargefold serve
+              CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret \\
+                CHARGEFOLD_API_TOKEN=my-own-api-token chargefold serve
             """
     )
 
@@ -64,9 +65,9 @@ struct ServeCommand: ParsableCommand {
         }
         let obstacles = loaded.obstacles()
         if !obstacles.isEmpty {
-            // What is in the way now may be gone at the next try: only who asks for a check is told of a wrong configuration.
+            // What is in the way now may be gone at the next try: only who asks for a check has it as a wrong configuration.
             throw failure(
-                "can't start: \(ConfigurationError(problems: obstacles))",
+                "can't start, as this machine is now:\n\(ConfigurationError(problems: obstacles).lines)",
                 code: checkConfig ? configurationExitCode : EXIT_FAILURE)
         }
         if checkConfig {
@@ -87,12 +88,13 @@ struct ServeCommand: ParsableCommand {
             live.elapsedMicroseconds = { Int64(SystemClock.monotonicNanoseconds() / 1_000) }
             application = try Application(
                 loaded.configuration, logger: logger, live: live, acceptsLostLog: acceptLostLog)
+            let directory = FileSystem.resolved(loaded.configuration.data.directory)
             let addresses = try BackgroundExecutor.wait { [application] in try await application.start() }
             logger.info(
                 "listening",
                 metadata: [
                     "addresses": "\(addresses.joined(separator: ", "))",
-                    "data": "\(loaded.configuration.data.directory)", "version": "\(Version.current)",
+                    "data": "\(directory)", "version": "\(Version.current)",
                 ])
         } catch {
             writer.flush()

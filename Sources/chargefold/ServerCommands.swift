@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Receiver
 import SessionModel
 
@@ -7,7 +8,7 @@ struct ServerQuestion {
     private let control: ControlSocket
 
     init(_ options: ConfigurationOptions) throws {
-        control = ControlSocket(path: Application.controlSocketPath(try options.load(for: .tool).configuration))
+        control = ControlSocket(try options.load(for: .tool).configuration)
     }
 
     func ask(_ method: String, _ target: String, body: [UInt8] = []) throws -> [UInt8] {
@@ -16,7 +17,12 @@ struct ServerQuestion {
 
     func show(_ method: String, _ target: String, body: [UInt8] = []) throws {
         let answer = try ask(method, target, body: body)
-        if !answer.isEmpty { print(String(decoding: answer, as: UTF8.self)) }
+        if !answer.isEmpty { Self.show(answer) }
+    }
+
+    /// On a line of its own, as programs want it; laid out where a terminal shows it.
+    static func show(_ json: [UInt8]) {
+        print(String(decoding: isatty(STDOUT_FILENO) == 1 ? JSONLayout.indented(json) : json, as: UTF8.self))
     }
 
     /// A path's segment or a query's value: everything is encoded that is not unreserved (RFC 3986, section 2.3).
@@ -71,9 +77,11 @@ struct SessionsCommand: ParsableCommand {
         commandName: "sessions",
         abstract: "List sessions by user, status, age and anomaly, as the running server knows them.",
         discussion: """
-            Through the control socket in the data directory: no token is needed. Of several conditions all must hold.
+            Through the control socket in the data directory: no token is needed. Of several conditions all must hold; \
+            without any it lists everybody's sessions, the latest first.
 
             EXAMPLE
+              chargefold sessions --limit 10
               chargefold sessions --user user1
               chargefold sessions --status STOP_FAILED,WAITING_TO_STOP --older-than 10m
               chargefold sessions --anomaly STARTED_TOO_LONG
@@ -91,12 +99,6 @@ struct SessionsCommand: ParsableCommand {
     @Option(name: .long, help: "How long the status has lasted at least: 30s, 10m, 2h.") var olderThan: String?
 
     @Option(name: .long, help: "Sessions at most.") var limit: Int?
-
-    func validate() throws {
-        if [user, anomaly, status, olderThan].allSatisfy({ $0 == nil }) {
-            throw ValidationError("give --user, --anomaly, --status or --older-than")
-        }
-    }
 
     func run() throws {
         let query = ServerQuestion.query([
@@ -198,7 +200,7 @@ struct SecretsCommand: ParsableCommand {
         commandName: "secrets",
         abstract: "Say which secret callbacks are signed with, and whether the old one can go.",
         discussion: """
-            Through the control socket in the data directory: no token is needed. Nothing of the secrets is shown. Exit status 1
+            Through the control socket in the data directory: no token is needed. Nothing of the secrets is shown. Exit status 1 \
             where the newest callbacks are all refused.
 
             EXAMPLE
@@ -208,9 +210,16 @@ struct SecretsCommand: ParsableCommand {
 
     @OptionGroup var options: ConfigurationOptions
 
+    @Flag(name: .long, help: "Print the server's answer as it is, for programs.") var json = false
+
     func run() throws {
         let answer = try ServerQuestion(options).ask("GET", "/v1/secrets")
         guard let use = try? CanonicalJSON(parsing: answer) else { throw failure("the server's answer can't be read") }
+        if json { ServerQuestion.show(answer) } else { Self.describe(use) }
+        if use.member("wrong")?.bool == true { throw ExitCode.failure }
+    }
+
+    private static func describe(_ use: CanonicalJSON) {
         for (name, key) in [("CURRENT", "current" as StaticString), ("NEXT", "next")] {
             guard let account = use.member(key), account.member("configured")?.bool == true else {
                 print("\(name): not configured")
@@ -225,12 +234,11 @@ struct SecretsCommand: ParsableCommand {
             print("refused: \(count) callbacks since the start were signed with no secret that is known here\(last)")
         }
         if use.member("wrong")?.bool == true {
-            print(
+            return print(
                 """
                 the newest callbacks are all refused: set the secret that they are signed with (or the value of the agreed \
                 header), then: chargefold quarantine retry --all
                 """)
-            throw ExitCode.failure
         }
         switch use.string("rotation") {
         case "through":

@@ -13,8 +13,10 @@ struct SignCommand: ParsableCommand {
             Prints the two headers of a signed callback, or with --curl a command line that posts it.
 
             EXAMPLE
-              echo -n '{"event":"SESSION_STARTED","payload":{"userId":"user1","sessionId":"L60XMxWy0oP","timestamp":"2025-06-12T10:56:51Z"}}' \\
-                | CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret chargefold sign --curl
+              export CHARGEFOLD_WEBHOOK_SECRET_CURRENT=my-webhook-secret
+              printf '{"event":"SESSION_STARTED","payload":%s}' \\
+                '{"sessionId":"L60XMxWy0oP","timestamp":"2025-06-12T10:56:51Z"}' \\
+                | chargefold sign --curl
             """
     )
 

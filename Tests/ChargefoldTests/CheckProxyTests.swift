@@ -21,11 +21,22 @@ import Testing
                 environment: ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT": "quite-another-secret"])
             #expect(refused.status == 1)
             #expect(refused.text.hasPrefix("taken      0\n") && refused.text.contains("answered 403: "))
+            #expect(refused.errors.contains("chargefold: probes were answered 403: the secret or the agreed headers"))
             #expect(server.end(SIGTERM) == 0)
             let gone = try command.run(["check-proxy", server.url, "--seconds", "0.2"])
             #expect(gone.status == 1)
             #expect(gone.text.contains("(connectionFailed: ") && gone.errors.contains("lost: connectionFailed"))
+            #expect(!gone.errors.contains("the secret"))
             #expect(try command.run(["check-proxy", "ftp://h"]).status == 64)
+        }
+    }
+
+    @Test func `without a secret nothing is sent`() throws {
+        try withCommand { command throws in
+            let outcome = try command.run(
+                ["check-proxy", "http://127.0.0.1:1"], environment: ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT": ""])
+            #expect(outcome.status == 1 && outcome.output.isEmpty)
+            #expect(outcome.errors.hasPrefix("chargefold: no secret to sign probes with"), "\(outcome.errors)")
         }
     }
 }

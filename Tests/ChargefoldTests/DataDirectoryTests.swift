@@ -52,6 +52,53 @@ import Testing
         }
     }
 
+    @Test func `who may not look into a data directory is told that, and not that there is none`() throws {
+        try withSessions { command throws in
+            let data = command.directory.file("data")
+            let server = try Server(command)
+            // Root may look everywhere: another user asks then.
+            let isRoot = geteuid() == 0
+            #expect(chmod(command.directory.path, 0o755) == 0 && chmod(data, isRoot ? 0o700 : 0) == 0)
+            defer { chmod(data, 0o700) }
+            let other = isRoot ? ["--reuid=65534", "--regid=65534", "--clear-groups", Command.path] : []
+            for words in [
+                ["export"], ["check"], ["quarantine"], ["backup", "/nowhere/copy"],
+                ["session", "S1"], ["secrets"], ["healthcheck", "--data-directory", data],
+            ] {
+                let outcome = try command.run(other + words, executable: isRoot ? "/usr/bin/setpriv" : Command.path)
+                #expect(outcome.status == 1 && outcome.output.isEmpty)
+                #expect(
+                    outcome.errors == "chargefold: \(data) cannot be read: Permission denied; run this as its owner\n",
+                    "\(words): \(outcome.errors)")
+            }
+            #expect(chmod(data, 0o700) == 0)
+            #expect(server.end(SIGTERM) == 0)
+            // Nor is a log that cannot be read a lost one.
+            #expect(chmod(data, 0o755) == 0 && chmod(data + "/log", isRoot ? 0o700 : 0) == 0)
+            let outcome = try command.run(other + ["export"], executable: isRoot ? "/usr/bin/setpriv" : Command.path)
+            #expect(chmod(data + "/log", 0o700) == 0)
+            #expect(
+                outcome.errors == "chargefold: \(data)/log cannot be read: Permission denied; run this as its owner\n",
+                "\(outcome.errors)")
+        }
+    }
+
+    @Test func `without a server it is said that there is none, and of no port`() throws {
+        try withSessions { command throws in
+            let data = command.directory.file("data")
+            let gone = try command.run(["session", "S1"])
+            #expect(gone.status == 1)
+            #expect(gone.errors.hasPrefix("chargefold: the server can't be reached: none runs on \(data)"))
+            _ = try Server(command).kill()
+            // Its socket is still there.
+            let killed = try command.run(["secrets"])
+            #expect(killed.errors == "chargefold: the server can't be reached: none runs on \(data)\n")
+            let path = command.directory.file("http.sock")
+            let asked = try command.run(["healthcheck", "--url", "unix:" + path])
+            #expect(asked.errors == "chargefold: unix:\(path): Connection refused\n", "\(asked.errors)")
+        }
+    }
+
     @Test func `what is exported and imported is the same, to the byte`() throws {
         try withSessions { command throws in
             let before = try answers(command)
@@ -98,6 +145,8 @@ import Testing
             try command.succeed(["backup", "copy"])
             #expect(try command.run(["backup", "copy"]).status == 1)
             #expect(try command.run(["restore", "copy"]).errors.contains("is not empty"))
+            #expect(try command.run(["restore", "no-copy"]).errors.contains("there is no backup at no-copy"))
+            #expect(try command.run(["restore", "data"]).errors.contains("data is no complete backup"))
             let restored = command.directory.file("restored")
             try command.succeed(["restore", "copy", "--data-directory", restored])
             var other = command

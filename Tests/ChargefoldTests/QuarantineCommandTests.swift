@@ -38,14 +38,17 @@ import Testing
             #expect(!list.text.contains("SESSION_STARTED"))
             let shown = try command.succeed(["quarantine", "show", "2"])
             #expect(entries(shown, ["id", "body"]) == ["2 " + String(decoding: body, as: UTF8.self)])
-            #expect(try command.run(["quarantine", "show", "3"]).status == 1)
+            let absent = try command.run(["quarantine", "show", "3"])
+            #expect(absent.status == 1 && absent.errors == "chargefold: there is no entry 3\n", "\(absent.errors)")
             let retried = try command.run(["quarantine", "retry", "--all"])
             #expect(retried.status == 1)
             #expect(
                 entries(retried, ["id", "outcome", "reason"]) == [
                     "1 refused MISSING_EVENT", "2 refused SIGNATURE_MISMATCH",
                 ])
-            #expect(try command.succeed(["quarantine", "drop", "1"]).text == "1 dropped\n")
+            let dropped = try command.run(["quarantine", "drop", "3", "1"])
+            #expect(dropped.status == 1 && dropped.text == "1 dropped\n")
+            #expect(dropped.errors == "chargefold: there is no entry 3\n", "\(dropped.errors)")
             #expect(entries(try command.succeed(["quarantine"]), ["id"]) == ["2"])
             #expect(try command.succeed(["quarantine", "drop", "--all"]).text == "1 dropped\n")
             #expect(try command.succeed(["quarantine", "list"]).output.isEmpty)

@@ -103,6 +103,26 @@ import Testing
         }
     }
 
+    @Test func `it says where its data is, wherever it was started`() throws {
+        try withCommand { command throws in
+            let server = try Server(command, environment: ["CHARGEFOLD_DATA_DIRECTORY": "./data"])
+            #expect(server.startLog.contains(" data=\(command.directory.file("data")) "), "\(server.startLog)")
+            #expect(server.end(SIGTERM) == 0)
+        }
+    }
+
+    @Test func `what this machine does not let it do is no problem of the configuration`() throws {
+        try withCommand { command throws in
+            Workspace.write("", to: command.directory.file("data"))
+            let outcome = try command.run(["serve"])
+            #expect(outcome.status == 1)
+            #expect(outcome.errors.hasPrefix("chargefold: can't start, as this machine is now:\n  - data.directory"))
+            let wrong = try command.run(["serve"], environment: ["CHARGEFOLD_HTTP_PORT": "x"])
+            #expect(wrong.status == 78)
+            #expect(wrong.errors.hasPrefix("chargefold: the configuration has a problem:\n  - http.port"))
+        }
+    }
+
     @Test func `healthcheck tells a running server from none`() throws {
         try withCommand { command throws in
             #expect(try command.run(["healthcheck"]).status == 1)
@@ -113,6 +133,25 @@ import Testing
             let gone = try command.run(["healthcheck", "--ready"])
             #expect(gone.status == 1)
             #expect(gone.errors.hasPrefix("chargefold: "))
+        }
+    }
+
+    @Test func `healthcheck is of the data directory's server and of no other`() throws {
+        try withCommand { command throws in
+            let server = try Server(command)
+            // By the control socket: nobody is where this configuration would let it listen.
+            let elsewhere = ["CHARGEFOLD_HTTP_UNIX_SOCKET": command.directory.file("other.sock")]
+            for words in [["healthcheck"], ["healthcheck", "--ready"]] {
+                try command.succeed(words + ["--data-directory", "data"], environment: elsewhere)
+                try command.succeed(words, environment: elsewhere)
+            }
+            // Another directory's server is none of those that run.
+            let other = try command.run(["healthcheck", "--data-directory", command.directory.file("other")])
+            #expect(other.status == 1 && other.errors.contains("none runs on"), "\(other.errors)")
+            // Without a directory at all: where it listens.
+            try command.succeed(
+                ["healthcheck"], environment: ["CHARGEFOLD_DATA_DIRECTORY": command.directory.file("other")])
+            #expect(server.end(SIGTERM) == 0)
         }
     }
 

@@ -9,6 +9,8 @@ final class Server {
     static let token = "the-api-token-of-the-tests"
 
     let url: String
+    /// What it has logged up to the line that says where it listens.
+    let startLog: String
     let connection: HTTPConnection
     private let process: ChildProcess
     private let errors: Int32
@@ -28,7 +30,7 @@ final class Server {
         var patience = pollfd(fd: errors, events: Int16(POLLIN), revents: 0)
         var log: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)
-        while log.firstRange(of: Array(" listening ".utf8)) == nil {
+        while log.firstRange(of: Array(" listening ".utf8)) == nil || log.last != UInt8(ascii: "\n") {
             // Long, and only so that a server that never listens fails the test in place of hanging it.
             try #require(
                 poll(&patience, 1, 60_000) > 0, "the server does not listen: \(String(decoding: log, as: UTF8.self))")
@@ -38,6 +40,7 @@ final class Server {
             try #require(
                 log.firstRange(of: Array("can't start".utf8)) == nil, "\(String(decoding: log, as: UTF8.self))")
         }
+        startLog = String(decoding: log, as: UTF8.self)
     }
 
     deinit { close(errors) }

@@ -121,7 +121,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["a-secret-for-the-tests", "two words and a tab\tin it", "das-gehe\u{ED}mnis-\u{1F511}"])
+    @Test(arguments: ["another-for-the-tests", "two words and a tab\tin it", "das-gehe\u{ED}mnis-\u{1F511}"])
     func `what can be seen is nobody's mistake, nor is the end of a file's line`(secret: String) throws {
         for end in ["", "\n", "\r\n", "\n\n"] {
             let file = try TemporaryFile(secret + end)

@@ -19,6 +19,14 @@ import WebhookSecurity
         #expect(wrong.contains { $0.contains("is empty") })
     }
 
+    @Test func `a NEXT secret that is the CURRENT one is told`() throws {
+        let current = ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT": "a-secret-of-its-own"]
+        let same = try load(current + ["CHARGEFOLD_WEBHOOK_SECRET_NEXT": "a-secret-of-its-own"]).warnings
+        #expect(same.contains { $0.key == "webhook.secretNext" && $0.message.contains("no rotation is under way") })
+        let other = try load(current + ["CHARGEFOLD_WEBHOOK_SECRET_NEXT": "another-secret-of-its-own"]).warnings
+        #expect(!other.contains { $0.key == "webhook.secretNext" })
+    }
+
     @Test func `secrets come from the environment, the file, or files of their own`() throws {
         let secretFile = try TemporaryFile("a-secret-of-its-own\n\n")
         let tokens = try TemporaryFile("app: token-of-the-app\n\nops:token-of-the-ops\n")

@@ -91,7 +91,7 @@ import WebhookSecurity
                 "http.port (\(file.path):3): \"eighty\" is not allowed; allowed: a whole number from 0 to 65535",
                 "webhook.bodyBytesMax (\(file.path):6): \"12\" is not allowed; allowed: a whole number from 1024 to 16777216 (bytes), with KiB, MiB or GiB after it if you like",
                 "log.format (environment CHARGEFOLD_LOG_FORMAT): \"xml\" is not allowed; allowed: text or json",
-                "CHARGEFOLD_WEBHOOK_SECRET (environment CHARGEFOLD_WEBHOOK_SECRET): is no key of ours",
+                "CHARGEFOLD_WEBHOOK_SECRET (environment CHARGEFOLD_WEBHOOK_SECRET): is no key of ours; did you mean CHARGEFOLD_WEBHOOK_SECRET_CURRENT?",
                 "gudiance.startTimeoutSeconds (\(file.path):8): is no key of ours; did you mean guidance.startTimeoutSeconds?",
                 "http.prot (\(file.path):2): is no key of ours; did you mean http.port?",
                 "log (\(file.path):9): is a section and takes no value; its keys are level, format",
@@ -101,6 +101,7 @@ import WebhookSecurity
     @Test(arguments: [
         ("CHARGEFOLD_HTTP_PROT", "CHARGEFOLD_HTTP_PORT"), ("CHARGEFOLD_PORT_HTTP", nil),
         ("CHARGEFOLD_WEBHOOK_SECRET_CURENT", "CHARGEFOLD_WEBHOOK_SECRET_CURRENT"),
+        ("CHARGEFOLD_WEBHOOK_SECRET", "CHARGEFOLD_WEBHOOK_SECRET_CURRENT"), ("CHARGEFOLD_HTTP", nil),
         ("CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FIEL", "CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE"),
         ("CHARGEFOLD_DATA_DIR", "CHARGEFOLD_DATA_DIRECTORY"), ("CHARGEFOLD_TOKEN", "CHARGEFOLD_API_TOKEN"),
         ("CHARGEFOLD_DIRECTORY", "CHARGEFOLD_DATA_DIRECTORY"), ("CHARGEFOLD_", nil),
@@ -109,6 +110,26 @@ import WebhookSecurity
         #expect(found.count == 1)
         #expect(found.first?.contains("is no key of ours") == true)
         if let meant { #expect(found.first?.hasSuffix("did you mean \(meant)?") == true, "\(found)") }
+    }
+
+    @Test func `what only follows from something that could not be read is not said`() throws {
+        let broken = try TemporaryFile("webhook: {\n  secretCurrent: from-the-file-0123\nhttp: ]")
+        #expect(problems([:], broken).count == 1)
+        #expect(problems(["CHARGEFOLD_CONFIG": "/nowhere/at-all.yaml"]).count == 1)
+        #expect(problems(["CHARGEFOLD_WEBHOOK_SECRET_NEXT": "short"], broken).count == 1)
+        let next = ["CHARGEFOLD_WEBHOOK_SECRET_NEXT": "another-secret-here"]
+        for (name, value) in [
+            ("CHARGEFOLD_WEBHOOK_SECRET_CURRENT_FILE", "/nowhere/secret"), ("CHARGEFOLD_WEBHOOK_SECRET_CURENT", "x"),
+        ] {
+            let found = problems([name: value] + next)
+            #expect(found.count == 1 && found.first?.contains(value == "x" ? name : "/nowhere") == true, "\(found)")
+        }
+        // What could be read is said all the same.
+        #expect(problems(next).map { $0.contains("needs webhook.secretCurrent") } == [true])
+        let socket = ["CHARGEFOLD_HTTP_HOST": "none", "CHARGEFOLD_HTTP_UNIX_SOKET": "/run/x"]
+        #expect(problems(socket + Self.secret).count == 1)
+        let short = ["CHARGEFOLD_WEBHOOK_SECRET_CURRENT": "short", "CHARGEFOLD_WEBHOOK_ALLOW_SHORT_SECRETS": "maybe"]
+        #expect(problems(short).count == 1)
     }
 
     @Test func `the sandbox's variables may stand in the same environment`() throws {
@@ -190,6 +211,7 @@ import WebhookSecurity
 
     @Test func `near misses count swaps as one step`() {
         #expect(NearMissProbe.suggestion("http.prot") == "http.port")
+        #expect(NearMissProbe.suggestion("webhook.secret") == "webhook.secretCurrent")
     }
 }
 

@@ -42,6 +42,22 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("/v1/sessions?status=COMPLET", "status", "COMPLETE"), ("/v1/sessions?status=started", "status", "STARTED"),
+        ("/v1/sessions?status=FAILED,STARTD", "status", "STARTED"),
+        ("/v1/sessions?effectiveStatus=FAILD", "effectiveStatus", "FAILED"),
+        ("/v1/users/u1/sessions?status=stop-failed", "status", "STOP_FAILED"),
+        ("/v1/users/u1/sessions?effectiveStatus=STOPED", "effectiveStatus", "STOPPED"),
+    ]) func `a status that is hardly anything but a slip is refused`(target: String, name: String, meant: String) throws
+    {
+        try withSessions { server in
+            let answer = try server.get(target)
+            #expect(answer.status == 400)
+            let detail = answer.json?.string("detail") ?? ""
+            #expect(detail.hasPrefix("\(name): there is no status ") && detail.hasSuffix("Did you mean \(meant)?"))
+        }
+    }
+
     @Test func `a page of them leads to the next`() throws {
         try withSessions { server throws in
             let first = try server.get("/v1/sessions?status=STARTED&limit=1")

@@ -128,6 +128,7 @@ import Testing
     @Test(arguments: [
         "[]", "nonsense", #"{"limit":0}"#, #"{"limit":501}"#, #"{"limit":"5"}"#, #"{"limit":1.5}"#,
         #"{"sessionStatus":[]}"#, #"{"sessionStatus":"COMPLETE"}"#, #"{"sessionStatus":[1]}"#,
+        #"{"sessionStatus":["COMPLETE","complete"]}"#,
         #"{"startTime":"yesterday"}"#, #"{"endTime":5}"#, #"{"chargingKeyId":5}"#,
     ]) func `what is not a history request: 400 and why`(body: String) throws {
         try withApplication { server throws in

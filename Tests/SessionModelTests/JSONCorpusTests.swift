@@ -98,6 +98,14 @@ import Testing
         #expect(reason(of: Array(text.utf8)) == .duplicateKey)
     }
 
+    @Test(arguments: [
+        (#"{"a":1,"a":1}"#, 7), (#" { "b" : [{"x":1}, 2] , "a":"b" ,  "\u0062": 3, "c": 4 }"#, 35),
+        (#"[{"x":{"z":1,"k":{"z":0},"k":2}}]"#, 25), (#"{"z":1,"b":2,"a":3,"b":4,"y":{}}"#, 19),
+    ]) func `a duplicate key is told by where it stands again`(text: String, byteOffset: Int) {
+        let error = #expect(throws: JSONError.self) { try CanonicalJSON(parsing: Array(text.utf8)) }
+        #expect(error?.reason == .duplicateKey && error?.byteOffset == byteOffset)
+    }
+
     @Test(arguments: ["1e1000000000", "-1e-1000000000", "10e999999999", "1e99999999999999999999999", "0.01e-999999999"])
     func `numbers out of range are refused`(text: String) {
         #expect(reason(of: Array(text.utf8)) == .numberOutOfRange)

@@ -65,7 +65,7 @@ extension Problem {
     )
     package static let expiredToken = Problem(401, "expired-token", "The bearer token is no longer valid.")
         .challenging(
-            "Bearer realm=\"chargefold\", error=\"invalid_token\", error_description=\"The token has expired\"")
+            "Bearer realm=\"chargefold\", error=\"invalid_token\", error_description=\"The token is no longer valid\"")
 
     func challenging(_ challenge: String) -> Problem {
         var problem = self

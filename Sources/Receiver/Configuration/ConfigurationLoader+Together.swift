@@ -12,9 +12,10 @@ extension ConfigurationLoader {
         checkTokens(use)
         checkDriveAPI()
         checkOrigins()
-        if webhook.secretNext != nil, webhook.secretCurrent == nil {
+        if webhook.secretNext != nil, webhook.secretCurrent == nil, !isGivenWrongly(in: "webhook") {
             add(.init("webhook.secretNext", origins["webhook.secretNext"], "needs webhook.secretCurrent"))
         }
+        warnAboutEqualSecrets(webhook.secretCurrent, webhook.secretNext)
         checkHost(configuration.http)
         checkCanary()
         for (name, secret) in [
@@ -24,11 +25,7 @@ extension ConfigurationLoader {
             if let secret { checkLength(name, secret, name, use) }
         }
         guard use == .server else { return }
-        // Don't send people after what they did give, only wrongly.
-        let failed = problems.contains {
-            $0.key?.hasPrefix("webhook.") == true || $0.key?.contains("_WEBHOOK_") == true
-        }
-        if !webhook.verifies, !webhook.allowUnverified, !failed {
+        if !webhook.verifies, !webhook.allowUnverified, !isGivenWrongly(in: "webhook") {
             add(
                 .init(
                     "webhook", nil,
@@ -40,6 +37,20 @@ extension ConfigurationLoader {
                     """))
         }
         warnAboutAccess()
+    }
+
+    /// Whether something of a section was given and could not be taken. Then nothing is said of what seems to be missing there:
+    /// nobody is to be sent after what they did give, only wrongly.
+    private func isGivenWrongly(in section: String) -> Bool {
+        let variables = Self.variableName(of: section) + "_"
+        return problems.contains { $0.key?.hasPrefix(section + ".") == true || $0.key?.hasPrefix(variables) == true }
+    }
+
+    private mutating func warnAboutEqualSecrets(_ current: SecretKey?, _ next: SecretKey?) {
+        guard let current, let next else { return }
+        guard current.withUnsafeBytes({ Array($0) }) == next.withUnsafeBytes({ Array($0) }) else { return }
+        let key = "webhook.secretNext"
+        warn(.init(key, origins[key], "is the same text as webhook.secretCurrent: no rotation is under way"))
     }
 
     private mutating func checkCanary() {
@@ -57,7 +68,7 @@ extension ConfigurationLoader {
     /// What no address and no name can be. Whether a name has an address is for ``ReceiverConfiguration/obstacles()``.
     private mutating func checkHost(_ http: ReceiverConfiguration.HTTP) {
         let key = "http.host"
-        if !http.listensOnTCP, http.unixSocket == nil {
+        if !http.listensOnTCP, http.unixSocket == nil, !isGivenWrongly(in: "http") {
             add(.init(key, origins[key], "is none, so http.unixSocket must be set"))
         }
         // Names (RFC 1123, and the underscores of the wild), IPv4, IPv6 with a zone (RFC 4007).
@@ -161,6 +172,7 @@ extension ConfigurationLoader {
         let isWebhook = key.hasPrefix("webhook.")
         let permission = isWebhook ? "webhook.allowShortSecrets" : "api.allowShortTokens"
         let isAllowed = isWebhook ? configuration.webhook.allowShortSecrets : configuration.api.allowShortTokens
+        if problems.contains(where: { $0.key == permission }) { return }
         let message =
             (what == key ? "" : what + " ")
             + "has \(secret.count) bytes; from \(Self.secretBytesMin) on it can't be guessed"

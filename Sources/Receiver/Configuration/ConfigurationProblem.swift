@@ -47,21 +47,25 @@ package struct ConfigurationError: Error, Sendable, CustomStringConvertible {
 
     package var description: String {
         "the configuration has \(problems.count == 1 ? "a problem" : "\(problems.count) problems"):\n"
-            + problems.map { "  - \($0)" }.joined(separator: "\n")
+            + lines
     }
+
+    /// A line a problem.
+    package var lines: String { problems.map { "  - \($0)" }.joined(separator: "\n") }
 }
 
 /// Finds what somebody may have meant.
 enum NearMiss {
     /// The candidate that `text` is most likely a misspelling of: the nearest one if it is near, or the only one that
-    /// begins so, or the shortest of a few with the same last part.
+    /// begins so, or the first of a few, or the shortest of a few with the same last part.
+    /// - Parameter candidates: in the order of the table, in which what most need stands first.
     static func suggestion(for text: String, among candidates: [String], separator: Character) -> String? {
         let wanted = text.lowercased()
         let changesMax = max(2, wanted.utf8.count / 6)
         if let nearest = NearestName.nearest(to: wanted, among: candidates, changesMax: changesMax) { return nearest }
-        // A name cut short, as CHARGEFOLD_DATA_DIR.
+        // A name cut short, as CHARGEFOLD_DATA_DIR; or one of a few that lacks its last word, as CHARGEFOLD_WEBHOOK_SECRET.
         let longer = candidates.filter { $0.lowercased().hasPrefix(wanted) }
-        if longer.count == 1, wanted.utf8.count > 12 { return longer.first }
+        if (1...4).contains(longer.count), wanted.utf8.count > 12 { return longer.first }
         let lastPart = wanted.split(separator: separator).last
         let alike = candidates.filter { $0.lowercased().split(separator: separator).last == lastPart }
         // Of several, the plainest: CHARGEFOLD_TOKEN means CHARGEFOLD_API_TOKEN, not the one of operators.

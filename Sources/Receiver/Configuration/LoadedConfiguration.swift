@@ -87,7 +87,8 @@ extension ReceiverConfiguration {
         var loader = ConfigurationLoader(environment: environment, file: file, options: options)
         if let fileProblem { loader.add(fileProblem) }
         loader.run()
-        loader.checkTogether(use)
+        // What stands in a file that cannot be read is not known, nor what is missing with it.
+        if fileProblem == nil { loader.checkTogether(use) }
         guard loader.problems.isEmpty else { throw ConfigurationError(problems: loader.problems) }
         return LoadedConfiguration(
             configuration: loader.configuration, warnings: loader.warnings, path: file?.path, origins: loader.origins,

@@ -13,17 +13,10 @@ struct DowntimeRequests: Sendable {
     /// `GET /v1/downtime?limit=n&sessions=n&id=n`: times in which callbacks could not be accepted, the newest first, with
     /// the sessions that may have missed events; and those that are not in the ledger yet.
     func list(_ call: borrowing Call<Operator>) throws(Problem) {
-        guard let query = QueryParameters(call.request.head.query),
-            query.names.allSatisfy({ ["limit", "sessions", "id"].contains($0) }),
-            let limit = query.integer("limit", in: 1...1_000) ?? .some(20),
-            let sessions = query.integer("sessions", in: 0...10_000) ?? .some(100)
-        else { throw .malformedQuery }
-        let id: Int64?
-        switch query.integer("id", in: 1...Int64.max) {
-        case nil: id = nil
-        case .some(nil): throw .malformedQuery
-        case .some(let number?): id = number
-        }
+        let query = try QueryParameters(of: call.request.head.query)
+        let limit = try query.number("limit", in: 1...1_000, else: 20)
+        let sessions = try query.number("sessions", in: 0...10_000, else: 100)
+        let id = query["id"] == nil ? nil : try query.number("id", in: 1...Int64.max, else: 1)
         call.exchange.answer { [ledger, account] () async throws(Problem) in
             do throws(StoreError) {
                 // First: what is written meanwhile is shown twice, and not missed.

@@ -4,12 +4,20 @@ enum NearestName {
     static func hint(_ name: String, among known: some Collection<String>) -> String {
         if known.isEmpty { return " There is none." }
         let wanted = String(name.prefix(64))
-        let count = wanted.utf8.count
         let meant =
-            nearest(to: wanted, among: known, changesMax: count < 5 ? 1 : max(2, count / 3))
+            nearest(to: wanted, among: known, changesMax: changesMax(wanted, max(2, wanted.utf8.count / 3)))
             ?? soleKin(of: wanted, among: known)
         return meant.map { " Did you mean \($0)?" } ?? " Known are: \(known.sorted().joined(separator: ", "))."
     }
+
+    /// The known name of which this one is hardly anything but a slip: two changes at most.
+    static func nearest(to name: String, among known: some Collection<String>) -> String? {
+        let wanted = String(name.prefix(64))
+        return nearest(to: wanted, among: known, changesMax: changesMax(wanted, 2))
+    }
+
+    /// A short name is soon another one.
+    private static func changesMax(_ name: String, _ ofLonger: Int) -> Int { name.utf8.count < 5 ? 1 : ofLonger }
 
     /// The name that takes the fewest changes, where these are few; of several the first by the alphabet.
     static func nearest(to name: String, among known: some Collection<String>, changesMax: Int) -> String? {

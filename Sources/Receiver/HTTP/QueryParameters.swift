@@ -18,6 +18,15 @@ package struct QueryParameters {
         }
     }
 
+    /// Those of a request.
+    /// - Throws: where an encoding is invalid or a name is given twice.
+    init(of query: UnsafeRawBufferPointer?) throws(Problem) {
+        guard let parameters = Self(query) else {
+            throw .malformedQuery.with(detail: "A name is given twice, or something is no UTF-8 in percent-encoding.")
+        }
+        self = parameters
+    }
+
     package subscript(name: String) -> String? { values[name] }
 
     package var names: some Collection<String> { values.keys }
@@ -34,6 +43,18 @@ package struct QueryParameters {
         guard let text = values[name] else { return nil }
         guard let number = Int64(text), range.contains(number) else { return .some(nil) }
         return .some(number)
+    }
+}
+
+extension QueryParameters {
+    /// The number given, or where there is none another.
+    /// - Throws: with the name, where it is no number in the range.
+    func number(_ name: String, in range: ClosedRange<Int64>, else usual: Int64) throws(Problem) -> Int64 {
+        guard let number = integer(name, in: range) ?? .some(usual) else {
+            let most = range.upperBound == .max ? "on" : "to \(range.upperBound)"
+            throw .malformedQuery.with(detail: "\(name) must be a whole number from \(range.lowerBound) \(most).")
+        }
+        return number
     }
 }
 

@@ -335,7 +335,7 @@ package final class LiveHub: @unchecked Sendable {
     /// Ends the streams whose token has: nothing is told to its bearer any more.
     private func endExpired() {
         while let subscriber = expiries.takeExpired(clock()) {
-            subscriber.expire()
+            subscriber.end(.expired)
             remove(subscriber)
         }
     }
@@ -347,7 +347,7 @@ package final class LiveHub: @unchecked Sendable {
             queue.asyncAfter(deadline: .now() + .milliseconds(delay)) { [self] in
                 for subscriber in subscribers.values.flatMap(\.values)
                 where principals.contains(subscriber.grant.principal) {
-                    subscriber.expire()
+                    subscriber.end(.removed)
                     remove(subscriber)
                 }
                 for (key, ofSession) in waiters {

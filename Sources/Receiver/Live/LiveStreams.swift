@@ -39,7 +39,7 @@ struct LiveStreams: Sendable {
     /// Where a stream begins: behind `Last-Event-ID` (or the parameter `lastEventId`, for clients that can't set the
     /// header); nil: now.
     private func resumingAfter(_ request: borrowing Request) throws(Problem) -> LiveEventId? {
-        guard let query = QueryParameters(request.head.query) else { throw .malformedQuery }
+        let query = try QueryParameters(of: request.head.query)
         let header = request.head.header("last-event-id").map { String(decoding: $0, as: UTF8.self) }
         guard let text = header ?? query["lastEventId"], !text.isEmpty else { return nil }
         guard let id = LiveEventId(text) else { throw .malformedEventId }

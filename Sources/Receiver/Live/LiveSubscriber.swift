@@ -102,15 +102,21 @@ final class LiveSubscriber: @unchecked Sendable {
         held != nil || send(Self.comment)
     }
 
+    /// Why a token lets nobody in any more.
+    enum TokenEnd: String {
+        case expired = ": the token has expired\n\n"
+        /// Taken out of the configuration.
+        case removed = ": the token is good no more\n\n"
+    }
+
     /// Says that the token has ended, and ends in good order: the reader comes back, and is answered 401. What was held
     /// back is not told.
-    func expire() {
+    func end(_ why: TokenEnd) {
         release()
-        stream.write(Self.expired)
+        stream.write(Array(why.rawValue.utf8))
         stream.finish()
     }
 
-    private static let expired = Array(": the token has expired\n\n".utf8)
     private static let comment = Array(": heartbeat\n\n".utf8)
 }
 

@@ -12,10 +12,9 @@ struct LogExport: Sendable {
     /// `GET /v1/log?from=position&limit=n`: the log as NDJSON, from that position on, streamed; gzip on request.
     /// `?after=cursor` goes on behind a line that was read before, and only in the same history of the log.
     func answer(_ call: borrowing Call<Operator>) throws(Problem) {
-        guard let query = QueryParameters(call.request.head.query),
-            let from = query.integer("from", in: 1...Int64.max) ?? .some(1),
-            let limit = query.integer("limit", in: 1...Int64.max) ?? .some(Int64.max)
-        else { throw .malformedQuery }
+        let query = try QueryParameters(of: call.request.head.query)
+        let from = try query.number("from", in: 1...Int64.max, else: 1)
+        let limit = try query.number("limit", in: 1...Int64.max, else: Int64.max)
         let cursor = try query["after"].map { (text) throws(Problem) in try Self.cursor(text) }
         let usesGzip = AcceptEncoding.allowsGzip(call.request.head.header("accept-encoding"))
         Task(executorPreference: BackgroundExecutor.shared) { [self, cursor, exchange = call.exchange] in
@@ -32,7 +31,9 @@ struct LogExport: Sendable {
 
     /// A cursor of this receiver's log, or of what several receivers share.
     private static func cursor(_ text: String) throws(Problem) -> LiveEventId {
-        guard !text.contains("@"), let cursor = LiveEventId(text) else { throw .malformedQuery }
+        guard !text.contains("@"), let cursor = LiveEventId(text) else {
+            throw .malformedQuery.with(detail: "after must be the cursor of a line of the log.")
+        }
         return cursor
     }
 

@@ -27,10 +27,9 @@ struct QuarantineRequests: Sendable {
 
     /// `GET /v1/quarantine`, with `after` and `limit`: what is in quarantine, without the bodies.
     func list(_ call: borrowing Call<Operator>) throws(Problem) {
-        guard let query = QueryParameters(call.request.head.query),
-            let after = query.integer("after", in: 0...Int64.max) ?? .some(0),
-            let limit = query.integer("limit", in: 1...500) ?? .some(100)
-        else { throw .malformedQuery }
+        let query = try QueryParameters(of: call.request.head.query)
+        let after = try query.number("after", in: 0...Int64.max, else: 0)
+        let limit = try query.number("limit", in: 1...500, else: 100)
         answer(call.exchange) { try await list(after: after, limit: Int(limit)) }
     }
 

@@ -45,6 +45,7 @@ struct HistoryRequest: Sendable {
             guard list.bytes.first == UInt8(ascii: "["), names.count == list.elements.count, !names.isEmpty else {
                 throw Self.invalid("sessionStatus", "must be a non-empty array of strings")
             }
+            try StatusFilter.check(Set(names), "sessionStatus", .malformedHistory)
             statuses = Set(names)
         }
         chargingKeyId = try text("chargingKeyId")
@@ -56,9 +57,9 @@ struct HistoryRequest: Sendable {
 
     /// From a query string: `status` (comma-separated; `*` for all), `effectiveStatus`, `from`, `to`, `chargingKeyId`, `limit`, `cursor`.
     init(_ query: QueryParameters) throws(Problem) {
-        effectiveStatuses = StatusFilter.names(query["effectiveStatus"])
+        effectiveStatuses = try StatusFilter.names(query["effectiveStatus"], "effectiveStatus", .malformedHistory)
         if let list = query["status"], !list.isEmpty {
-            statuses = StatusFilter.names(list)
+            statuses = try StatusFilter.names(list, "status", .malformedHistory)
         } else if effectiveStatuses != nil {
             statuses = nil
         }

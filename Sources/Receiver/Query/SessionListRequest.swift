@@ -23,8 +23,8 @@ struct SessionListRequest {
 
     init(_ query: QueryParameters) throws(Problem) {
         func text(_ name: String) -> String? { query[name].flatMap { $0.isEmpty ? nil : $0 } }
-        statuses = StatusFilter.names(text("status"))
-        effectiveStatuses = StatusFilter.names(text("effectiveStatus"))
+        statuses = try StatusFilter.names(text("status"), "status", .malformedQuery)
+        effectiveStatuses = try StatusFilter.names(text("effectiveStatus"), "effectiveStatus", .malformedQuery)
         if let code = text("anomaly") {
             guard let anomaly = Anomaly(rawValue: code) else {
                 let codes = Anomaly.allCases.map(\.rawValue).joined(separator: ", ")

@@ -13,7 +13,7 @@ extension SessionLists {
         if call.request.head.isMethod("POST") {
             history = try HistoryRequest(json: Array(call.request.body))
         } else {
-            guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
+            let query = try QueryParameters(of: call.request.head.query)
             history = try HistoryRequest(query)
         }
         let context = history.context(userId: userId)
@@ -28,7 +28,7 @@ extension SessionLists {
     /// not.
     func answerActive(_ call: borrowing Call<AccessGrant>) throws(Problem) {
         let userId = call.path.userId
-        guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
+        let query = try QueryParameters(of: call.request.head.query)
         let history = try HistoryRequest(query)
         let context = Array("active ".utf8) + history.context(userId: userId)
         let now = clock()

@@ -17,7 +17,7 @@ struct SessionLists: Sendable {
     /// `GET /v1/sessions`: everybody's sessions, by status, anomaly, user, charger and time. Of each that is watched it says
     /// when the Drive API is asked next.
     func answerSessions(_ call: borrowing Call<AccessGrant>) throws(Problem) {
-        guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
+        let query = try QueryParameters(of: call.request.head.query)
         let request = try SessionListRequest(query)
         let context = request.context
         var selection = request.selection(now: clock(), settings: renderer.settings)
@@ -30,7 +30,7 @@ struct SessionLists: Sendable {
     /// sessions that have not ended.
     func answerFees(_ call: borrowing Call<AccessGrant>) throws(Problem) {
         let (now, exchange) = (clock(), call.exchange)
-        guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
+        let query = try QueryParameters(of: call.request.head.query)
         guard let within = DurationText.milliseconds(query["dueWithin"] ?? "10m"), within <= 31 * 86_400_000 else {
             throw .malformedQuery.with(detail: "dueWithin must be a duration of at most 744h, such as 10m.")
         }

@@ -19,7 +19,7 @@ struct FactsRequest: Sendable {
     static let bodiesMax = 100
 
     var after: FactPlace?
-    var limit = limitMax
+    var limit: Int
     /// Whether each fact is shown with its body as it came.
     var showsBodies = false
 
@@ -30,12 +30,7 @@ struct FactsRequest: Sendable {
             }
             after = place
         }
-        if query["limit"] != nil {
-            guard let limit = query.integer("limit", in: 1...Int64(Self.limitMax)) ?? nil else {
-                throw .malformedQuery.with(detail: "limit must be a whole number from 1 to \(Self.limitMax).")
-            }
-            self.limit = Int(limit)
-        }
+        limit = Int(try query.number("limit", in: 1...Int64(Self.limitMax), else: Int64(Self.limitMax)))
         switch query["bodies"] {
         case nil, "false"?: break
         case "true"?:
@@ -51,7 +46,7 @@ extension SessionQueries {
     /// are many.
     func answerFacts(_ call: borrowing Call<AccessGrant>) throws(Problem) {
         let (id, grant, exchange) = (call.path.sessionId, call.grant, call.exchange)
-        guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
+        let query = try QueryParameters(of: call.request.head.query)
         let facts = try FactsRequest(query)
         // What a body has besides its fact may be of no concern to whoever reads the fact.
         guard !facts.showsBodies || grant.isAdmin else { throw .insufficientScope }

@@ -37,7 +37,7 @@ final class SessionQueries: Sendable {
 
     private func answer(_ call: borrowing Call<AccessGrant>, of userId: String?) throws(Problem) {
         let (id, grant) = (call.path.sessionId, call.grant)
-        guard let query = QueryParameters(call.request.head.query) else { throw .malformedQuery }
+        let query = try QueryParameters(of: call.request.head.query)
         guard let wait = try SessionWait(query) else {
             let preconditions = Preconditions(call.request.head)
             return others.whenCurrent(call.exchange) { [self] exchange in
@@ -101,11 +101,8 @@ struct SessionWait {
         guard let milliseconds = DurationText.milliseconds(text), milliseconds <= Self.millisecondsMax else {
             throw .malformedQuery.with(detail: "wait must be a duration of at most 60s, such as 30s.")
         }
-        guard let version = query.integer("version", in: 0...Int64(Int32.max)) ?? .some(0) else {
-            throw .malformedQuery.with(detail: "version must be a whole number.")
-        }
         self.milliseconds = milliseconds
-        self.version = Int(version)
+        version = Int(try query.number("version", in: 0...Int64(Int32.max), else: 0))
     }
 }
 

@@ -18,9 +18,10 @@ struct StartChecks: Sendable {
     /// `GET /v1/users/{userId}/start-check?connectorId=…`: whether the user may start a session there now, and if not, why
     /// and from when on.
     func answer(_ call: borrowing Call<AccessGrant>) throws(Problem) {
-        guard let query = QueryParameters(call.request.head.query), let connectorId = query["connectorId"],
-            1...1_024 ~= connectorId.utf8.count
-        else { throw .malformedQuery.with(detail: "connectorId must say where.") }
+        let query = try QueryParameters(of: call.request.head.query)
+        guard let connectorId = query["connectorId"], 1...1_024 ~= connectorId.utf8.count else {
+            throw .malformedQuery.with(detail: "connectorId must say where.")
+        }
         let (userId, grant) = (call.path.userId, call.grant)
         others.whenCurrent(call.exchange) { [self] exchange in
             exchange.answer { () async throws(Problem) in try await check(userId, connectorId, grant) }

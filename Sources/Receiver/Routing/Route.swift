@@ -76,8 +76,7 @@ package final class Route: Sendable {
         run = { (receiver, control, request, path, exchange) throws(Problem) in
             let given = try receiver.check(access, control, request.head, path)
             if let names, let query = request.head.query, !query.isEmpty {
-                guard let parameters = QueryParameters(query) else { throw .malformedQuery }
-                try parameters.check(known: names)
+                try QueryParameters(of: query).check(known: names)
             }
             try handler(receiver.features)(Call(request: request, path: path, given: given, exchange: exchange))
         }

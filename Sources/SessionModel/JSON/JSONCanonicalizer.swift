@@ -98,6 +98,7 @@ struct JSONCanonicalizer: ~Copyable {
     private mutating func parseObject(depth: Int) throws(JSONError) {
         guard depth <= depthMax else { throw failure(.tooDeep) }
         let start = output.count
+        let inputStart = position
         let firstMember = members.count
         var isInOrder = true
         output.append(UInt8(ascii: "{"))
@@ -133,16 +134,37 @@ struct JSONCanonicalizer: ~Copyable {
             guard current == UInt8(ascii: "}") else { throw failure(.syntax) }
         }
         output.append(UInt8(ascii: "}"))
-        if !isInOrder { try sortMembers(from: firstMember, objectStart: start) }
+        if !isInOrder, let twice = sortMembers(from: firstMember, objectStart: start) {
+            throw JSONError(reason: .duplicateKey, byteOffset: place(ofMember: twice, inObjectAt: inputStart, depth))
+        }
         position += 1
         members.removeLast(members.count - firstMember)
     }
 
-    /// Puts the members of the object that has just been written in order, and refuses it where two have the same name.
-    private mutating func sortMembers(from firstMember: Int, objectStart: Int) throws(JSONError) {
+    /// Where a member's name stands in the input. For an object that has been read: reads it again, and leaves the rest as it
+    /// comes.
+    private mutating func place(ofMember number: Int, inObjectAt start: Int, _ depth: Int) -> Int {
+        position = start + 1
+        for _ in 0..<number {
+            skipWhitespace()
+            try? parseString()
+            skipWhitespace()
+            position += 1
+            skipWhitespace()
+            try? parseValue(depth: depth)
+            skipWhitespace()
+            position += 1
+        }
+        skipWhitespace()
+        return position
+    }
+
+    /// Puts the members of the object that has just been written in order.
+    /// - Returns: where two have the same name, which one of the members, in the order of the text, has it for the second time.
+    private mutating func sortMembers(from firstMember: Int, objectStart: Int) -> Int? {
         let count = members.count - firstMember
         // Both copies are small for a callback, and then come from the stack.
-        let isUnique = withUnsafeTemporaryAllocation(byteCount: output.count - objectStart, alignment: 1) { text in
+        let twice = withUnsafeTemporaryAllocation(byteCount: output.count - objectStart, alignment: 1) { text in
             text.copyMemory(from: UnsafeRawBufferPointer(rebasing: output.contents[objectStart...]))
             return withUnsafeTemporaryAllocation(of: JSONMember.self, capacity: count) { sorted in
                 for index in 0..<count {
@@ -151,15 +173,18 @@ struct JSONCanonicalizer: ~Copyable {
                 return writeSorted(sorted, of: UnsafeRawBufferPointer(text), at: objectStart)
             }
         }
-        guard isUnique else { throw failure(.duplicateKey) }
+        guard let twice else { return nil }
+        var number = 0
+        while members[firstMember + number].start - objectStart != twice { number += 1 }
+        return number
     }
 
     /// Sorts the members, which stand in `text`, and writes them as the object that begins at `start`.
     ///
-    /// - Returns: false where two have the same name.
+    /// - Returns: where two have the same name, the start of the one that comes later in `text`.
     private mutating func writeSorted(
         _ members: UnsafeMutableBufferPointer<JSONMember>, of text: UnsafeRawBufferPointer, at start: Int
-    ) -> Bool {
+    ) -> Int? {
         func compare(_ left: JSONMember, _ right: JSONMember) -> Int {
             JSONText.compare(left.name(in: text), right.name(in: text))
         }
@@ -167,12 +192,14 @@ struct JSONCanonicalizer: ~Copyable {
         members.sort { compare($0, $1) < 0 }
         output.truncate(to: start)
         for index in members.indices {
-            if index > 0, compare(members[index - 1], members[index]) == 0 { return false }
+            if index > 0, compare(members[index - 1], members[index]) == 0 {
+                return max(members[index - 1].start, members[index].start)
+            }
             output.append(index == 0 ? UInt8(ascii: "{") : UInt8(ascii: ","))
             output.append(text[members[index].start..<members[index].end])
         }
         output.append(UInt8(ascii: "}"))
-        return true
+        return nil
     }
 }
 

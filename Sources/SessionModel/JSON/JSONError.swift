@@ -16,6 +16,6 @@ package struct JSONError: Error, Hashable, Sendable {
     }
 
     package let reason: Reason
-    /// Where in the text, in bytes from its start. For a duplicate key: the start or end of the object.
+    /// Where in the text, in bytes from its start. For a duplicate key: where the name stands again.
     package let byteOffset: Int
 }

@@ -8,14 +8,15 @@ struct ReplayCommand: ParsableCommand {
         commandName: "replay",
         abstract: "Post event logs to a receiver, signed with the CURRENT secret, and sum up the answers.",
         discussion: """
-            A line is the body of a session event, or a delivery written by `export`: session events and charge detail
-            records are posted, each to its webhook. What is no callback (requests of this service's clients, answers of
-            the Drive API) is counted as skipped; `import` takes that, too. The exit code is 0 when every callback was
+            A line is the body of a session event, or a delivery written by `export`: session events and charge detail \
+            records are posted, each to its webhook. What is no callback (requests of this service's clients, answers of \
+            the Drive API) is counted as skipped; `import` takes that, too. The exit code is 0 when every callback was \
             accepted or known already.
 
             EXAMPLE
               chargefold replay Tests/Fixtures/normal.ndjson --to http://127.0.0.1:8080
-              chargefold export | chargefold replay - --to https://staging.example --concurrency 16 --shuffle 1
+              chargefold export | chargefold replay - --to https://staging.example \\
+                --concurrency 16 --shuffle 1
             """
     )
 
