@@ -7,8 +7,8 @@ struct HealthcheckCommand: ParsableCommand {
         commandName: "healthcheck",
         abstract: "Ask a running receiver whether it is alive; exit with 0 if so. For a container's HEALTHCHECK.",
         discussion: """
-            Asks through the control socket in the data directory, which tells of the server there and of no other; where \
-            there is none, and no --data-directory is given, where the configuration lets it listen.
+            Asks where the configuration lets it listen, as others do; with --data-directory through the control socket there, \
+            which tells of the server of that directory and of no other, wherever it listens.
 
             EXAMPLE
               chargefold healthcheck --ready
@@ -18,7 +18,7 @@ struct HealthcheckCommand: ParsableCommand {
     @OptionGroup var options: ConfigurationOptions
 
     @Option(
-        name: .long, help: "The receiver's base URL, in place of the control socket.",
+        name: .long, help: "The receiver's base URL, in place of where the configuration lets it listen.",
         transform: endpoint)
     var url: Endpoint?
 
@@ -40,13 +40,12 @@ struct HealthcheckCommand: ParsableCommand {
         }
     }
 
-    /// Where the server of the data directory is asked.
+    /// Where it is asked: where callbacks come in, unless a directory says which server is meant.
     private func here() throws -> Endpoint {
         let configuration = try options.load(for: .tool).configuration
-        guard let obstacle = ControlSocket.obstacle(configuration) else { return ControlSocket.endpoint(configuration) }
-        // Whoever answers at the port may be another one.
-        if options.dataDirectory != nil { throw failure(obstacle) }
-        return Self.configured(configuration.http)
+        guard options.dataDirectory != nil else { return Self.configured(configuration.http) }
+        if let obstacle = ControlSocket.obstacle(configuration) { throw failure(obstacle) }
+        return ControlSocket.endpoint(configuration)
     }
 
     /// Where this machine reaches a server with that configuration.
