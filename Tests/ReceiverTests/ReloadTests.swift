@@ -133,6 +133,32 @@ import WebhookSecurity
         }
     }
 
+    @Test func `a stranger beside callbacks that a header alone verifies is no wrong secret`() throws {
+        let clock = TestClock()
+        try withApplication(
+            clock: { clock.now },
+            { configuration in
+                configuration.webhook.secretCurrent = nil
+                configuration.webhook.authorizationHeaders = [
+                    NamedSecret(name: "X-Callback-Key", value: try Callback.key("the-agreed-value"))
+                ]
+                configuration.api.adminToken = try Callback.key("token-of-an-operator")
+            }
+        ) { server throws in
+            func post(_ id: String, _ value: String) throws -> Int {
+                clock.advance(seconds: 1)
+                let body = Callback.body("SESSION_STARTED", id)
+                return try server.post(body, secret: nil, fields: [(name: "X-Callback-Key", value: value)]).status
+            }
+            func isWrong() throws -> Bool? {
+                try server.get("/v1/secrets", token: "token-of-an-operator").json?.member("wrong")?.bool
+            }
+            #expect(try post("a", "the-agreed-value") == 200 && isWrong() == false)
+            #expect(try post("b", "of-a-stranger-s-own") == 403 && isWrong() == true)
+            #expect(try post("c", "the-agreed-value") == 200 && isWrong() == false)
+        }
+    }
+
     @Test func `which secret verifies is counted and told`() throws {
         let clock = TestClock()
         try withApplication(

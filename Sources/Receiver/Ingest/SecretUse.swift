@@ -46,6 +46,8 @@ package final class SecretUse: Sendable {
     package let next = Account()
     /// Callbacks that were signed with neither.
     package let neither = Account()
+    /// Callbacks that an agreed header alone has verified.
+    private let byHeader = Account()
     private let logger: Logger
 
     init(_ logger: Logger) {
@@ -58,6 +60,8 @@ package final class SecretUse: Sendable {
             note(current, "CURRENT", now)
         } else if means.contains(.nextSecret) {
             note(next, "NEXT", now)
+        } else {
+            byHeader.last.store(now, ordering: .relaxed)
         }
     }
 
@@ -70,7 +74,7 @@ package final class SecretUse: Sendable {
     /// Whether the newest callbacks are refused, and none is let in: it is rather a secret that is wrong here than a stranger.
     var isWrongHere: Bool {
         guard let wrong = neither.lastMicroseconds else { return false }
-        return wrong > max(current.lastMicroseconds ?? 0, next.lastMicroseconds ?? 0)
+        return [current, next, byHeader].allSatisfy { $0.lastMicroseconds ?? 0 < wrong }
     }
 
     private func note(_ account: Account, _ name: String, _ now: Int64) {
