@@ -10,7 +10,7 @@ package import SessionStore
 package actor DowntimeLedger {
     /// Sessions noted for one interval.
     package static let affectedMax = 100_000
-    /// Downtimes that are kept while they cannot be written; beyond it the two oldest become one.
+    /// Downtimes that are kept while they cannot be written; beyond it the two oldest behind the first become one.
     private static let unwrittenMax = 100
     /// Seconds from a search that has failed to the next one.
     package static let searchRetrySeconds = 5
@@ -57,9 +57,9 @@ package actor DowntimeLedger {
             guard case .record(let from, let to) = action else { return }
             unwritten.append((from, to, .storeUnavailable))
             guard unwritten.count > unwrittenMax else { return }
-            // Rather a longer one than none.
-            let oldest = unwritten.removeFirst()
-            unwritten[0].from = min(oldest.from, unwritten[0].from)
+            // Rather a longer one than none. Not of the oldest, which may be on its way to the ledger.
+            let old = unwritten.remove(at: 1)
+            unwritten[1].from = min(old.from, unwritten[1].from)
         }
     }
 
