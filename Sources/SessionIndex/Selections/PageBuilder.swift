@@ -6,7 +6,7 @@ struct PageBuilder {
     private let order: SelectionOrder
     private let bytesMax: Int
     private var found: [(sortKey: SortKey, record: SessionRecord, bytes: Int)] = []
-    private var numbers: Set<Int64> = []
+    private var ids: Set<SessionKey> = []
     /// The last sort key of a page that is full, and one more.
     private var last: SortKey?
     /// The first sort key that was not looked at, because a source had too many rows.
@@ -33,7 +33,7 @@ struct PageBuilder {
     @discardableResult
     private mutating func add(_ record: SessionRecord, _ sortKey: SortKey) -> Bool {
         if let after = order.selection.after, !order.precedes(after, sortKey) { return false }
-        guard order.admits(record), numbers.insert(record.number).inserted else { return false }
+        guard order.admits(record), ids.insert(SessionKey(record.sessionId)).inserted else { return false }
         found.append((sortKey, record, RecordSize.estimate(record)))
         return true
     }
